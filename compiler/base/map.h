@@ -1,0 +1,16 @@
+/* Map: names to pointers, in an arena. A thin face over uthash. */
+#ifndef FOVEA_BASE_MAP_H
+#define FOVEA_BASE_MAP_H
+
+#include "base/arena.h"
+
+typedef struct {
+    Arena *arena;
+    struct MapEntry *entries;
+} Map;
+
+Map map_new(Arena *arena);
+void *map_get(const Map *map, const char *name);              /* NULL where there is none */
+void map_set(Map *map, const char *name, void *value);        /* the name is copied; replaces an earlier value */
+
+#endif

@@ -1,0 +1,127 @@
+/* The graph: values and the nodes that make them, as ONNX has them, in an order in which producers come first.
+ * Passes change it; graph_check() says whether it is still whole. */
+#ifndef FOVEA_GRAPH_GRAPH_H
+#define FOVEA_GRAPH_GRAPH_H
+
+#include "base/map.h"
+#include "graph/tensor.h"
+
+#include <stdio.h>
+
+typedef struct Graph Graph;
+typedef struct Node Node;
+typedef struct Value Value;
+struct Op; /* ops/op.h */
+
+typedef LIST(Node *) NodeList;
+typedef LIST(Value *) ValueList;
+
+/* A value: a model input, an initializer, or an output of a node. */
+struct Value {
+    const char *name; /* unique in its graph; may hold anything, so print it with quoted() */
+    Type type;
+    Shape shape;
+    Tensor *constant; /* the data, where it is known at compile time */
+    Node *producer;   /* NULL for inputs, initializers and constants */
+    NodeList consumers; /* once per use; kept by graph_index() */
+    bool is_input, is_output;
+    bool is_probed;    /* has to exist in memory, whole, under its name */
+    int mark;          /* scratch for whichever pass runs */
+};
+
+typedef enum {
+    ATTRIBUTE_INT,
+    ATTRIBUTE_FLOAT,
+    ATTRIBUTE_STRING,
+    ATTRIBUTE_TENSOR,
+    ATTRIBUTE_GRAPH,
+    ATTRIBUTE_INTS,
+    ATTRIBUTE_FLOATS,
+    ATTRIBUTE_STRINGS,
+    ATTRIBUTE_TENSORS,
+    ATTRIBUTE_GRAPHS,
+} AttributeKind;
+
+typedef struct {
+    const char *name;
+    AttributeKind kind;
+    int count; /* elements of a list; 1 for single values */
+    union {
+        int64_t integer;
+        float number;
+        const char *string;
+        Tensor *tensor;
+        Graph *graph;
+        int64_t *integers;
+        float *numbers;
+        const char **strings;
+        Tensor **tensors;
+        Graph **graphs;
+    };
+} Attribute;
+typedef LIST(Attribute) AttributeList;
+
+struct Node {
+    const char *name;    /* as in the model; "" where it has none */
+    const char *op_type; /* "Conv" */
+    const char *domain;  /* "" is ONNX's own; "ai.onnx" is spelt "" too */
+    const char *scope;   /* the exporter's module path ("layer1.0.se"), "" where unknown */
+    int index;           /* position in the file, for messages; -1 for nodes that passes made */
+    int opset;           /* the version of its domain that the model imports */
+    int version;         /* the version of the operator that this means: its newest that is <= opset */
+    const struct Op *op; /* set by ops_resolve() */
+    ValueList inputs;    /* NULL for one that is left out */
+    ValueList outputs;   /* NULL for one that is left out */
+    AttributeList attributes;
+    LIST(const char *) sources; /* "/conv1/Conv", ...: the model's nodes that this does the work of */
+    Graph *graph;
+    int mark;            /* scratch for whichever pass runs */
+};
+
+struct Graph {
+    Arena *arena;
+    const char *name;
+    Graph *outer; /* the graph whose node holds this one as an attribute; NULL for the model's */
+    ValueList inputs, outputs;
+    ValueList values; /* all of them */
+    NodeList nodes;
+    int ir_version;
+    int opset; /* of ONNX's own domain */
+    const char *producer, *producer_version; /* the exporter */
+};
+
+Graph *graph_new(Arena *arena, const char *name);
+Value *graph_value(Graph *graph, const char *name); /* a new value; the name is not checked to be unique */
+Value *graph_constant(Graph *graph, const char *name, Tensor *tensor);
+/* A new node, appended; inputs and outputs are added with list_add. */
+Node *graph_node(Graph *graph, const char *op_type, const char *name);
+
+/* Rebuilds consumers and producers and removes values that nothing refers to; to be called after a change. */
+void graph_index(Graph *graph);
+/* Lets all uses of a value (graph outputs included) read another one instead. */
+void graph_replace(Graph *graph, Value *old, Value *new);
+/* Removes nodes without an effect on the outputs or probes, then graph_index(). */
+void graph_prune(Graph *graph);
+/* Brings nodes in order. Fails with the cycle, printed, where there is one. */
+void graph_sort(Graph *graph);
+/* Fails with STATUS_BUG where links, order or types contradict each other. after: the pass to blame. */
+void graph_check(const Graph *graph, const char *after);
+/* One line a node, with types and shapes, as --dump-after shows it. */
+void graph_print(const Graph *graph, FILE *out);
+
+/* An attribute that is present, or NULL. Values with the schema's default are read with ops/op.h. */
+const Attribute *node_attribute(const Node *node, const char *name);
+void node_set_int(Node *node, const char *name, int64_t value);
+void node_set_ints(Node *node, const char *name, const int64_t *values, int count);
+void node_set_float(Node *node, const char *name, float value);
+void node_set_string(Node *node, const char *name, const char *value);
+static inline Value *node_input(const Node *node, int i) { return i < node->inputs.count ? node->inputs.items[i] : NULL; }
+static inline Value *node_output(const Node *node, int i) { return i < node->outputs.count ? node->outputs.items[i] : NULL; }
+
+/* "node 17 'enc/MatMul_3' (MatMul)" */
+const char *node_text(const Node *node);
+/* fail() and report() about a node: "node 17 'enc/MatMul_3' (MatMul): MESSAGE". */
+_Noreturn void node_fail(const Node *node, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+void node_report(const Node *node, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#endif

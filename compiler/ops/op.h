@@ -1,0 +1,77 @@
+/* Operators: the row that says everything about one, and what rows are written with.
+ * A family of operators is one file in compiler/ops that defines `const Op OPS_<file>[]`, ended by an empty row; the
+ * build collects the files. An operator is one row: its schema as ONNX states it, its shape rule, and how it becomes
+ * steps. */
+#ifndef FOVEA_OPS_OP_H
+#define FOVEA_OPS_OP_H
+
+#include "graph/graph.h"
+#include "program/program.h"
+
+typedef struct Op {
+    const char *name;
+    const char *domain; /* NULL: ONNX's own */
+    /* Versions of the operator, oldest first, ended by 0: node->version is the newest that is <= the model's opset. */
+    int versions[12];
+
+    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * any number from here on). A type is a
+     * variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output whose type is a
+     * variable gets its type from the inputs. Types: "T: floats int32; I: int32 int64". The words floats, integers,
+     * signed, unsigned, numeric, all and bool stand for sets; see type_set_parse(). Where versions differ, the newest
+     * is written and .infer checks the rest. */
+    const char *inputs, *outputs, *types;
+    /* "kernel_shape:ints group:int=1 auto_pad:string=NOTSET alpha:float=0.01 to:int! body:graph!" (! required) */
+    const char *attributes;
+
+    /* Sets the outputs' shapes, and their types where .outputs does not say. Inputs' types and count are checked
+     * already, and known. Shapes may be unknown, wholly or in part: use the dim_ functions, and leave unknown what
+     * cannot be said. Constant inputs have value->constant. */
+    void (*infer)(Node *node);
+    /* Appends the steps that compute the node. All shapes are known. */
+    void (*lower)(Program *program, Node *node);
+
+    /* For elementwise operators, in place of .infer and .lower: the formula of runtime/formulas.def that computes one
+     * element from one element of each input (broadcast) and from these attributes, in order: "x alpha beta". */
+    const char *formula;
+    const char *formula_attributes;
+
+    bool is_random;     /* never folded */
+    const char *unsupported; /* a reason, where fovea knows the operator but cannot compile it */
+} Op;
+
+/* The row of an operator, NULL where there is none. */
+const Op *op_find(const char *domain, const char *name);
+/* All rows, for tests and listings: calls visit(row, argument) for each. */
+void op_each(void (*visit)(const Op *op, void *argument), void *argument);
+
+/* Sets node->op and node->version in a graph and its subgraphs. Reports every operator, domain and version that fovea
+ * does not have (STATUS_UNSUPPORTED), each once with a count, and fails if there was any. */
+void ops_resolve(Graph *graph);
+
+/* Checks a node against its schema (inputs, outputs, attributes, types), sets output types that follow from it, and
+ * calls .infer. Fails with the node's name. */
+void op_infer(Node *node);
+
+/* Attributes by name, with the schema's default where the node has none; it is a bug to ask for one without either. */
+int64_t attr_int(const Node *node, const char *name);
+float attr_float(const Node *node, const char *name);
+const char *attr_string(const Node *node, const char *name);
+/* A list, NULL with *count = 0 where the node has none. */
+const int64_t *attr_ints(const Node *node, const char *name, int *count);
+
+/* Integers that became an input in later versions (axes, pads, ...): from attribute or from constant input i. Returns
+ * false, with *count = 0, where the node has neither, and fails where the input is not constant: it says so in words
+ * fit for the user. When infer may live without them, ask value->constant first. */
+bool node_ints(const Node *node, const char *attribute, int input, const int64_t **values, int *count);
+/* An axis in [0, rank), from one that may be negative; fails where it is out of range. */
+int node_axis(const Node *node, int64_t axis, int rank);
+
+/* Shape rules' tools: unknown stays unknown, contradictions fail with the node's name. */
+Dim dim_add(const Node *node, Dim a, int64_t b);
+Dim dim_multiply(const Node *node, Dim a, Dim b);
+Dim dim_unify(const Node *node, Dim a, Dim b, const char *what); /* the same dimension seen twice */
+Shape shape_broadcast(const Node *node, const Shape *a, const Shape *b);
+void infer_same(Node *node);      /* output 0 has the shape of input 0 */
+void infer_broadcast(Node *node); /* output 0 has the broadcast shape of all inputs */
+
+#endif

@@ -1,0 +1,77 @@
+/* Kernels and formulas: the sources in runtime/, embedded as text and linked as code, one table for both uses.
+ * tools/embed.c reads runtime/ at build time and writes the table, thunks included; nothing is listed by hand. */
+#ifndef FOVEA_PROGRAM_KERNEL_H
+#define FOVEA_PROGRAM_KERNEL_H
+
+#include "graph/types.h"
+
+typedef enum {
+    PARAMETER_INPUT,  /* const T *restrict x, const int64_t *restrict indices */
+    PARAMETER_OUTPUT, /* T *restrict y */
+    PARAMETER_SIZE,   /* const int C: an upper-case name; an enum constant in generated code */
+    PARAMETER_SIZES,  /* const int *AXES: upper-case too; a static const array in generated code */
+    PARAMETER_NUMBER, /* const float epsilon: a literal in the call */
+} ParameterKind;
+
+typedef struct {
+    const char *name;
+    ParameterKind kind;
+    const char *type; /* of a pointer's elements, as written: "T", "int64_t", "uint8_t", "float" */
+} Parameter;
+
+typedef union {
+    void *pointer;
+    int64_t size;
+    const int *sizes;
+    double number;
+} KernelArgument;
+
+typedef void KernelCall(const KernelArgument *arguments);
+
+typedef struct Kernel {
+    const char *name;
+    const char *file;    /* "runtime/conv.c" */
+    const char *comment; /* the comment above it, without its marks */
+    const char *label;   /* of the specialised function: "conv_{KH}x{KW}_{C}_{K}"; from a line "name: ..." there */
+    const char *body;    /* from the opening brace to the closing one */
+    const Parameter *parameters;
+    int parameter_count;
+    KernelCall *calls[TYPE_COUNT]; /* by what T is; NULL: not for this type */
+} Kernel;
+
+const Kernel *kernel_find(const char *name);
+
+typedef union {
+    float f32;
+    double f64;
+    int8_t i8;
+    int16_t i16;
+    int32_t i32;
+    int64_t i64;
+    uint8_t u8; /* bool too */
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+} Cell;
+
+typedef void FormulaCall(Cell *result, const Cell *arguments);
+
+/* An expression over scalars of one type T, such as `x < 0 ? 0 : x`. */
+typedef struct Formula {
+    const char *name;
+    const char *parameters; /* "x y" */
+    const char *texts[TYPE_COUNT]; /* by T; NULL: not for this type. T, U (the unsigned type to wrap in) are in it */
+    FormulaCall *calls[TYPE_COUNT]; /* by compute type */
+    bool is_predicate; /* the result is a bool, whatever T is */
+} Formula;
+
+const Formula *formula_find(const char *name);
+
+/* Helper functions of runtime/support.h, emitted where a text mentions their name. */
+typedef struct {
+    const char *name;
+    const char *text; /* comment and definition */
+} Support;
+const Support *support_find(const char *name);
+
+#endif

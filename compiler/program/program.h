@@ -1,0 +1,145 @@
+/* The program: what a graph becomes when its nodes are lowered, a list of steps over buffers.
+ * A step is either a call of a kernel of runtime/, with its sizes, or a loop nest over strided operands with formulas
+ * in its body. Both the interpreter and the emitter read steps, so an operator is bound to its kernel once. */
+#ifndef FOVEA_PROGRAM_PROGRAM_H
+#define FOVEA_PROGRAM_PROGRAM_H
+
+#include "graph/graph.h"
+#include "program/kernel.h"
+
+enum { MAX_ARGUMENTS = 40, MAX_OPERANDS = 24, MAX_SCALARS = 96 };
+
+typedef enum {
+    BUFFER_WORK,     /* in the workspace, at .offset */
+    BUFFER_INPUT,    /* the caller's */
+    BUFFER_OUTPUT,   /* the caller's */
+    BUFFER_CONSTANT, /* .constant */
+} BufferKind;
+
+/* Memory for one tensor. Views (Reshape and its like) share a buffer: several values, one buffer. */
+typedef struct Buffer {
+    BufferKind kind;
+    Type type;
+    int64_t count;
+    const Value *value;     /* the value it holds, for names; NULL: scratch of one step */
+    const Tensor *constant;
+    int number;             /* among the program's buffers */
+    /* Set by the planner, for BUFFER_WORK: */
+    int64_t offset;         /* bytes */
+    int first, last;        /* steps between which it is alive, both included */
+} Buffer;
+
+/* One formula applied to scalars. Operands of a loop are scalars 0 .. inputs-1; the results of the body follow. */
+typedef struct {
+    const Formula *formula; /* NULL: the literal number below */
+    Type type;              /* of the result */
+    Type operand_type;      /* what T is in the formula */
+    int arguments[4];       /* numbers of earlier scalars */
+    int argument_count;
+    double number;          /* a literal, for all types but 64-bit integers */
+    int64_t integer;        /* a literal of an integer type */
+} Scalar;
+
+/* Where a loop reads or writes: element offset + sum of index[d] * stride[d]. */
+typedef struct {
+    Buffer *buffer;
+    int64_t offset;
+    int64_t stride[MAX_RANK];
+} Operand;
+
+/* for index[0] < extent[0] ... for index[rank-1] < extent[rank-1]: output = body(inputs)
+ * With reduced > 0 the innermost `reduced` dimensions are summed up, or whatever .combine does:
+ *   for the outer ones: a = initial; for the inner ones: a = combine(a, body(inputs)); output = finish(a) */
+typedef struct Loop {
+    int rank;
+    int64_t extent[MAX_RANK];
+    int input_count;
+    Operand inputs[MAX_OPERANDS];
+    Operand output;
+    int scalar_count;        /* of inputs and body together; the last one is the result */
+    Scalar scalars[MAX_SCALARS]; /* [0, input_count): .type only, what is loaded */
+    int reduced;
+    Scalar initial;          /* a literal */
+    const Formula *combine;  /* of two T's */
+    Type combine_type;
+    const struct Loop *finish; /* a body of its own whose input 0 is the accumulated value; NULL: none */
+} Loop;
+
+typedef struct {
+    Buffer *buffer;        /* for pointers; NULL passes NULL */
+    int64_t offset;        /* elements into the buffer */
+    int64_t size;          /* for sizes */
+    double number;         /* for numbers */
+    const int64_t *sizes;  /* for arrays of sizes */
+    int size_count;
+} Argument;
+
+typedef enum { STEP_KERNEL, STEP_LOOP } StepKind;
+
+typedef struct Step {
+    StepKind kind;
+    const Kernel *kernel;
+    Type type; /* what T is in the kernel */
+    Argument arguments[MAX_ARGUMENTS]; /* one for each parameter of the kernel, in order */
+    Loop *loop;
+    /* For a kernel: elementwise work on each element it writes, before it is stored. A loop of rank 1 over the output
+     * whose input 0 is what the kernel made. */
+    Loop *epilogue;
+    const Node *node;
+    LIST(const Node *) nodes; /* all whose work is done here, .node first */
+    const char *block;        /* the attention block this belongs to, or NULL */
+} Step;
+
+typedef struct Program {
+    Arena *arena;
+    Graph *graph;
+    LIST(Step *) steps;
+    LIST(Buffer *) buffers;
+    struct ValueBuffer *buffer_of; /* see program_buffer() */
+    const Node *current;      /* the node being lowered */
+    /* Set by the planner: */
+    int64_t workspace_bytes, lower_bound_bytes;
+} Program;
+
+/* An empty program for a graph; passes/lower.h fills it. */
+Program *program_new(Arena *arena, Graph *graph);
+
+/* The buffer that holds a value (made when first asked for). */
+Buffer *program_buffer(Program *program, const Value *value);
+/* A buffer for use inside the current node. */
+Buffer *program_scratch(Program *program, Type type, int64_t count);
+/* Lets an output share its input's buffer: a Reshape and its like. Where both are fixed by the caller (a model input
+ * that is also an output, an output under two names) it appends a copy. */
+void program_view(Program *program, const Value *output, const Value *input);
+
+/* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source, before the next step.
+ * type is what T stands for. It is a bug to name a parameter that the kernel does not have, or to leave one out. */
+Step *step_kernel(Program *program, const char *kernel, Type type);
+void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset); /* buffer NULL passes NULL */
+void step_value(Program *program, Step *step, const char *parameter, const Value *value); /* value NULL passes NULL */
+void step_size(Step *step, const char *parameter, int64_t size);
+void step_sizes(Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
+void step_number(Step *step, const char *parameter, double number);
+
+/* Appends a loop nest over the shape extents; operands and body follow. Dimensions of extent 1 are dropped and
+ * neighbouring ones merged where all strides allow it, by loop_simplify(). */
+Loop *step_loop(Program *program, int rank, const int64_t *extents);
+/* Adds an input; strides has the loop's rank entries. Returns its scalar's number. All inputs before the body. */
+int loop_input(Loop *loop, Buffer *buffer, int64_t offset, const int64_t *strides);
+void loop_output(Loop *loop, Buffer *buffer, int64_t offset, const int64_t *strides);
+int loop_literal(Loop *loop, Type type, double number);
+int loop_literal_int(Loop *loop, Type type, int64_t integer);
+/* Appends formula(arguments) with T = operand_type and a result of type result; returns its number. */
+int loop_apply(Loop *loop, const char *formula, Type operand_type, Type result, int count, const int *arguments);
+/* Appends a conversion, as ONNX Cast defines it; returns scalar itself where the types are equal. */
+int loop_cast(Loop *loop, int scalar, Type to);
+void loop_simplify(Loop *loop);
+
+/* Row-major strides of a shape, and those with which it is read when broadcast to a loop of `rank` dimensions. */
+void strides_of(const Shape *shape, int64_t *strides);
+void strides_broadcast(const Shape *shape, int rank, int64_t *strides);
+
+/* Runs a program: memory has a pointer for each buffer, by number (constants' may be NULL: theirs is used). */
+void program_run(const Program *program, void *const *memory);
+
+#endif

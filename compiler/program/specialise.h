@@ -1,0 +1,29 @@
+/* Specialise: turns a kernel's or formula's source into C for one element type.
+ * The build uses it to make the linked kernels and the emitter to write the generated ones, so both are one text. */
+#ifndef FOVEA_PROGRAM_SPECIALISE_H
+#define FOVEA_PROGRAM_SPECIALISE_H
+
+#include "base/text.h"
+#include "graph/types.h"
+
+/* What stands in a source for what depends on the type:
+ *   T          the stored element: float, uint16_t for float16, ...
+ *   A          the type in which arithmetic on it is done: float for float16
+ *   U          the unsigned type in which integer arithmetic wraps: uint32_t up to 32 bits, else uint64_t
+ *   F(exp)(x)  the maths library's function for A: expf or exp
+ *   LOAD(e)    a stored element as an A;  STORE(e)  an A as a stored element
+ *   0.5        a literal of type A: 0.5f or 0.5
+ *   OUT(y, i, e);  stores the A e as y[i], with the epilogue, if there is one, on the way */
+typedef struct {
+    /* Writes the statements that replace OUT(y, i, e); NULL: `y[i] = STORE(e);`. */
+    void (*out)(Text *text, const char *y, const char *i, const char *e, void *argument);
+    void *argument;
+} SpecialiseHooks;
+
+void specialise(Text *text, const char *source, Type type, const SpecialiseHooks *hooks);
+
+/* The names of support functions that LOAD and STORE of a type call; NULL where none is needed. */
+const char *load_function(Type type);
+const char *store_function(Type type);
+
+#endif

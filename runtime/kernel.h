@@ -1,0 +1,16 @@
+/* What a kernel's source is written with, so that runtime/ compiles as it stands, for float.
+ * compiler/program/specialise.h says what each word means and puts another type in its place. */
+#ifndef FOVEA_RUNTIME_KERNEL_H
+#define FOVEA_RUNTIME_KERNEL_H
+
+#include "runtime/support.h"
+
+#define KERNEL __attribute__((unused)) static
+#define T float
+#define A float
+#define F(function) function##f
+#define LOAD(stored) (stored)
+#define STORE(value) (value)
+#define OUT(y, i, value) ((y)[i] = STORE(value))
+
+#endif

@@ -1,0 +1,101 @@
+/* Helper functions of the kernels: conversions of small float types, and C arithmetic made total.
+ * Each is written into generated code only where its name occurs. A helper may use those above it. */
+#ifndef FOVEA_RUNTIME_SUPPORT_H
+#define FOVEA_RUNTIME_SUPPORT_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* IEEE 754 binary16 to binary32, exact; NaN payloads are kept. */
+static inline float f32_from_f16(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u, fraction = half & 0x3FFu;
+    uint32_t bits;
+    float value;
+    if (exponent == 31) bits = sign | 0x7F800000u | fraction << 13;
+    else if (exponent != 0) bits = sign | (exponent + 112u) << 23 | fraction << 13;
+    else { /* zero or subnormal: fraction * 2^-24 */
+        value = (float)fraction * 5.9604644775390625e-8f;
+        memcpy(&bits, &value, sizeof bits);
+        bits |= sign;
+    }
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* binary32 to binary16, to nearest, ties to even; too large becomes infinity. */
+static inline uint16_t f16_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
+    if (magnitude > 0x7F800000u) return (uint16_t)(sign | 0x7E00u | (magnitude >> 13 & 0x3FFu));
+    if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u); /* 65520 and above */
+    if (magnitude < 0x38800000u) { /* subnormal in binary16: let the addition round */
+        float shifted;
+        uint32_t rounded;
+        memcpy(&shifted, &magnitude, sizeof shifted);
+        shifted += 0.5f;
+        memcpy(&rounded, &shifted, sizeof rounded);
+        return (uint16_t)(sign | (rounded - 0x3F000000u));
+    }
+    const uint32_t odd = magnitude >> 13 & 1u;
+    return (uint16_t)(sign | (magnitude - 0x38000000u + 0xFFFu + odd) >> 13);
+}
+
+/* bfloat16 to binary32, exact. */
+static inline float f32_from_bf16(uint16_t brain) {
+    const uint32_t bits = (uint32_t)brain << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* binary32 to bfloat16, to nearest, ties to even. */
+static inline uint16_t bf16_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+}
+
+/* float8 e4m3fn (OCP 8-bit floating point): no infinities, 0x7F and 0xFF are NaN. */
+static inline float f32_from_f8e4m3fn(uint8_t code) {
+    const int exponent = code >> 3 & 15, fraction = code & 7;
+    const float magnitude = (code & 0x7F) == 0x7F ? NAN
+                            : exponent == 0       ? ldexpf((float)fraction, -9)
+                                                  : ldexpf((float)(8 + fraction), exponent - 10);
+    return code & 0x80 ? -magnitude : magnitude;
+}
+
+/* float8 e4m3fnuz: bias 8, no infinities and no negative zero, 0x80 is NaN. */
+static inline float f32_from_f8e4m3fnuz(uint8_t code) {
+    const int exponent = code >> 3 & 15, fraction = code & 7;
+    const float magnitude = code == 0x80    ? NAN
+                            : exponent == 0 ? ldexpf((float)fraction, -10)
+                                            : ldexpf((float)(8 + fraction), exponent - 11);
+    return code & 0x80 ? -magnitude : magnitude;
+}
+
+/* float8 e5m2: as binary16, with two bits of fraction. */
+static inline float f32_from_f8e5m2(uint8_t code) { return f32_from_f16((uint16_t)(code << 8)); }
+
+/* float8 e5m2fnuz: bias 16, no infinities and no negative zero, 0x80 is NaN. */
+static inline float f32_from_f8e5m2fnuz(uint8_t code) {
+    const int exponent = code >> 2 & 31, fraction = code & 3;
+    const float magnitude = code == 0x80    ? NAN
+                            : exponent == 0 ? ldexpf((float)fraction, -17)
+                                            : ldexpf((float)(4 + fraction), exponent - 18);
+    return code & 0x80 ? -magnitude : magnitude;
+}
+
+/* float8 e8m0 (OCP microscaling): a power of two, 0xFF is NaN. */
+static inline float f32_from_f8e8m0(uint8_t code) { return code == 0xFF ? NAN : ldexpf(1.0f, code - 127); }
+
+/* float4 e2m1: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives. */
+static inline float f32_from_f4e2m1(uint8_t code) {
+    const int exponent = code >> 1 & 3, fraction = code & 1;
+    const float magnitude = exponent == 0 ? (float)fraction * 0.5f : ldexpf((float)(2 + fraction), exponent - 2);
+    return code & 8 ? -magnitude : magnitude;
+}
+
+#endif
