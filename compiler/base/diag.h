@@ -17,9 +17,9 @@ typedef enum {
 } Status;
 
 #if defined(__GNUC__)
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #else
-#define PRINTF_LIKE(format, first)
+#define PRINTF_LIKE(text, first)
 #endif
 
 /* Names the file that messages begin with ("model.onnx: error: ..."); NULL for none. The string is not copied. */

@@ -56,6 +56,8 @@ static const struct {
     {"subbytes", TYPE_BIT(TYPE_INT4) | TYPE_BIT(TYPE_UINT4) | TYPE_BIT(TYPE_INT2) | TYPE_BIT(TYPE_UINT2) |
                      TYPE_BIT(TYPE_FLOAT4E2M1)},
     {"complex", TYPE_BIT(TYPE_COMPLEX64) | TYPE_BIT(TYPE_COMPLEX128)},
+    {"plain", (TYPE_BIT(TYPE_COUNT) - 1) & ~(TYPE_BIT(TYPE_NONE) | TYPE_BIT(TYPE_STRING) | TYPE_BIT(TYPE_COMPLEX64) |
+                                              TYPE_BIT(TYPE_COMPLEX128))},
     {"all", (TYPE_BIT(TYPE_COUNT) - 1) & ~TYPE_BIT(TYPE_NONE)},
 };
 

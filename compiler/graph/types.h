@@ -57,7 +57,8 @@ typedef struct {
 const TypeInfo *type_info(Type type); /* of TYPE_NONE for what is out of range */
 Type type_from_name(const char *name); /* TYPE_NONE where there is none */
 /* The set that words like "floats int32|int64" mean: names of types, and floats (16 bits and more), float8s, signed,
- * unsigned, integers, numeric (integers and floats), subbytes, complex, all. 0 where a word is not known. */
+ * unsigned, integers, numeric (integers and floats), subbytes, complex, plain (all
+ * but strings and complex), all. 0 where a word is not known. */
 TypeSet type_set_parse(const char *words);
 static inline bool type_is_float(Type type) { return type_info(type)->class == CLASS_FLOAT; }
 

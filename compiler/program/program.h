@@ -112,14 +112,15 @@ Buffer *program_scratch(Program *program, Type type, int64_t count);
  * that is also an output, an output under two names) it appends a copy. */
 void program_view(Program *program, const Value *output, const Value *input);
 
-/* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source, before the next step.
+/* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source.
  * type is what T stands for. It is a bug to name a parameter that the kernel does not have, or to leave one out. */
 Step *step_kernel(Program *program, const char *kernel, Type type);
 void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset); /* buffer NULL passes NULL */
 void step_value(Program *program, Step *step, const char *parameter, const Value *value); /* value NULL passes NULL */
 void step_size(Step *step, const char *parameter, int64_t size);
-void step_sizes(Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
+void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
 void step_number(Step *step, const char *parameter, double number);
+void step_check(const Step *step); /* that nothing is left out; lowering calls it */
 
 /* Appends a loop nest over the shape extents; operands and body follow. Dimensions of extent 1 are dropped and
  * neighbouring ones merged where all strides allow it, by loop_simplify(). */

@@ -1,0 +1,267 @@
+/* The program: buffers, steps and loops, as lowering makes them.
+ * A step's parameters are given by name, so that a kernel and its binding can be read side by side. */
+#include "program/program.h"
+
+#include <string.h>
+
+#define uthash_malloc(size) arena_alloc(arena, size)
+#define uthash_free(memory, size) ((void)arena)
+#define uthash_fatal(message) fail(STATUS_BUG, "%s", message)
+#include <uthash.h>
+
+struct ValueBuffer {
+    const Value *value;
+    Buffer *buffer;
+    UT_hash_handle hh;
+};
+
+Program *program_new(Arena *arena, Graph *graph) {
+    Program *program = arena_new_object(arena, Program);
+    program->arena = arena;
+    program->graph = graph;
+    return program;
+}
+
+static Buffer *buffer_new(Program *program, BufferKind kind, Type type, int64_t count) {
+    Buffer *buffer = arena_new_object(program->arena, Buffer);
+    *buffer = (Buffer){.kind = kind, .type = type, .count = count, .number = program->buffers.count};
+    list_add(program->arena, &program->buffers, buffer);
+    return buffer;
+}
+
+static struct ValueBuffer *entry_of(const Program *program, const Value *value) {
+    struct ValueBuffer *entry = NULL;
+    HASH_FIND_PTR(program->buffer_of, &value, entry);
+    return entry;
+}
+
+static void bind(Program *program, const Value *value, Buffer *buffer) {
+    Arena *arena = program->arena;
+    struct ValueBuffer *entry = arena_new_object(arena, struct ValueBuffer);
+    entry->value = value;
+    entry->buffer = buffer;
+    HASH_ADD_PTR(program->buffer_of, value, entry);
+}
+
+static BufferKind kind_of(const Value *value) {
+    if (value->constant != NULL) return BUFFER_CONSTANT;
+    if (value->is_input) return BUFFER_INPUT;
+    return value->is_output ? BUFFER_OUTPUT : BUFFER_WORK;
+}
+
+Buffer *program_buffer(Program *program, const Value *value) {
+    struct ValueBuffer *entry = entry_of(program, value);
+    if (entry != NULL) return entry->buffer;
+    Buffer *buffer = buffer_new(program, kind_of(value), value->type, shape_count(&value->shape));
+    buffer->value = value;
+    buffer->constant = value->constant;
+    bind(program, value, buffer);
+    return buffer;
+}
+
+Buffer *program_scratch(Program *program, Type type, int64_t count) {
+    return buffer_new(program, BUFFER_WORK, type, count);
+}
+
+static void copy(Program *program, const Value *output, const Value *input) {
+    int64_t count = shape_count(&output->shape);
+    Loop *loop = step_loop(program, 1, &count);
+    loop_input(loop, program_buffer(program, input), 0, (int64_t[]){1});
+    loop_output(loop, program_buffer(program, output), 0, (int64_t[]){1});
+    loop_simplify(loop);
+}
+
+void program_view(Program *program, const Value *output, const Value *input) {
+    Buffer *from = program_buffer(program, input);
+    fovea_assert(entry_of(program, output) == NULL);
+    fovea_assert(shape_count(&output->shape) == from->count);
+    if (kind_of(output) != BUFFER_OUTPUT) {
+        bind(program, output, from);
+    } else if (from->kind == BUFFER_WORK && from->type == output->type) { /* made in the caller's memory from the start */
+        from->kind = BUFFER_OUTPUT;
+        from->value = output;
+        bind(program, output, from);
+    } else {
+        copy(program, output, input);
+    }
+}
+
+static Step *step_new(Program *program, StepKind kind) {
+    Step *step = arena_new_object(program->arena, Step);
+    step->kind = kind;
+    step->node = program->current;
+    if (program->current != NULL) list_add(program->arena, &step->nodes, program->current);
+    list_add(program->arena, &program->steps, step);
+    return step;
+}
+
+/* An argument's slot before it is given. */
+static const int64_t NOT_GIVEN = INT64_MIN;
+
+Step *step_kernel(Program *program, const char *kernel, Type type) {
+    const Kernel *found = kernel_find(kernel);
+    if (found == NULL) fail(STATUS_BUG, "no kernel %s in runtime/", kernel);
+    if (found->calls[type] == NULL) {
+        const char *type_name = type_info(type)->name;
+        if (program->current == NULL) fail(STATUS_UNSUPPORTED, "kernel %s has no form for type %s", kernel, type_name);
+        node_fail(program->current, STATUS_UNSUPPORTED, "type %s is not supported", type_name);
+    }
+    fovea_assert(found->parameter_count <= MAX_ARGUMENTS);
+    Step *step = step_new(program, STEP_KERNEL);
+    step->kernel = found;
+    step->type = type;
+    for (int i = 0; i < found->parameter_count; i++) step->arguments[i].size = NOT_GIVEN;
+    return step;
+}
+
+static Argument *argument(Step *step, const char *parameter, ParameterKind kind) {
+    for (int i = 0; i < step->kernel->parameter_count; i++) {
+        const Parameter *p = &step->kernel->parameters[i];
+        bool pointer = kind == PARAMETER_INPUT && p->kind == PARAMETER_OUTPUT;
+        if (strcmp(p->name, parameter) == 0 && (p->kind == kind || pointer)) {
+            step->arguments[i].size = 0;
+            return &step->arguments[i];
+        }
+    }
+    fail(STATUS_BUG, "kernel %s has no such parameter %s", step->kernel->name, parameter);
+}
+
+void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset) {
+    Argument *slot = argument(step, parameter, PARAMETER_INPUT);
+    slot->buffer = buffer;
+    slot->offset = offset;
+}
+
+void step_value(Program *program, Step *step, const char *parameter, const Value *value) {
+    step_buffer(step, parameter, value == NULL ? NULL : program_buffer(program, value), 0);
+}
+
+void step_size(Step *step, const char *parameter, int64_t size) {
+    if (size < INT32_MIN || size > INT32_MAX)
+        node_fail(step->node, STATUS_UNSUPPORTED, "a size of %lld is more than generated code can count", (long long)size);
+    argument(step, parameter, PARAMETER_SIZE)->size = size;
+}
+
+void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count) {
+    Argument *slot = argument(step, parameter, PARAMETER_SIZES);
+    int64_t *copied = arena_new_array(program->arena, int64_t, (size_t)count);
+    for (int i = 0; i < count; i++) copied[i] = sizes[i];
+    slot->sizes = copied;
+    slot->size_count = count;
+}
+
+void step_number(Step *step, const char *parameter, double number) {
+    argument(step, parameter, PARAMETER_NUMBER)->number = number;
+}
+
+void step_check(const Step *step) {
+    for (int i = 0; step->kind == STEP_KERNEL && i < step->kernel->parameter_count; i++)
+        if (step->arguments[i].size == NOT_GIVEN)
+            fail(STATUS_BUG, "kernel %s was not given its parameter %s", step->kernel->name,
+                 step->kernel->parameters[i].name);
+}
+
+Loop *step_loop(Program *program, int rank, const int64_t *extents) {
+    Step *step = step_new(program, STEP_LOOP);
+    Loop *loop = step->loop = arena_new_object(program->arena, Loop);
+    fovea_assert(rank <= MAX_RANK);
+    loop->rank = rank;
+    for (int i = 0; i < rank; i++) loop->extent[i] = extents[i];
+    return loop;
+}
+
+static Operand operand(const Loop *loop, Buffer *buffer, int64_t offset, const int64_t *strides) {
+    Operand made = {.buffer = buffer, .offset = offset};
+    for (int i = 0; i < loop->rank; i++) made.stride[i] = strides[i];
+    return made;
+}
+
+static int add_scalar(Loop *loop, Scalar scalar) {
+    if (loop->scalar_count == MAX_SCALARS) fail(STATUS_BUG, "a loop's body is too long");
+    loop->scalars[loop->scalar_count] = scalar;
+    return loop->scalar_count++;
+}
+
+int loop_input(Loop *loop, Buffer *buffer, int64_t offset, const int64_t *strides) {
+    fovea_assert(loop->scalar_count == loop->input_count && loop->input_count < MAX_OPERANDS);
+    loop->inputs[loop->input_count++] = operand(loop, buffer, offset, strides);
+    return add_scalar(loop, (Scalar){.type = buffer->type});
+}
+
+void loop_output(Loop *loop, Buffer *buffer, int64_t offset, const int64_t *strides) {
+    loop->output = operand(loop, buffer, offset, strides);
+}
+
+int loop_literal(Loop *loop, Type type, double number) {
+    return add_scalar(loop, (Scalar){.type = type, .number = number, .integer = 0});
+}
+
+int loop_literal_int(Loop *loop, Type type, int64_t integer) {
+    return add_scalar(loop, (Scalar){.type = type, .number = (double)integer, .integer = integer});
+}
+
+int loop_apply(Loop *loop, const char *formula, Type operand_type, Type result, int count, const int *arguments) {
+    const Formula *found = formula_find(formula);
+    if (found == NULL) fail(STATUS_BUG, "no formula %s in runtime/formulas.txt", formula);
+    if (found->texts[operand_type] == NULL)
+        fail(STATUS_UNSUPPORTED, "%s of %s is not supported", formula, type_info(operand_type)->name);
+    Scalar scalar = {.formula = found, .type = result, .operand_type = operand_type, .argument_count = count};
+    for (int i = 0; i < count; i++) scalar.arguments[i] = arguments[i];
+    return add_scalar(loop, scalar);
+}
+
+int loop_cast(Loop *loop, int scalar, Type to) {
+    Type from = loop->scalars[scalar].type;
+    if (from == to) return scalar;
+    return add_scalar(loop, (Scalar){.formula = formula_find("cast"), .type = to, .operand_type = from,
+                                     .argument_count = 1, .arguments = {scalar}});
+}
+
+/* Whether dimensions d and d + 1 are one for every operand. */
+static bool can_merge(const Loop *loop, int d) {
+    if (loop->reduced > 0 && d + 1 == loop->rank - loop->reduced) return false; /* the border of what is reduced */
+    int64_t inner = loop->extent[d + 1];
+    for (int i = 0; i < loop->input_count; i++)
+        if (loop->inputs[i].stride[d] != loop->inputs[i].stride[d + 1] * inner) return false;
+    return loop->output.stride[d] == loop->output.stride[d + 1] * inner;
+}
+
+/* Removes dimension d. */
+static void drop_dimension(Loop *loop, int d) {
+    for (int k = d; k + 1 < loop->rank; k++) {
+        loop->extent[k] = loop->extent[k + 1];
+        loop->output.stride[k] = loop->output.stride[k + 1];
+        for (int i = 0; i < loop->input_count; i++) loop->inputs[i].stride[k] = loop->inputs[i].stride[k + 1];
+    }
+    if (d >= loop->rank - loop->reduced) loop->reduced--;
+    loop->rank--;
+}
+
+void loop_simplify(Loop *loop) {
+    for (int d = loop->rank - 1; d >= 0; d--) {
+        bool last_reduced = loop->reduced == 1 && d == loop->rank - 1;
+        if (loop->extent[d] == 1 && !last_reduced) drop_dimension(loop, d);
+    }
+    for (int d = loop->rank - 2; d >= 0; d--) {
+        if (!can_merge(loop, d)) continue;
+        loop->extent[d + 1] *= loop->extent[d];
+        drop_dimension(loop, d);
+    }
+}
+
+void strides_of(const Shape *shape, int64_t *strides) {
+    int64_t stride = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        strides[i] = stride;
+        stride *= shape->dims[i].size;
+    }
+}
+
+void strides_broadcast(const Shape *shape, int rank, int64_t *strides) {
+    int64_t own[MAX_RANK] = {0};
+    strides_of(shape, own);
+    for (int i = 0; i < rank; i++) {
+        int at = i - (rank - shape->rank);
+        strides[i] = at < 0 || shape->dims[at].size == 1 ? 0 : own[at];
+    }
+}
