@@ -187,25 +187,25 @@ static void write_text(Text *out, const char *name, const char *text) {
     text_add(out, "0};\n");
 }
 
-static const char *formula_type(const TypeInfo *info) { return info->class == CLASS_BOOL ? "u8" : info->suffix; }
-
 static void write_formula(Text *out, const ParsedFormula *formula) {
     for (int type = 0; type < TYPE_COUNT; type++) {
         const TypeInfo *info = type_info((Type)type);
         if (formula->texts[type] == NULL || info->compute != (Type)type) continue;
-        text_printf(out, "static void formula_%s_%s(Cell *result, const Cell *arguments) {\n", formula->name,
-                    info->suffix);
+        const char *result = formula->is_predicate ? "uint8_t" : info->c_name;
+        text_printf(out,
+                    "static void formula_%s_%s(void *result, const void *const *arguments, int count) {\n"
+                    "    %s *restrict const to = result;\n    for (int i = 0; i < count; i++) {\n",
+                    formula->name, info->suffix, result);
         const char *p = formula->parameters;
         for (int i = 0; *p != '\0'; i++) {
-            size_t length = strcspn(p, " ");
-            text_printf(out, "    const %s %.*s = arguments[%d].%s;\n", info->c_name, (int)length, p, i,
-                        formula_type(info));
+            int length = (int)strcspn(p, " ");
+            text_printf(out, "        const %s %.*s = ((const %s *)arguments[%d])[i];\n", info->c_name, length, p,
+                        info->c_name, i);
             p += length + (p[length] == ' ');
         }
-        text_printf(out, "    result->%s = (%s)(", formula->is_predicate ? "u8" : formula_type(info),
-                    formula->is_predicate ? "uint8_t" : info->c_name);
+        text_printf(out, "        to[i] = (%s)(", result);
         specialise(out, formula->texts[type], (Type)type, NULL);
-        text_add(out, ");\n}\n");
+        text_add(out, ");\n    }\n}\n");
     }
 }
 

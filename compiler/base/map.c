@@ -38,3 +38,8 @@ void map_set(Map *map, const char *name, void *value) {
     }
     entry->value = value;
 }
+
+void map_each(const Map *map, void (*visit)(const char *name, void *value, void *argument), void *argument) {
+    for (const struct MapEntry *entry = map->entries; entry != NULL; entry = entry->hh.next)
+        visit(entry->name, entry->value, argument);
+}

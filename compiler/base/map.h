@@ -10,7 +10,9 @@ typedef struct {
 } Map;
 
 Map map_new(Arena *arena);
-void *map_get(const Map *map, const char *name);              /* NULL where there is none */
-void map_set(Map *map, const char *name, void *value);        /* the name is copied; replaces an earlier value */
+void *map_get(const Map *map, const char *name);       /* NULL where there is none */
+void map_set(Map *map, const char *name, void *value); /* the name is copied; replaces an earlier value */
+/* Calls visit for every entry, in the order in which the names were first set. */
+void map_each(const Map *map, void (*visit)(const char *name, void *value, void *argument), void *argument);
 
 #endif

@@ -41,20 +41,8 @@ typedef struct Kernel {
 
 const Kernel *kernel_find(const char *name);
 
-typedef union {
-    float f32;
-    double f64;
-    int8_t i8;
-    int16_t i16;
-    int32_t i32;
-    int64_t i64;
-    uint8_t u8; /* bool too */
-    uint16_t u16;
-    uint32_t u32;
-    uint64_t u64;
-} Cell;
-
-typedef void FormulaCall(Cell *result, const Cell *arguments);
+/* Applies a formula to count elements: result[i] = formula(arguments[0][i], ...), in compute types. */
+typedef void FormulaCall(void *result, const void *const *arguments, int count);
 
 /* An expression over scalars of one type T, such as `x < 0 ? 0 : x`. */
 typedef struct Formula {

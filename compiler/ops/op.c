@@ -1,0 +1,404 @@
+/* Operators: finding rows, reading their schemas, and the shape rules that many share.
+ * The families are found by the build: op_families.inc names every file of this folder that holds rows. */
+#include "ops/op.h"
+
+#include "base/checked.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FAMILY(name) extern const Op OPS_##name[];
+#include "op_families.inc"
+#undef FAMILY
+
+static const Op *const families[] = {
+#define FAMILY(name) OPS_##name,
+#include "op_families.inc"
+#undef FAMILY
+};
+
+static const char *domain_of(const Op *op) { return op->domain == NULL ? "" : op->domain; }
+
+const Op *op_find(const char *domain, const char *name) {
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        for (const Op *op = families[i]; op->name != NULL; op++)
+            if (strcmp(op->name, name) == 0 && strcmp(domain_of(op), domain) == 0) return op;
+    return NULL;
+}
+
+void op_each(void (*visit)(const Op *op, void *argument), void *argument) {
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        for (const Op *op = families[i]; op->name != NULL; op++) visit(op, argument);
+}
+
+/* The schema's words, one after the other. */
+typedef struct {
+    const char *at;
+    char word[160];
+} Words;
+
+static bool next_word(Words *words, const char *separators) {
+    if (words->at == NULL) return false;
+    words->at += strspn(words->at, separators);
+    size_t length = strcspn(words->at, separators);
+    fovea_assert(length < sizeof words->word);
+    memcpy(words->word, words->at, length);
+    words->word[length] = '\0';
+    words->at += length;
+    return length > 0;
+}
+
+typedef struct {
+    char name[64], type[64];
+    bool optional, variadic;
+} Port;
+
+/* Reads "X:T", "B:T?" or "inputs:T*". */
+static bool next_port(Words *words, Port *port) {
+    if (!next_word(words, " ")) return false;
+    char *colon = strchr(words->word, ':');
+    fovea_assert(colon != NULL);
+    size_t length = strlen(colon + 1);
+    port->optional = colon[length] == '?';
+    port->variadic = colon[length] == '*';
+    if (port->optional || port->variadic) colon[length] = '\0';
+    *colon = '\0';
+    strcpy(port->name, words->word);
+    strcpy(port->type, colon + 1);
+    return true;
+}
+
+/* The types a variable may be, from "T: floats int32; I: int32 int64"; 0 where it is not declared. */
+static TypeSet variable_types(const Op *op, const char *variable) {
+    for (const char *p = op->types; p != NULL && *p != '\0';) {
+        p += strspn(p, " ;");
+        size_t length = strcspn(p, ":");
+        const char *set = p + length + (p[length] == ':');
+        size_t set_length = strcspn(set, ";");
+        if (strlen(variable) == length && memcmp(variable, p, length) == 0) {
+            char words[160];
+            fovea_assert(set_length < sizeof words);
+            memcpy(words, set, set_length);
+            words[set_length] = '\0';
+            return type_set_parse(words);
+        }
+        p = set + set_length;
+    }
+    return 0;
+}
+
+static void count_ports(const char *ports, int *least, int *most) {
+    Words words = {.at = ports};
+    *least = *most = 0;
+    for (Port port; next_port(&words, &port);) {
+        if (port.variadic) *most = INT32_MAX;
+        else ++*most;
+        if (!port.optional && !port.variadic) *least = *most;
+    }
+}
+
+static void check_count(const Node *node, const char *ports, const ValueList *given, const char *what) {
+    int least, most;
+    count_ports(ports, &least, &most);
+    int count = given->count;
+    if (count < least || count > most)
+        node_fail(node, STATUS_INVALID, "%d %s%s, expected %s%d", count, what, count == 1 ? "" : "s",
+                  least == most ? "" : count < least ? "at least " : "at most ", count < least ? least : most);
+    Words words = {.at = ports};
+    Port port;
+    for (int i = 0; i < least && next_port(&words, &port); i++)
+        if (given->items[i] == NULL && !port.optional && !port.variadic)
+            node_fail(node, STATUS_INVALID, "%s %d (%s) is left out", what, i, port.name);
+}
+
+/* Types that variables stand for in one node: at most a few, so a list serves. */
+typedef struct {
+    char name[8][64];
+    Type type[8];
+    int count;
+} Binding;
+
+static Type *bound(Binding *binding, const char *variable) {
+    for (int i = 0; i < binding->count; i++)
+        if (strcmp(binding->name[i], variable) == 0) return &binding->type[i];
+    return NULL;
+}
+
+static void bind(Binding *binding, const char *variable, Type type) {
+    fovea_assert(binding->count < 8);
+    strcpy(binding->name[binding->count], variable);
+    binding->type[binding->count++] = type;
+}
+
+static void check_input_type(const Node *node, int i, const Port *port, Binding *binding) {
+    Type type = node->inputs.items[i]->type;
+    TypeSet set = variable_types(node->op, port->type);
+    bool is_variable = set != 0;
+    if (!is_variable) set = type_set_parse(port->type);
+    fovea_assert(set != 0);
+    if (!(set & TYPE_BIT(type)))
+        node_fail(node, STATUS_INVALID, "input %d (%s) has type %s, which this operator does not take", i, port->name,
+                  type_info(type)->name);
+    if (!is_variable) return;
+    Type *other = bound(binding, port->type);
+    if (other == NULL) bind(binding, port->type, type);
+    else if (*other != type && !(port->variadic && port->type[0] == 'V')) /* V: each its own */
+        node_fail(node, STATUS_INVALID, "input %d (%s) has type %s, the one before it %s", i, port->name,
+                  type_info(type)->name, type_info(*other)->name);
+}
+
+static void check_types(Node *node) {
+    Binding binding = {0};
+    Words words = {.at = node->op->inputs};
+    Port port = {0};
+    for (int i = 0; i < node->inputs.count; i++) {
+        if (!port.variadic && !next_port(&words, &port)) break;
+        if (node->inputs.items[i] != NULL) check_input_type(node, i, &port, &binding);
+    }
+    words = (Words){.at = node->op->outputs};
+    port = (Port){0};
+    for (int i = 0; i < node->outputs.count; i++) {
+        if (!port.variadic && !next_port(&words, &port)) break;
+        Value *output = node->outputs.items[i];
+        if (output == NULL) continue;
+        Type *type = bound(&binding, port.type);
+        Type named = type_from_name(port.type);
+        if (type != NULL) output->type = *type;
+        else if (named != TYPE_NONE) output->type = named;
+    }
+}
+
+static const char *const kind_names[] = {
+    [ATTRIBUTE_INT] = "int",       [ATTRIBUTE_FLOAT] = "float",     [ATTRIBUTE_STRING] = "string",
+    [ATTRIBUTE_TENSOR] = "tensor", [ATTRIBUTE_GRAPH] = "graph",     [ATTRIBUTE_INTS] = "ints",
+    [ATTRIBUTE_FLOATS] = "floats", [ATTRIBUTE_STRINGS] = "strings", [ATTRIBUTE_TENSORS] = "tensors",
+    [ATTRIBUTE_GRAPHS] = "graphs",
+};
+
+/* An attribute of the schema: "alpha:float=0.01", "to:int!". */
+typedef struct {
+    char name[64], kind[16];
+    const char *preset; /* the default's text, or NULL */
+    bool required;
+} Declared;
+
+static bool next_declared(Words *words, Declared *declared) {
+    if (!next_word(words, " ")) return false;
+    char *colon = strchr(words->word, ':');
+    fovea_assert(colon != NULL);
+    char *equals = strchr(colon, '=');
+    declared->preset = equals == NULL ? NULL : equals + 1;
+    if (equals != NULL) *equals = '\0';
+    size_t length = strlen(colon);
+    declared->required = colon[length - 1] == '!';
+    if (declared->required) colon[length - 1] = '\0';
+    *colon = '\0';
+    fovea_assert(strlen(words->word) < sizeof declared->name && strlen(colon + 1) < sizeof declared->kind);
+    strcpy(declared->name, words->word);
+    strcpy(declared->kind, colon + 1);
+    return true;
+}
+
+static bool find_declared(const Op *op, const char *name, Words *words, Declared *declared) {
+    *words = (Words){.at = op->attributes};
+    while (next_declared(words, declared))
+        if (strcmp(declared->name, name) == 0) return true;
+    return false;
+}
+
+static void check_attributes(const Node *node) {
+    Words words;
+    Declared declared;
+    for (int i = 0; i < node->attributes.count; i++) {
+        const Attribute *attribute = &node->attributes.items[i];
+        if (!find_declared(node->op, attribute->name, &words, &declared))
+            node_fail(node, STATUS_INVALID, "attribute %s is not one of this operator", quoted(attribute->name));
+        if (strcmp(declared.kind, kind_names[attribute->kind]) != 0)
+            node_fail(node, STATUS_INVALID, "attribute %s is of kind %s, expected %s", quoted(attribute->name),
+                      kind_names[attribute->kind], declared.kind);
+    }
+    words = (Words){.at = node->op->attributes};
+    while (next_declared(&words, &declared))
+        if (declared.required && node_attribute(node, declared.name) == NULL)
+            node_fail(node, STATUS_INVALID, "attribute %s is missing", declared.name);
+}
+
+void op_infer(Node *node) {
+    const Op *op = node->op;
+    check_count(node, op->inputs, &node->inputs, "input");
+    check_count(node, op->outputs, &node->outputs, "output");
+    check_attributes(node);
+    check_types(node);
+    if (op->infer != NULL) op->infer(node);
+    else infer_broadcast(node);
+}
+
+/* The newest version of an operator that an opset means; 0 where it is older than the operator. */
+static int version_in(const Op *op, int opset) {
+    int version = 0;
+    for (int i = 0; op->versions[i] != 0; i++)
+        if (op->versions[i] <= opset) version = op->versions[i];
+    return version;
+}
+
+typedef struct {
+    const char *what, *why;
+    int count;
+} Missing;
+
+static void note_missing(Map *missing, const Node *node, const char *why) {
+    Arena *arena = missing->arena;
+    const char *what = node->domain[0] == '\0' ? quoted(node->op_type)
+                                               : arena_printf(arena, "%s of domain %s", quoted(node->op_type), quoted(node->domain));
+    const char *key = arena_printf(arena, "%s%s", what, why);
+    Missing *entry = map_get(missing, key);
+    if (entry == NULL) {
+        entry = arena_new_object(arena, Missing);
+        *entry = (Missing){arena_copy(arena, what), why, 0};
+        map_set(missing, key, entry);
+    }
+    entry->count++;
+}
+
+static void resolve(Graph *graph, Map *missing) {
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        node->op = op_find(node->domain, node->op_type);
+        if (node->op == NULL) note_missing(missing, node, "is not supported");
+        else if (node->op->unsupported != NULL) note_missing(missing, node, node->op->unsupported);
+        else if ((node->version = version_in(node->op, node->opset)) == 0)
+            note_missing(missing, node, arena_printf(missing->arena, "does not exist in opset %d", node->opset));
+        for (int k = 0; k < node->attributes.count; k++) {
+            const Attribute *attribute = &node->attributes.items[k];
+            if (attribute->kind == ATTRIBUTE_GRAPH) resolve(attribute->graph, missing);
+            for (int g = 0; attribute->kind == ATTRIBUTE_GRAPHS && g < attribute->count; g++)
+                resolve(attribute->graphs[g], missing);
+        }
+    }
+}
+
+static void report_missing(const char *name, void *value, void *argument) {
+    (void)name, (void)argument;
+    const Missing *missing = value;
+    report(STATUS_UNSUPPORTED, "operator %s %s (%d node%s)", missing->what, missing->why, missing->count,
+           missing->count == 1 ? "" : "s");
+}
+
+void ops_resolve(Graph *graph) {
+    Map missing = map_new(graph->arena);
+    resolve(graph, &missing);
+    map_each(&missing, report_missing, NULL);
+    fail_if_reported();
+}
+
+/* The schema's default of an attribute; a bug where it has none. */
+static const char *preset(const Node *node, const char *name, Words *words) {
+    Declared declared;
+    if (!find_declared(node->op, name, words, &declared))
+        fail(STATUS_BUG, "the row of %s has no attribute %s", node->op->name, name);
+    if (declared.preset == NULL) fail(STATUS_BUG, "attribute %s of %s has no default", name, node->op->name);
+    return declared.preset;
+}
+
+int64_t attr_int(const Node *node, const char *name) {
+    const Attribute *attribute = node_attribute(node, name);
+    Words words;
+    return attribute != NULL ? attribute->integer : strtoll(preset(node, name, &words), NULL, 10);
+}
+
+float attr_float(const Node *node, const char *name) {
+    const Attribute *attribute = node_attribute(node, name);
+    Words words;
+    return attribute != NULL ? attribute->number : strtof(preset(node, name, &words), NULL);
+}
+
+const char *attr_string(const Node *node, const char *name) {
+    const Attribute *attribute = node_attribute(node, name);
+    Words words;
+    return attribute != NULL ? attribute->string : arena_copy(node->graph->arena, preset(node, name, &words));
+}
+
+const int64_t *attr_ints(const Node *node, const char *name, int *count) {
+    const Attribute *attribute = node_attribute(node, name);
+    *count = attribute == NULL ? 0 : attribute->count;
+    return attribute == NULL ? NULL : attribute->integers;
+}
+
+bool node_ints(const Node *node, const char *attribute, int input, const int64_t **values, int *count) {
+    *values = NULL, *count = 0;
+    const Attribute *given = attribute == NULL ? NULL : node_attribute(node, attribute);
+    if (given != NULL) {
+        *values = given->integers, *count = given->count;
+        return true;
+    }
+    const Value *value = input < 0 ? NULL : node_input(node, input);
+    if (value == NULL) return false;
+    if (value->constant == NULL)
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "input %d %s is computed at run time, but has to be known when compiling; if it depends on a dimension, "
+                  "give that with --dim or --shape",
+                  input, quoted(value->name));
+    int64_t elements = tensor_count(value->constant);
+    int64_t *copied = arena_new_array(node->graph->arena, int64_t, (size_t)elements);
+    for (int64_t i = 0; i < elements; i++) copied[i] = tensor_int(value->constant, i);
+    *values = copied, *count = (int)elements;
+    return true;
+}
+
+int node_axis(const Node *node, int64_t axis, int rank) {
+    if (axis < -rank || axis >= rank)
+        node_fail(node, STATUS_INVALID, "axis %lld is out of range for %d dimension%s", (long long)axis, rank,
+                  rank == 1 ? "" : "s");
+    return (int)(axis < 0 ? axis + rank : axis);
+}
+
+Dim dim_add(const Node *node, Dim a, int64_t b) {
+    if (a.size < 0) return b == 0 ? a : (Dim){-1, NULL};
+    int64_t sum;
+    if (!checked_add(a.size, b, &sum)) node_fail(node, STATUS_INVALID, "a dimension overflows");
+    return dim_known(sum);
+}
+
+Dim dim_multiply(const Node *node, Dim a, Dim b) {
+    if (a.size == 0 || b.size == 0) return dim_known(0);
+    if (a.size == 1) return b;
+    if (b.size == 1) return a;
+    if (a.size < 0 || b.size < 0) return (Dim){-1, NULL};
+    int64_t product;
+    if (!checked_multiply(a.size, b.size, &product)) node_fail(node, STATUS_INVALID, "a dimension overflows");
+    return dim_known(product);
+}
+
+Dim dim_unify(const Node *node, Dim a, Dim b, const char *what) {
+    if (a.size < 0) return b.size < 0 && a.symbol != NULL ? a : b;
+    if (b.size >= 0 && a.size != b.size)
+        node_fail(node, STATUS_INVALID, "%s is %lld and %lld", what, (long long)a.size, (long long)b.size);
+    return a;
+}
+
+Shape shape_broadcast(const Node *node, const Shape *a, const Shape *b) {
+    if (a->rank < 0 || b->rank < 0) return SHAPE_UNKNOWN;
+    const Shape *longer = a->rank >= b->rank ? a : b, *shorter = a->rank >= b->rank ? b : a;
+    Shape shape = *longer;
+    int lead = longer->rank - shorter->rank;
+    for (int i = 0; i < shorter->rank; i++) {
+        Dim x = longer->dims[lead + i], y = shorter->dims[i];
+        Dim *out = &shape.dims[lead + i];
+        if (x.size == 1) *out = y;
+        else if (y.size == 1 || dim_equal(x, y)) *out = x;
+        else if (x.size < 0 || y.size < 0) *out = x.size > 1 ? x : y.size > 1 ? y : (Dim){-1, NULL};
+        else
+            node_fail(node, STATUS_INVALID, "shapes %s and %s do not broadcast together",
+                      shape_text(node->graph->arena, a), shape_text(node->graph->arena, b));
+    }
+    return shape;
+}
+
+void infer_same(Node *node) { node->outputs.items[0]->shape = node->inputs.items[0]->shape; }
+
+void infer_broadcast(Node *node) {
+    Shape shape = shape_of(0, NULL);
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL) shape = shape_broadcast(node, &shape, &node->inputs.items[i]->shape);
+    node->outputs.items[0]->shape = shape;
+}

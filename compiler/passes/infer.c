@@ -1,0 +1,124 @@
+/* Inference: types and shapes in one walk, and constants on the way, since shapes depend on them.
+ * What cannot be known stays open for `inspect` and is an error, naming the dimension to give, for everything else. */
+#include "passes/lower.h"
+#include "passes/pass.h"
+
+#include "ops/op.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Splits "NAME=REST" at its last "=", as names may hold one. */
+static const char *split_assignment(Arena *arena, const char *text, const char **rest) {
+    const char *equals = strrchr(text, '=');
+    if (equals == NULL || equals == text) fail(STATUS_USAGE, "expected NAME=SIZE, not %s", quoted(text));
+    *rest = equals + 1;
+    return arena_printf(arena, "%.*s", (int)(equals - text), text);
+}
+
+static int64_t parse_size(const char **at) {
+    char *end;
+    long long size = strtoll(*at, &end, 10);
+    if (end == *at || size < 0) fail(STATUS_USAGE, "%s is no size", quoted(*at));
+    *at = end;
+    return size;
+}
+
+static void bind_symbol(Graph *graph, const char *name, int64_t size) {
+    bool found = false;
+    for (int i = 0; i < graph->inputs.count; i++) {
+        Shape *shape = &graph->inputs.items[i]->shape;
+        for (int d = 0; d < shape->rank; d++) {
+            if (shape->dims[d].symbol == NULL || strcmp(shape->dims[d].symbol, name) != 0) continue;
+            shape->dims[d] = dim_known(size);
+            found = true;
+        }
+    }
+    if (!found) fail(STATUS_USAGE, "--dim %s=%" PRId64 ": no input has a dimension of that name", quoted(name), size);
+}
+
+static void bind_shape(Graph *graph, const char *name, const char *text) {
+    for (int i = 0; i < graph->inputs.count; i++) {
+        Value *input = graph->inputs.items[i];
+        if (strcmp(input->name, name) != 0) continue;
+        Shape shape = {0};
+        for (const char *at = text; *at != '\0'; at += *at == 'x') {
+            if (shape.rank == MAX_RANK) fail(STATUS_USAGE, "--shape %s: more than %d dimensions", quoted(name), MAX_RANK);
+            shape.dims[shape.rank++] = dim_known(parse_size(&at));
+            if (*at != 'x' && *at != '\0') fail(STATUS_USAGE, "--shape %s: expected 1x3x224x224", quoted(name));
+        }
+        bool fits = input->shape.rank < 0 || input->shape.rank == shape.rank;
+        for (int d = 0; fits && d < input->shape.rank; d++)
+            fits = input->shape.dims[d].size < 0 || input->shape.dims[d].size == shape.dims[d].size;
+        if (!fits)
+            fail(STATUS_USAGE, "--shape %s=%s does not fit the model's %s", quoted(name), text,
+                 shape_text(graph->arena, &input->shape));
+        input->shape = shape;
+        return;
+    }
+    fail(STATUS_USAGE, "--shape %s: the model has no input of that name", quoted(name));
+}
+
+/* Every open dimension of the inputs, each with what to give. */
+static void report_open(const Graph *graph) {
+    bool any = false;
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Value *input = graph->inputs.items[i];
+        if (shape_is_known(&input->shape)) continue;
+        report(STATUS_UNSUPPORTED, "input %s has the shape %s, which is not wholly known", quoted(input->name),
+               shape_text(graph->arena, &input->shape));
+        any = true;
+        for (int d = 0; d < input->shape.rank; d++)
+            if (input->shape.dims[d].symbol != NULL) note("give --dim %s=N", quoted(input->shape.dims[d].symbol));
+            else if (input->shape.dims[d].size < 0) note("give --shape %s=... for dimension %d", quoted(input->name), d);
+        if (input->shape.rank < 0) note("give --shape %s=AxBxC", quoted(input->name));
+    }
+    if (any) fail_if_reported();
+}
+
+void pass_bind_dimensions(Graph *graph, const PassOptions *options) {
+    const char *rest;
+    for (int i = 0; i < options->dims.count; i++) {
+        const char *name = split_assignment(graph->arena, options->dims.items[i], &rest);
+        int64_t size = parse_size(&rest);
+        if (*rest != '\0') fail(STATUS_USAGE, "--dim %s: expected one size", quoted(name));
+        bind_symbol(graph, name, size);
+    }
+    for (int i = 0; i < options->shapes.count; i++) {
+        const char *name = split_assignment(graph->arena, options->shapes.items[i], &rest);
+        bind_shape(graph, name, rest);
+    }
+    if (!options->open_dimensions) report_open(graph);
+}
+
+/* What the model says of an output's shape, where inference found less. */
+static void complete_outputs(Graph *graph, const Shape *declared) {
+    for (int i = 0; i < graph->outputs.count; i++) {
+        Shape *inferred = &graph->outputs.items[i]->shape;
+        if (inferred->rank >= 0 || declared[i].rank < 0) continue;
+        *inferred = declared[i];
+    }
+}
+
+void pass_infer(Graph *graph, const PassOptions *options) {
+    ops_resolve(graph);
+    Shape *declared = arena_new_array(graph->arena, Shape, (size_t)graph->outputs.count);
+    for (int i = 0; i < graph->outputs.count; i++) declared[i] = graph->outputs.items[i]->shape;
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        op_infer(node);
+        fold_node(node);
+    }
+    if (options->open_dimensions) complete_outputs(graph, declared);
+    int kept = 0; /* what became constant needs no node */
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        bool known = node->outputs.count > 0;
+        for (int k = 0; k < node->outputs.count; k++)
+            known &= node->outputs.items[k] == NULL || node->outputs.items[k]->constant != NULL;
+        if (!known) graph->nodes.items[kept++] = graph->nodes.items[i];
+    }
+    graph->nodes.count = kept;
+    graph_prune(graph);
+}

@@ -1,0 +1,119 @@
+/* Lowering: nodes become steps, and a node alone becomes a constant when all that it reads is known.
+ * Folding runs the same steps in the interpreter that generated code would run. */
+#include "passes/lower.h"
+
+#include "ops/op.h"
+
+#include <string.h>
+
+/* Adds the literals that a formula takes from attributes: "alpha beta". */
+static int add_attributes(Loop *loop, const Node *node, Type type, int *arguments, int count) {
+    const char *names = node->op->formula_attributes == NULL ? "" : node->op->formula_attributes;
+    while (*names != '\0') {
+        size_t length = strcspn(names, " ");
+        const char *name = arena_printf(node->graph->arena, "%.*s", (int)length, names);
+        const Attribute *attribute = node_attribute(node, name);
+        bool integer = attribute != NULL && attribute->kind == ATTRIBUTE_INT;
+        arguments[count++] = integer ? loop_literal_int(loop, type, attr_int(node, name))
+                                     : loop_literal(loop, type, (double)attr_float(node, name));
+        names += length + (names[length] == ' ');
+    }
+    return count;
+}
+
+/* A loop over the output's shape that reads every input broadcast to it. Operands of one type are expected. */
+static void lower_formula(Program *program, Node *node) {
+    const Value *output = node->outputs.items[0];
+    int64_t extents[MAX_RANK], strides[MAX_RANK];
+    int rank = output->shape.rank, arguments[8], count = 0;
+    for (int i = 0; i < rank; i++) extents[i] = output->shape.dims[i].size;
+    Loop *loop = step_loop(program, rank, extents);
+    for (int i = 0; i < node->inputs.count; i++) {
+        const Value *input = node->inputs.items[i];
+        fovea_assert(input != NULL);
+        strides_broadcast(&input->shape, rank, strides);
+        arguments[count++] = loop_input(loop, program_buffer(program, input), 0, strides);
+    }
+    Type type = node->inputs.items[node->inputs.count - 1]->type; /* of Where the choices, not the condition */
+    count = add_attributes(loop, node, type, arguments, count);
+    loop_apply(loop, node->op->formula, type, output->type, count, arguments);
+    strides_of(&output->shape, strides);
+    loop_output(loop, program_buffer(program, output), 0, strides);
+    loop_simplify(loop);
+}
+
+static void lower_node(Program *program, Node *node) {
+    int from = program->steps.count;
+    program->current = node;
+    if (node->op->lower != NULL) node->op->lower(program, node);
+    else if (node->op->formula != NULL) lower_formula(program, node);
+    else node_fail(node, STATUS_UNSUPPORTED, "can be evaluated only when all its inputs are known while compiling");
+    for (int i = from; i < program->steps.count; i++) step_check(program->steps.items[i]);
+    program->current = NULL;
+}
+
+static void report_unknown_shapes(const Graph *graph) {
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        for (int k = 0; k < node->outputs.count; k++) {
+            const Value *output = node->outputs.items[k];
+            if (output != NULL && !shape_is_known(&output->shape))
+                node_report(node, STATUS_UNSUPPORTED, "the shape of output %s is not known when compiling: %s",
+                            quoted(output->name), shape_text(graph->arena, &output->shape));
+        }
+    }
+    fail_if_reported();
+}
+
+Program *lower_graph(Graph *graph) {
+    report_unknown_shapes(graph);
+    Program *program = program_new(graph->arena, graph);
+    for (int i = 0; i < graph->nodes.count; i++) lower_node(program, graph->nodes.items[i]);
+    return program;
+}
+
+static bool can_fold(const Node *node) {
+    if (node->op->is_random || (node->op->lower == NULL && node->op->formula == NULL)) return false;
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL && node->inputs.items[i]->constant == NULL) return false;
+    for (int i = 0; i < node->outputs.count; i++) {
+        const Value *output = node->outputs.items[i];
+        if (output != NULL && (!shape_is_known(&output->shape) || output->type == TYPE_STRING)) return false;
+    }
+    return true;
+}
+
+/* The tensor that output i of a folded node becomes, and where the interpreter is to write it. */
+static Tensor *give_memory(Program *program, const Value *output, void **memory) {
+    Tensor *tensor = tensor_new(program->arena, output->type, &output->shape);
+    const Buffer *buffer = program_buffer(program, output);
+    if (buffer->constant == NULL && memory[buffer->number] == NULL) memory[buffer->number] = tensor->data;
+    return tensor;
+}
+
+bool fold_node(Node *node) {
+    if (!can_fold(node)) return false;
+    Arena *arena = node->graph->arena;
+    Program *program = program_new(arena, node->graph);
+    lower_node(program, node);
+    for (int i = 0; i < node->outputs.count; i++) /* each has a buffer, be it written or not */
+        if (node->outputs.items[i] != NULL) program_buffer(program, node->outputs.items[i]);
+    void **memory = arena_new_array(arena, void *, (size_t)program->buffers.count);
+    Tensor **made = arena_new_array(arena, Tensor *, (size_t)node->outputs.count);
+    for (int i = 0; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL) made[i] = give_memory(program, node->outputs.items[i], memory);
+    for (int i = 0; i < program->buffers.count; i++) {
+        const Buffer *buffer = program->buffers.items[i];
+        size_t bytes = checked_product((size_t)buffer->count, (size_t)type_info(buffer->type)->bytes);
+        if (buffer->constant == NULL && memory[i] == NULL) memory[i] = arena_alloc(arena, bytes);
+    }
+    program_run(program, memory);
+    for (int i = 0; i < node->outputs.count; i++) {
+        if (made[i] == NULL) continue;
+        const Buffer *buffer = program_buffer(program, node->outputs.items[i]); /* of a view: the constant it views */
+        const void *from = buffer->constant != NULL ? buffer->constant->data : memory[buffer->number];
+        if (from != made[i]->data) memcpy(made[i]->data, from, tensor_bytes(made[i]));
+        node->outputs.items[i]->constant = made[i];
+    }
+    return true;
+}

@@ -1,0 +1,34 @@
+/* Passes: one function over the graph each, in one table with what it is for.
+ * `fovea compile --dump-after=NAME` prints the graph after one of them. */
+#ifndef FOVEA_PASSES_PASS_H
+#define FOVEA_PASSES_PASS_H
+
+#include "graph/graph.h"
+
+/* What the user has said of the model. */
+typedef struct {
+    LIST(const char *) dims;        /* --dim: "batch=1" */
+    LIST(const char *) shapes;      /* --shape: "x=1x3x224x224" */
+    LIST(const char *) fuse;        /* --fuse: names of rules; empty: all */
+    LIST(const char *) patterns;    /* --patterns: files of the user's own blocks */
+    const char *probes;             /* --probes: auto, all, none, or a glob over tensor names and probe ids */
+    const char *dump_after;         /* --dump-after: a pass */
+    bool open_dimensions;           /* unknown dimensions may stay: for inspect */
+} PassOptions;
+
+typedef struct {
+    const char *name;
+    const char *description;
+    void (*run)(Graph *graph, const PassOptions *options);
+} Pass;
+
+extern const Pass PASSES[]; /* in their order, ended by a NULL name */
+
+/* Runs all of them. */
+void passes_run(Graph *graph, const PassOptions *options);
+
+/* The passes, each in a file of its own: */
+void pass_bind_dimensions(Graph *graph, const PassOptions *options);
+void pass_infer(Graph *graph, const PassOptions *options);
+
+#endif
