@@ -41,7 +41,7 @@ class ChannelGate(nn.Module):
 
 
 class SENet(nn.Module):
-    """The convolutions do not pad, 8x8 to 6x6 to 4x4: the head's mean then weighs only what saw five real rows."""
+    """The convolutions do not pad (8x8, 6x6, 4x4), so that the means are taken over real pixels only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ def load_images() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def shift_randomly(images: Tensor) -> Tensor:
-    """Moves each image by up to one pixel each way: with 1437 images the networks otherwise learn positions by heart."""
+    """Moves each image by up to one pixel each way: from 1437 images the networks otherwise learn places by heart."""
     padded = F.pad(images, (1, 1, 1, 1))
     windows = padded.unfold(2, 8, 1).unfold(3, 8, 1)  # [N,1,3,3,8,8]
     dy, dx = torch.randint(0, 3, (2, len(images)))
