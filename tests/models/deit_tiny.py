@@ -1,0 +1,22 @@
+# DeiT-tiny (Touvron et al. 2021) as Hugging Face transformers defines it: patches of 16, 12 blocks, 3 heads, width 192.
+# Attention is left as the library's default, scaled_dot_product_attention, which the exporters take apart themselves.
+
+from torch import nn
+from transformers import DeiTConfig, DeiTForImageClassification
+
+INPUT = "pixel_values"
+KEEP_BATCH_NORM = False
+
+
+def build() -> nn.Module:
+    return DeiTForImageClassification(
+        DeiTConfig(
+            hidden_size=192,
+            num_hidden_layers=12,
+            num_attention_heads=3,
+            intermediate_size=768,
+            image_size=224,
+            patch_size=16,
+            num_labels=1000,
+        )
+    )

@@ -1,0 +1,41 @@
+# Gives a model seeded random weights under which it computes something: activations neither vanish nor explode,
+# BatchNorm has statistics that folding must get right, and softmax has rows that are not uniform.
+
+import torch
+from torch import Tensor, nn
+
+NORMS = (nn.BatchNorm2d, nn.LayerNorm)
+
+
+@torch.no_grad()
+def randomise(model: nn.Module, images: Tensor) -> None:
+    """Sets every parameter of the model, then BatchNorm's statistics from what the images give."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if isinstance(module, NORMS) and name == "weight":
+                parameter.uniform_(0.8, 1.2)
+            elif name == "bias":
+                parameter.normal_(0, 0.1)
+            elif isinstance(module, (nn.Conv2d, nn.Linear)):
+                gain = 2.0 if isinstance(module, nn.Conv2d) else 1.0  # He et al. 2015: most Conv are followed by ReLU
+                parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5)
+            else:
+                parameter.normal_(0, 0.5)  # tokens and positions, added to patches of about unit size
+    measure_batch_norm(model, images)
+
+
+def measure_batch_norm(model: nn.Module, images: Tensor) -> None:
+    """Takes the statistics from the images, then moves them a little, so that they are not those of any layer."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0  # the statistics of this batch, with no memory of the initial 0 and 1
+    model(images)
+    for norm, momentum in zip(norms, momenta):
+        norm.eval()
+        norm.momentum = momentum
+        norm.running_mean.add_(0.1 * norm.running_var.sqrt() * torch.randn_like(norm.running_mean))
+        norm.running_var.mul_(torch.empty_like(norm.running_var).uniform_(0.7, 1.4))
