@@ -40,6 +40,7 @@ static void bind(Program *program, const Value *value, Buffer *buffer) {
     struct ValueBuffer *entry = arena_new_object(arena, struct ValueBuffer);
     entry->value = value;
     entry->buffer = buffer;
+    buffer->is_probed |= value->is_probed;
     HASH_ADD_PTR(program->buffer_of, value, entry);
 }
 

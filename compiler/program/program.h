@@ -24,6 +24,7 @@ typedef struct Buffer {
     const Value *value;     /* the value it holds, for names; NULL: scratch of one step */
     const Tensor *constant;
     int number;             /* among the program's buffers */
+    bool is_probed;         /* a value in it is: it has to be written, whole */
     /* Set by the planner, for BUFFER_WORK: */
     int64_t offset;         /* bytes */
     int first, last;        /* steps between which it is alive, both included */

@@ -1,0 +1,285 @@
+/* Fusion of steps. A loop whose result one other loop reads, element by element, moves into that loop's body; a loop over
+ * a kernel's output moves into the kernel. The fused step stands where the consumer stood: all it reads is ready there. */
+#include "passes/fuse.h"
+
+#include <string.h>
+
+bool fuse_allows(const PassOptions *options, const char *rule) {
+    for (int i = 0; i < options->fuse.count; i++)
+        if (strcmp(options->fuse.items[i], rule) == 0) return true;
+    return options->fuse.count == 0;
+}
+
+/* Who touches a buffer, in a program. */
+typedef struct {
+    int readers, writers; /* steps */
+    int writer;           /* the last one's number */
+} Usage;
+
+static void count_reads(const Loop *loop, Usage *usage, int *seen, int step) {
+    for (int i = 0; i < loop->input_count; i++) {
+        const Buffer *buffer = loop->inputs[i].buffer;
+        if (buffer == NULL || seen[buffer->number] == step + 1) continue;
+        seen[buffer->number] = step + 1; /* once a step, however often it reads it */
+        usage[buffer->number].readers++;
+    }
+}
+
+static Usage *count_usage(const Program *program) {
+    Usage *usage = arena_new_array(program->arena, Usage, (size_t)program->buffers.count);
+    int *seen = arena_new_array(program->arena, int, (size_t)program->buffers.count);
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        if (step == NULL) continue; /* fused into another */
+        for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++) {
+            const Buffer *buffer = step->arguments[k].buffer;
+            if (buffer == NULL) continue;
+            if (step->kernel->parameters[k].kind == PARAMETER_OUTPUT) {
+                usage[buffer->number].writers++;
+                usage[buffer->number].writer = i;
+            } else if (seen[buffer->number] != i + 1) {
+                seen[buffer->number] = i + 1;
+                usage[buffer->number].readers++;
+            }
+        }
+        if (step->loop != NULL) {
+            count_reads(step->loop, usage, seen, i);
+            usage[step->loop->output.buffer->number].writers++;
+            usage[step->loop->output.buffer->number].writer = i;
+        }
+        if (step->epilogue != NULL) count_reads(step->epilogue, usage, seen, i);
+    }
+    return usage;
+}
+
+/* A buffer that lives between one writer and one reader alone. */
+static bool is_private(const Buffer *buffer, const Usage *usage) {
+    return buffer != NULL && buffer->kind == BUFFER_WORK && !buffer->is_probed &&
+           usage[buffer->number].readers == 1 && usage[buffer->number].writers == 1;
+}
+
+/* Splits dimension d of a loop in two, the inner one of the given extent. */
+static void split_dimension(Loop *loop, int d, int64_t inner) {
+    for (int k = loop->rank; k > d + 1; k--) {
+        loop->extent[k] = loop->extent[k - 1];
+        loop->output.stride[k] = loop->output.stride[k - 1];
+        for (int i = 0; i < loop->input_count; i++) loop->inputs[i].stride[k] = loop->inputs[i].stride[k - 1];
+    }
+    loop->extent[d + 1] = inner;
+    loop->extent[d] /= inner;
+    loop->output.stride[d + 1] = loop->output.stride[d];
+    loop->output.stride[d] *= inner;
+    for (int i = 0; i < loop->input_count; i++) {
+        loop->inputs[i].stride[d + 1] = loop->inputs[i].stride[d];
+        loop->inputs[i].stride[d] *= inner;
+    }
+    if (d >= loop->rank - loop->reduced) loop->reduced++;
+    loop->rank++;
+}
+
+/* Splits dimensions of both until their extents are the same; false where they have no common refinement. */
+static bool align(Loop *a, Loop *b) {
+    int i = a->rank - 1, k = b->rank - 1;
+    for (; i >= 0 && k >= 0; i--, k--) {
+        if (a->extent[i] == b->extent[k]) continue;
+        Loop *longer = a->extent[i] > b->extent[k] ? a : b;
+        int *at = longer == a ? &i : &k;
+        int64_t inner = longer == a ? b->extent[k] : a->extent[i];
+        if (inner == 0 || longer->extent[*at] % inner != 0 || longer->rank == MAX_RANK) return false;
+        split_dimension(longer, *at, inner);
+        ++*at;
+    }
+    return i < 0 && k < 0;
+}
+
+static bool same_strides(const Loop *loop, const Operand *a, const Operand *b) {
+    if (a->offset != b->offset) return false;
+    for (int d = 0; d < loop->rank; d++)
+        if (loop->extent[d] != 1 && a->stride[d] != b->stride[d]) return false;
+    return true;
+}
+
+/* The number of an operand of merged that reads what `operand` reads, added where there is none; -1: no room. */
+static int operand_number(Loop *merged, const Operand *operand, Type type) {
+    for (int i = 0; i < merged->input_count; i++)
+        if (merged->inputs[i].buffer == operand->buffer && same_strides(merged, &merged->inputs[i], operand)) return i;
+    if (merged->input_count == MAX_OPERANDS) return -1;
+    merged->inputs[merged->input_count] = *operand;
+    merged->scalars[merged->input_count] = (Scalar){.type = type};
+    return merged->input_count++;
+}
+
+/* Appends a body's scalars, renumbered by `number`, which holds the operands' numbers already. */
+static bool append_body(Loop *merged, const Loop *from, int *number) {
+    for (int i = from->input_count; i < from->scalar_count; i++) {
+        if (merged->scalar_count == MAX_SCALARS) return false;
+        Scalar scalar = from->scalars[i];
+        for (int k = 0; k < scalar.argument_count; k++) scalar.arguments[k] = number[scalar.arguments[k]];
+        number[i] = merged->scalar_count;
+        merged->scalars[merged->scalar_count++] = scalar;
+    }
+    return true;
+}
+
+/* The loop that computes producer and then consumer, both aligned; NULL where the limits of a loop forbid it. */
+static Loop *merge_bodies(Arena *arena, const Loop *producer, const Loop *consumer) {
+    Loop *merged = arena_new_object(arena, Loop);
+    *merged = *consumer;
+    merged->input_count = merged->scalar_count = 0;
+    int of_producer[MAX_SCALARS], of_consumer[MAX_SCALARS];
+    const Buffer *between = producer->output.buffer;
+    for (int i = 0; i < producer->input_count; i++)
+        if ((of_producer[i] = operand_number(merged, &producer->inputs[i], producer->scalars[i].type)) < 0) return NULL;
+    for (int i = 0; i < consumer->input_count; i++)
+        if (consumer->inputs[i].buffer != between &&
+            (of_consumer[i] = operand_number(merged, &consumer->inputs[i], consumer->scalars[i].type)) < 0)
+            return NULL;
+    merged->scalar_count = merged->input_count;
+    if (!append_body(merged, producer, of_producer)) return NULL;
+    int result = of_producer[producer->scalar_count - 1];
+    for (int i = 0; i < consumer->input_count; i++)
+        if (consumer->inputs[i].buffer == between) of_consumer[i] = result;
+    if (!append_body(merged, consumer, of_consumer)) return NULL;
+    /* The result is the last scalar: a body that is one operand alone needs a scalar of its own. */
+    int last = of_consumer[consumer->scalar_count - 1];
+    if (last == merged->scalar_count - 1 || merged->scalar_count == MAX_SCALARS)
+        return last == merged->scalar_count - 1 ? merged : NULL;
+    merged->scalars[merged->scalar_count++] =
+        (Scalar){.formula = formula_find("identity"), .type = merged->scalars[last].type,
+                 .operand_type = merged->scalars[last].type, .argument_count = 1, .arguments = {last}};
+    return merged;
+}
+
+/* The fusion of two loops, or NULL where the consumer does not read, in its order, just what the producer writes. */
+static Loop *merge_loops(Arena *arena, const Loop *producer, const Loop *consumer) {
+    if (producer->reduced > 0) return NULL;
+    Loop *first = arena_new_object(arena, Loop), *second = arena_new_object(arena, Loop);
+    *first = *producer, *second = *consumer;
+    if (!align(first, second)) return NULL;
+    for (int i = 0; i < second->input_count; i++)
+        if (second->inputs[i].buffer == first->output.buffer &&
+            !same_strides(second, &second->inputs[i], &first->output))
+            return NULL;
+    Loop *merged = merge_bodies(arena, first, second);
+    if (merged != NULL) loop_simplify(merged);
+    return merged;
+}
+
+/* The work of b is done by a from now on. */
+static void take_nodes(Arena *arena, Step *a, const Step *b) {
+    Step joined = {0}; /* in the order of the model */
+    for (int i = 0; i < b->nodes.count; i++) list_add(arena, &joined.nodes, b->nodes.items[i]);
+    for (int i = 0; i < a->nodes.count; i++) list_add(arena, &joined.nodes, a->nodes.items[i]);
+    a->nodes.items = joined.nodes.items, a->nodes.count = joined.nodes.count, a->nodes.capacity = joined.nodes.capacity;
+    a->node = a->nodes.items[0];
+}
+
+static bool fuse_loop_into(Program *program, int at, const Usage *usage) {
+    Step *consumer = program->steps.items[at];
+    for (int i = 0; i < consumer->loop->input_count; i++) {
+        const Buffer *between = consumer->loop->inputs[i].buffer;
+        if (!is_private(between, usage)) continue;
+        const Step *producer = program->steps.items[usage[between->number].writer];
+        if (producer == NULL || producer->kind != STEP_LOOP) continue;
+        Loop *merged = merge_loops(program->arena, producer->loop, consumer->loop);
+        if (merged == NULL) continue;
+        consumer->loop = merged;
+        take_nodes(program->arena, consumer, producer);
+        program->steps.items[usage[between->number].writer] = NULL;
+        return true;
+    }
+    return false;
+}
+
+/* The one output of a kernel whose elements go through OUT(); -1 where it has another form. */
+static int epilogue_parameter(const Step *step) {
+    if (strstr(step->kernel->body, "OUT(") == NULL || step->epilogue != NULL) return -1;
+    int found = -1;
+    for (int i = 0; i < step->kernel->parameter_count; i++) {
+        if (step->kernel->parameters[i].kind != PARAMETER_OUTPUT || step->arguments[i].buffer == NULL) continue;
+        if (found >= 0) return -1;
+        found = i;
+    }
+    return found >= 0 && step->arguments[found].offset == 0 ? found : -1;
+}
+
+/* A loop as an epilogue: over one dimension, operand 0 the value made, the others read at the same place or one element
+ * throughout. NULL where it is none. */
+static Loop *as_epilogue(Arena *arena, const Loop *loop, const Buffer *made) {
+    if (loop->reduced > 0 || loop->rank > 1 || loop->output.offset != 0 || loop->output.buffer->count != made->count)
+        return NULL;
+    int64_t count = loop->rank == 0 ? 1 : loop->extent[0];
+    if (count != made->count || (loop->rank == 1 && loop->output.stride[0] != 1)) return NULL;
+    Loop *epilogue = arena_new_object(arena, Loop);
+    *epilogue = *loop;
+    int at = -1;
+    for (int i = 0; i < loop->input_count; i++) {
+        const Operand *operand = &loop->inputs[i];
+        int64_t stride = loop->rank == 1 ? operand->stride[0] : 1;
+        if (operand->buffer == made) {
+            if (at >= 0 || stride != 1 || operand->offset != 0) return NULL;
+            at = i;
+        } else if (stride == 1 ? operand->offset != 0 : stride != 0) {
+            return NULL;
+        }
+    }
+    if (at < 0) return NULL;
+    if (epilogue->rank == 0) {
+        epilogue->rank = 1, epilogue->extent[0] = 1, epilogue->output.stride[0] = 1;
+        for (int i = 0; i < loop->input_count; i++) epilogue->inputs[i].stride[0] = i == at;
+    }
+    Operand swapped = epilogue->inputs[0];
+    Scalar scalar = epilogue->scalars[0];
+    epilogue->inputs[0] = epilogue->inputs[at], epilogue->scalars[0] = epilogue->scalars[at];
+    epilogue->inputs[at] = swapped, epilogue->scalars[at] = scalar;
+    for (int i = epilogue->input_count; i < epilogue->scalar_count; i++)
+        for (int k = 0; k < epilogue->scalars[i].argument_count; k++) {
+            int *argument = &epilogue->scalars[i].arguments[k];
+            *argument = *argument == 0 ? at : *argument == at ? 0 : *argument;
+        }
+    epilogue->inputs[0].buffer = NULL; /* the value in hand, not one in memory */
+    return epilogue;
+}
+
+/* Of the kernels that a loop could follow, the latest: the other operands are then made already. */
+static bool fuse_into_kernel(Program *program, int at, const Usage *usage) {
+    Step *consumer = program->steps.items[at];
+    int best = -1, best_parameter = -1;
+    Loop *best_epilogue = NULL;
+    for (int i = 0; i < consumer->loop->input_count; i++) {
+        const Buffer *between = consumer->loop->inputs[i].buffer;
+        if (!is_private(between, usage) || usage[between->number].writer <= best) continue;
+        const Step *producer = program->steps.items[usage[between->number].writer];
+        if (producer == NULL || producer->kind != STEP_KERNEL) continue;
+        int parameter = epilogue_parameter(producer);
+        Loop *epilogue = parameter < 0 ? NULL : as_epilogue(program->arena, consumer->loop, between);
+        if (epilogue == NULL || type_info(between->type)->compute != type_info(producer->type)->compute) continue;
+        best = usage[between->number].writer, best_parameter = parameter, best_epilogue = epilogue;
+    }
+    if (best < 0) return false;
+    Step *kernel = program->steps.items[best];
+    if (best_epilogue->output.buffer->type != kernel->arguments[best_parameter].buffer->type) return false;
+    kernel->epilogue = best_epilogue;
+    kernel->arguments[best_parameter].buffer = best_epilogue->output.buffer;
+    program->steps.items[at] = kernel;
+    program->steps.items[best] = NULL;
+    for (int i = 0; i < consumer->nodes.count; i++) list_add(program->arena, &kernel->nodes, consumer->nodes.items[i]);
+    return true;
+}
+
+/* Applies a rule to each loop until nothing changes; what the rule took in is a gap from then on. */
+static void apply(Program *program, bool (*rule)(Program *program, int at, const Usage *usage)) {
+    for (int i = 0; i < program->steps.count; i++)
+        while (program->steps.items[i] != NULL && program->steps.items[i]->kind == STEP_LOOP &&
+               rule(program, i, count_usage(program)))
+            continue;
+    int kept = 0;
+    for (int i = 0; i < program->steps.count; i++)
+        if (program->steps.items[i] != NULL) program->steps.items[kept++] = program->steps.items[i];
+    program->steps.count = kept;
+}
+
+void fuse_program(Program *program, const PassOptions *options) {
+    if (fuse_allows(options, "loops")) apply(program, fuse_loop_into);
+    if (fuse_allows(options, "epilogue")) apply(program, fuse_into_kernel);
+}
