@@ -319,7 +319,10 @@ static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
     step->kernel->calls[step->type](arguments);
 }
 
-void program_run(const Program *program, void *const *memory) {
+void program_run(const Program *program, void *const *memory) { program_run_steps(program, memory, NULL, NULL); }
+
+void program_run_steps(const Program *program, void *const *memory, void (*after_step)(int step, void *argument),
+                       void *argument) {
     Arena *arena = program->arena;
     void **filled = arena_new_array(arena, void *, (size_t)program->buffers.count);
     for (int i = 0; i < program->buffers.count; i++) {
@@ -331,5 +334,6 @@ void program_run(const Program *program, void *const *memory) {
         if (step->kind == STEP_LOOP) run_loop(arena, step->loop, filled);
         else run_kernel(arena, step, filled);
         if (step->epilogue != NULL) run_epilogue(arena, step, filled);
+        if (after_step != NULL) after_step(i, argument);
     }
 }

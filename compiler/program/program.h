@@ -143,5 +143,8 @@ void strides_broadcast(const Shape *shape, int rank, int64_t *strides);
 
 /* Runs a program: memory has a pointer for each buffer, by number (constants' may be NULL: theirs is used). */
 void program_run(const Program *program, void *const *memory);
+/* The same; calls after_step(step's number, argument) when a step is done. */
+void program_run_steps(const Program *program, void *const *memory, void (*after_step)(int step, void *argument),
+                       void *argument);
 
 #endif
