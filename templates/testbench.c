@@ -1,5 +1,5 @@
 /* Runs {{name}} on the arrays of an npz file, and times it. Made by fovea beside {{name}}.c; change it as you like.
- *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N]{{weights_usage}}
+ *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N] [--weights FILE]
  * Arrays are named as in the model, probes by their ids. Types that numpy lacks are kept as unsigned integers. */
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include "{{name}}.h"
@@ -23,7 +23,8 @@ static const tensor outputs[OUTPUTS + 1] = {
 };
 
 static int usage(void) {
-    fprintf(stderr, "usage: {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N]{{weights_usage}}\n");
+    fprintf(stderr, "usage: {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N]"
+                    " [--weights FILE]\n");
     return 2;
 }
 
@@ -66,7 +67,31 @@ static void *take(const npz_file *file, const tensor *wanted) {
     if (memory != NULL) memcpy(memory, array->data, array->bytes);
     return memory;
 }
-{{probe_function}}
+
+#if {{NAME}}_PROBES
+/* Adds a probe's map to the npz file that is being written. */
+static void save_probe(void *user, const {{name}}_probe *probe, const void *data) {
+    static const char *const types[][2] = {
+{{probe_types}}    };
+    int64_t dims[8];
+    for (int d = 0; d < probe->rank; d++) dims[d] = probe->dims[d];
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(probe->type, types[i][0]) == 0)
+            npz_add((npz_writer *)user, probe->id, types[i][1], probe->rank, dims, data);
+}
+#endif
+
+#ifdef {{NAME}}_WEIGHTS
+/* The weights' file, whole, in aligned memory; NULL where it cannot be read. */
+static void *load_weights(const char *path) {
+    unsigned char *const memory = (unsigned char *)allocate({{NAME}}_WEIGHTS);
+    FILE *const in = fopen(path, "rb");
+    const int whole = memory != NULL && in != NULL && fread(memory, 1, {{NAME}}_WEIGHTS, in) == {{NAME}}_WEIGHTS;
+    if (in != NULL) fclose(in);
+    return whole && {{name}}_check_weights(memory) == {{NAME}}_OK ? memory : NULL;
+}
+#endif
+
 static {{name}}_status run(const {{name}}_context *context, void *const *in, void *const *out) {
     (void)in, (void)out;
     return {{name}}_run(context{{arguments}});
@@ -76,7 +101,7 @@ int {{name}}_testbench(int argc, char **argv);
 
 /* Exit status: 0 fine, 1 the model refused, 2 usage, 4 files or memory. */
 int {{name}}_testbench(int argc, char **argv) {
-    const char *input = NULL, *output = NULL, *probes = NULL{{weights_variable}};
+    const char *input = NULL, *output = NULL, *probes = NULL, *weights = "{{name}}.weights";
     long repeat = 0;
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 == argc) return usage();
@@ -84,7 +109,8 @@ int {{name}}_testbench(int argc, char **argv) {
         else if (strcmp(argv[i], "--output") == 0) output = argv[i + 1];
         else if (strcmp(argv[i], "--probes") == 0) probes = argv[i + 1];
         else if (strcmp(argv[i], "--repeat") == 0) repeat = strtol(argv[i + 1], NULL, 10);
-{{weights_option}}        else return usage();
+        else if (strcmp(argv[i], "--weights") == 0) weights = argv[i + 1];
+        else return usage();
     }
     if (input == NULL && INPUTS > 0) return usage();
 
@@ -102,11 +128,26 @@ int {{name}}_testbench(int argc, char **argv) {
     {{name}}_context context;
     memset(&context, 0, sizeof context);
     if ((context.workspace = allocate({{NAME}}_WORKSPACE)) == NULL) return fail("memory", "not enough");
-{{weights_load}}{{probe_open}}    const {{name}}_status status = run(&context, in, out);
-    if (status != {{NAME}}_OK) return fail("run", "the model refused its context") == 0 ? 0 : 1;
-{{probe_close}}
+#ifdef {{NAME}}_WEIGHTS
+    if ((context.weights = load_weights(weights)) == NULL) return fail(weights, "these are not the model's weights");
+#else
+    (void)weights; /* they are linked in */
+#endif
+    npz_writer writer;
+#if {{NAME}}_PROBES
+    if (probes != NULL && npz_create(&writer, probes)) {
+        context.on_probe = save_probe;
+        context.on_probe_user = &writer;
+    }
+#endif
+    const {{name}}_status status = run(&context, in, out);
+    if (probes != NULL && (context.on_probe == NULL || !npz_close(&writer))) return fail(probes, "it cannot be written");
+    context.on_probe = NULL;
+    if (status != {{NAME}}_OK) {
+        fprintf(stderr, "{{name}}_main: the model refused, with status %d\n", (int)status);
+        return 1;
+    }
     if (output != NULL) {
-        npz_writer writer;
         if (npz_create(&writer, output))
             for (int i = 0; i < OUTPUTS; i++)
                 npz_add(&writer, outputs[i].name, outputs[i].type, outputs[i].rank, outputs[i].dims, out[i]);

@@ -42,7 +42,7 @@ static void build(Execution *execution, const char *compiler) {
     Output *output = output_new(arena, folder);
     const EmitOptions options = {.name = "model", .weights = WEIGHTS_AUTO};
     const EmittedModel *model = emit_model(execution->program, &options, output);
-    emit_testbench(execution->program, model, output);
+    emit_testbench(model, output);
     output_commit(output);
     progress("compiling with %s", compiler);
     Words command = {0};

@@ -1,0 +1,86 @@
+/* Testbench: tables of a model's inputs and outputs, put into a template.
+ * NAME_main.c also offers NAME_testbench(), so that many models can stand in one program. */
+#include "emit/testbench.h"
+
+#include "base/assets.h"
+#include "emit/names.h"
+#include "emit/template.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* numpy's name for a type, or for the unsigned integer of its width where numpy has none. */
+static const char *npy_type(Type type) {
+    const TypeInfo *info = type_info(type);
+    return info->npy != NULL ? info->npy : info->bytes == 2 ? "<u2" : info->class == CLASS_SIGNED ? "|i1" : "|u1";
+}
+
+static const char *table(Arena *arena, const EmittedTensor *tensors, int count) {
+    Text text = text_new(arena);
+    for (int i = 0; i < count; i++) {
+        const Value *value = tensors[i].value;
+        text_printf(&text, "    {%s, \"%s\", %d, {", string_literal(arena, value->name), npy_type(value->type),
+                    value->shape.rank);
+        for (int d = 0; d < value->shape.rank; d++)
+            text_printf(&text, "%s%" PRId64, d > 0 ? ", " : "", value->shape.dims[d].size);
+        text_printf(&text, "%s}, %s * sizeof(%s)},\n", value->shape.rank == 0 ? "0" : "", tensors[i].size_macro,
+                    tensors[i].c_type);
+    }
+    return text.data;
+}
+
+static const char *arguments(Arena *arena, const EmittedModel *model) {
+    Text text = text_new(arena);
+    for (int i = 0; i < model->inputs.count; i++)
+        text_printf(&text, ", (const %s *)in[%d]", model->inputs.items[i].c_type, i);
+    for (int i = 0; i < model->outputs.count; i++)
+        text_printf(&text, ", (%s *)out[%d]", model->outputs.items[i].c_type, i);
+    return text.data;
+}
+
+static const char *probe_types(Arena *arena) {
+    Text text = text_new(arena);
+    for (int type = TYPE_NONE + 1; type < TYPE_COUNT; type++)
+        if (type_info((Type)type)->bytes <= 8 && type != TYPE_STRING)
+            text_printf(&text, "        {\"%s\", \"%s\"},\n", type_info((Type)type)->name, npy_type((Type)type));
+    return text.data;
+}
+
+static void write_file(Output *output, const char *name, const char *text) {
+    output_begin(output, name);
+    output_write(output, text, strlen(text));
+}
+
+void emit_testbench(const EmittedModel *model, Output *output) {
+    Arena *arena = arena_new();
+    const Placeholder main_values[] = {
+        {"name", model->name},
+        {"NAME", model->macro},
+        {"input_count", arena_printf(arena, "%d", model->inputs.count)},
+        {"output_count", arena_printf(arena, "%d", model->outputs.count)},
+        {"inputs", table(arena, model->inputs.items, model->inputs.count)},
+        {"outputs", table(arena, model->outputs.items, model->outputs.count)},
+        {"arguments", arguments(arena, model)},
+        {"probe_types", probe_types(arena)},
+    };
+    Text main_text = text_new(arena);
+    template_fill(&main_text, "templates/testbench.c", main_values, sizeof main_values / sizeof *main_values);
+    write_file(output, arena_printf(arena, "%s_main.c", model->name), main_text.data);
+    write_file(output, "npz.h", asset_text("templates/npz.h"));
+
+    Text sources = text_new(arena);
+    for (int i = 0; i < model->files.count; i++) {
+        const char *dot = strrchr(model->files.items[i], '.');
+        if (strcmp(dot, ".c") == 0 || strcmp(dot, ".S") == 0)
+            text_printf(&sources, "%s%s", sources.length > 0 ? " " : "", model->files.items[i]);
+    }
+    const Placeholder build_values[] = {
+        {"name", model->name},
+        {"languages", model->weights == WEIGHTS_OBJECT ? "C ASM" : "C"},
+        {"sources", sources.data},
+    };
+    Text build = text_new(arena);
+    template_fill(&build, "templates/testbench.cmake", build_values, sizeof build_values / sizeof *build_values);
+    write_file(output, "CMakeLists.txt", build.data);
+    arena_free(arena);
+}
