@@ -121,7 +121,8 @@ int opset_version(const Opsets *opsets, const char *domain) {
 }
 
 static void check_ir_version(Import *import, int64_t version) {
-    if (version < 1) import_fail(import, STATUS_INVALID, "the file has no ir_version: it is not an ONNX model");
+    if (version < 1)
+        import_fail(import, STATUS_INVALID, "byte 0: there is no ir_version: the file is cut off, or not an ONNX model");
     if (version < OLDEST_IR_VERSION || version > NEWEST_IR_VERSION)
         import_unsupported(
             import,
@@ -141,12 +142,13 @@ static void fail_if_unsupported(const Import *import) {
     if (import->unsupported > 0) fail(STATUS_UNSUPPORTED, "the file needs what fovea does not support, see above");
 }
 
-Graph *import_model(Arena *arena, const Onnx__ModelProto *model, External *external, size_t budget) {
+Graph *import_model(Arena *arena, const Onnx__ModelProto *model, size_t size, External *external, size_t budget) {
     Import import = import_new(arena, external, budget);
     check_ir_version(&import, model->ir_version);
-    if (model->graph == NULL) import_fail(&import, STATUS_INVALID, "the file holds no graph: it is not an ONNX model");
+    if (model->graph == NULL)
+        import_fail(&import, STATUS_INVALID, "byte %zu: the file ends without a graph: it is cut off, or not an ONNX model", size);
     if (model->n_opset_import == 0)
-        import_fail(&import, STATUS_INVALID, "the model does not say which operator sets it uses (opset_import)");
+        import_fail(&import, STATUS_INVALID, "byte %zu: the file ends without saying which operator sets it uses (opset_import)", size);
     import.opsets = import_opsets(&import, model->opset_import, model->n_opset_import, NULL);
     import_functions(&import, model);
     Graph *graph = import_graph(&import, model->graph, NULL, import.opsets);
