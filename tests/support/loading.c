@@ -21,7 +21,8 @@ typedef struct {
 static void load_bytes_body(void *argument) {
     const Request *request = argument;
     Loading *loading = request->loading;
-    loading->graph = load_model_bytes(loading->arena, request->bytes, request->size, request->directory, request->options);
+    loading->graph =
+        load_model_bytes(loading->arena, request->bytes, request->size, request->directory, request->options);
     graph_check(loading->graph, "load");
 }
 
@@ -71,7 +72,8 @@ void loading_free(Loading *loading) {
 
 void assert_refused(Loading *loading, Status status, const char *text) {
     if (loading->status != status || strstr(loading->messages, text) == NULL) {
-        print_error("wanted status %d and '%s', got status %d and: %s\n", status, text, loading->status, loading->messages);
+        print_error("wanted status %d and '%s', got status %d and: %s\n", status, text, loading->status,
+                    loading->messages);
         fail();
     }
     loading_free(loading);

@@ -31,7 +31,9 @@ void proto_bytes(Proto *proto, int field, const void *bytes, size_t size) {
 
 void proto_text(Proto *proto, int field, const char *text) { proto_bytes(proto, field, text, strlen(text)); }
 
-void proto_message(Proto *proto, int field, const Proto *inner) { proto_bytes(proto, field, inner->data, inner->length); }
+void proto_message(Proto *proto, int field, const Proto *inner) {
+    proto_bytes(proto, field, inner->data, inner->length);
+}
 
 void add_names(Proto *message, int field, const char *names) {
     if (*names == '\0') return;

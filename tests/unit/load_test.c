@@ -124,8 +124,8 @@ static void test_int32_data(void **state) {
     assert_data(&int8, TYPE_INT8, (int8_t[]){-1, 0, 1, 127}, 4);
     static const int64_t words[] = {0, 1, 0x7E01, 0xFFFF}, bytes[] = {0, 1, 0x7E, 0xFF};
     static const Type word_types[] = {TYPE_UINT16, TYPE_FLOAT16, TYPE_BFLOAT16};
-    static const Type byte_types[] = {TYPE_UINT8,         TYPE_FLOAT8E4M3FN,   TYPE_FLOAT8E4M3FNUZ,
-                                      TYPE_FLOAT8E5M2,    TYPE_FLOAT8E5M2FNUZ, TYPE_FLOAT8E8M0};
+    static const Type byte_types[] = {TYPE_UINT8,      TYPE_FLOAT8E4M3FN,   TYPE_FLOAT8E4M3FNUZ,
+                                      TYPE_FLOAT8E5M2, TYPE_FLOAT8E5M2FNUZ, TYPE_FLOAT8E8M0};
     for (size_t i = 0; i < sizeof word_types / sizeof *word_types; i++) {
         Proto tensor = packed_tensor(word_types[i], TENSOR_INT32_DATA, 4, words);
         assert_data(&tensor, word_types[i], (uint16_t[]){0, 1, 0x7E01, 0xFFFF}, 8);
@@ -415,7 +415,8 @@ static void test_nested_functions_and_attributes(void **state) {
     (void)state;
     Proto functions[2] = {onnx_function(arena, "inner", "p", "q"), onnx_function(arena, "outer", "a", "b")};
     Proto softmax = onnx_node(arena, "Softmax", "softmax", "p", "t"), negate = onnx_node(arena, "Neg", "", "t", "q");
-    Proto axis = onnx_reference(arena, "axis", 2, "axis"), keep = onnx_reference(arena, "keep", 2, "keep"), fixed = onnx_int_attribute(arena, "axis", 1);
+    Proto axis = onnx_reference(arena, "axis", 2, "axis"), keep = onnx_reference(arena, "keep", 2, "keep"),
+          fixed = onnx_int_attribute(arena, "axis", 1);
     add_attribute(&softmax, &axis);
     add_attribute(&softmax, &keep);
     add_function_node(&functions[0], &softmax);
@@ -487,7 +488,8 @@ static void test_inlined_names_stay_unique(void **state) {
     Loading *loading = load_model_fine(&model);
     const Graph *loaded = loading->graph;
     for (int i = 0; i < loaded->values.count; i++)
-        for (int k = 0; k < i; k++) assert_string_not_equal(loaded->values.items[i]->name, loaded->values.items[k]->name);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(loaded->values.items[i]->name, loaded->values.items[k]->name);
     loading_free(loading);
 }
 
@@ -496,7 +498,8 @@ static void test_graph_as_argument_of_a_function(void **state) {
     (void)state;
     Proto function = onnx_function(arena, "f", "condition", "r"), graph = text_new(arena), branch = text_new(arena);
     Proto inner = onnx_node(arena, "If", "if", "condition", "r");
-    Proto first = onnx_reference(arena, "then_branch", 5, "body"), second = onnx_reference(arena, "else_branch", 5, "body");
+    Proto first = onnx_reference(arena, "then_branch", 5, "body"),
+          second = onnx_reference(arena, "else_branch", 5, "body");
     add_attribute(&inner, &first);
     add_attribute(&inner, &second);
     add_function_node(&function, &inner);
