@@ -180,9 +180,9 @@ static _Noreturn void fail_cycle(Node *const *stack, int depth, const Node *agai
 }
 
 /* Depth first with a stack of its own: a hostile chain of nodes must not overflow the C stack. */
-void graph_sort(Graph *graph) {
+static void sort_nodes(Graph *graph, void *unused) {
+    (void)unused;
     enum { WAITING, ENTERED, DONE };
-    graph_index(graph);
     int count = graph->nodes.count, done = 0;
     Arena *arena = graph->arena;
     unsigned char *state = arena_new_array(arena, unsigned char, (size_t)count);
@@ -213,6 +213,12 @@ void graph_sort(Graph *graph) {
     }
     graph->nodes.items = order;
     graph->nodes.capacity = count;
+    for (int i = 0; i < count; i++) each_subgraph(order[i], sort_nodes, NULL);
+}
+
+void graph_sort(Graph *graph) {
+    graph_index(graph);
+    sort_nodes(graph, NULL);
 }
 
 void graph_check(const Graph *graph, const char *after) {

@@ -102,7 +102,7 @@ void graph_index(Graph *graph);
 void graph_replace(Graph *graph, Value *old, Value *new);
 /* Removes nodes without an effect on the outputs or probes, then graph_index(). */
 void graph_prune(Graph *graph);
-/* Brings nodes in order. Fails with the cycle, printed, where there is one. */
+/* Brings nodes in order, inner graphs too. Fails with the cycle, printed, where there is one. */
 void graph_sort(Graph *graph);
 /* Fails with STATUS_BUG where links, order or types contradict each other. after: the pass to blame. */
 void graph_check(const Graph *graph, const char *after);

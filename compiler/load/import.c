@@ -87,10 +87,11 @@ static void check_opset(Import *import, const char *domain, int64_t version) {
     if (version < 1 || version > INT_MAX)
         import_fail(import, STATUS_INVALID, "version %lld is none of an operator set", (long long)version);
     if (domain[0] == '\0' && (version < OLDEST_OPSET || version > NEWEST_OPSET))
-        import_unsupported(import,
-                           "version %lld; fovea has %d to %d: convert the model with onnx.version_converter, or export it "
-                           "with another opset_version",
-                           (long long)version, OLDEST_OPSET, NEWEST_OPSET);
+        import_unsupported(
+            import,
+            "version %lld; fovea has %d to %d: convert the model with onnx.version_converter, or export it "
+            "with another opset_version",
+            (long long)version, OLDEST_OPSET, NEWEST_OPSET);
 }
 
 Opsets *import_opsets(Import *import, Onnx__OperatorSetIdProto **imports, size_t count, const Opsets *defaults) {
@@ -121,7 +122,9 @@ int opset_version(const Opsets *opsets, const char *domain) {
 }
 
 static void check_ir_version(Import *import, int64_t version) {
-    if (version < 1) import_fail(import, STATUS_INVALID, "the file has no ir_version: it is not an ONNX model");
+    if (version < 1)
+        import_fail(import, STATUS_INVALID,
+                    "byte 0: there is no ir_version: the file is cut off, or not an ONNX model");
     if (version < OLDEST_IR_VERSION || version > NEWEST_IR_VERSION)
         import_unsupported(
             import,
@@ -141,12 +144,15 @@ static void fail_if_unsupported(const Import *import) {
     if (import->unsupported > 0) fail(STATUS_UNSUPPORTED, "the file needs what fovea does not support, see above");
 }
 
-Graph *import_model(Arena *arena, const Onnx__ModelProto *model, External *external, size_t budget) {
+Graph *import_model(Arena *arena, const Onnx__ModelProto *model, size_t size, External *external, size_t budget) {
     Import import = import_new(arena, external, budget);
     check_ir_version(&import, model->ir_version);
-    if (model->graph == NULL) import_fail(&import, STATUS_INVALID, "the file holds no graph: it is not an ONNX model");
+    if (model->graph == NULL)
+        import_fail(&import, STATUS_INVALID,
+                    "byte %zu: the file ends without a graph: it is cut off, or not an ONNX model", size);
     if (model->n_opset_import == 0)
-        import_fail(&import, STATUS_INVALID, "the model does not say which operator sets it uses (opset_import)");
+        import_fail(&import, STATUS_INVALID,
+                    "byte %zu: the file ends without saying which operator sets it uses (opset_import)", size);
     import.opsets = import_opsets(&import, model->opset_import, model->n_opset_import, NULL);
     import_functions(&import, model);
     Graph *graph = import_graph(&import, model->graph, NULL, import.opsets);

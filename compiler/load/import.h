@@ -98,7 +98,7 @@ struct Scope {
 };
 
 /* import.c: the model as a whole. */
-Graph *import_model(Arena *arena, const Onnx__ModelProto *model, External *external, size_t budget);
+Graph *import_model(Arena *arena, const Onnx__ModelProto *model, size_t size, External *external, size_t budget);
 /* A tensor that stands in a file of its own. */
 Tensor *import_single_tensor(Arena *arena, const Onnx__TensorProto *proto, External *external, size_t budget);
 /* Fails, with where it is: "function 'f' of node 3 'x' (F): node 1 '' (Add): attribute 'axis': MESSAGE". */

@@ -78,7 +78,7 @@ static const char *directory_of(Arena *arena, const char *path) {
 static Graph *import_bytes(Arena *arena, const ProtobufCMessage *message, size_t size, const char *directory,
                            const LoadOptions *options) {
     External *external = external_new(arena, directory, options);
-    Graph *graph = import_model(arena, (const Onnx__ModelProto *)message, external, load_budget(options, size));
+    Graph *graph = import_model(arena, (const Onnx__ModelProto *)message, size, external, load_budget(options, size));
     external_close(external);
     return graph;
 }

@@ -50,10 +50,10 @@ static _Noreturn void PRINTF_LIKE(3, 4) fault(const Scan *scan, size_t offset, c
     fail(STATUS_INVALID, "byte %zu, in %s: %s; the file is damaged, or not of this kind", offset, way(scan), text);
 }
 
-static _Noreturn void fault_cut_off(const Scan *scan, size_t offset, const char *what) {
-    const Level *level = &scan->stack[scan->depth - 1];
-    if (level->end == scan->size) fault(scan, offset, "the file ends within %s", what);
-    fault(scan, offset, "the message ends within %s, at byte %zu", what, level->end);
+/* Something does not end before end does, which is the end of a message, of a packed field, or of the file. */
+static _Noreturn void fault_cut_off(const Scan *scan, size_t offset, size_t end, const char *what) {
+    if (end == scan->size) fault(scan, offset, "the file ends within %s", what);
+    fault(scan, offset, "what holds it ends, at byte %zu, within %s", end, what);
 }
 
 /* A number of up to most bytes, seven bits in each, the last one without the top bit. */
@@ -61,7 +61,7 @@ static uint64_t read_varint(Scan *scan, size_t end, int most, const char *what) 
     uint64_t value = 0;
     size_t start = scan->at;
     for (int i = 0; i < most; i++) {
-        if (scan->at == end) fault_cut_off(scan, start, what);
+        if (scan->at == end) fault_cut_off(scan, start, end, what);
         uint8_t byte = scan->bytes[scan->at++];
         value |= (uint64_t)(byte & 0x7F) << (7 * i);
         if (byte < 0x80) return value;
@@ -171,7 +171,7 @@ static void scan_length(Scan *scan, size_t start, const ProtobufCFieldDescriptor
 }
 
 static void skip_fixed(Scan *scan, size_t start, size_t width) {
-    if (top(scan)->end - scan->at < width) fault_cut_off(scan, start, "a number");
+    if (top(scan)->end - scan->at < width) fault_cut_off(scan, start, top(scan)->end, "a number");
     scan->at += width;
 }
 
