@@ -98,4 +98,97 @@ static inline float f32_from_f4e2m1(uint8_t code) {
     return code & 8 ? -magnitude : magnitude;
 }
 
+/* The float that a double is between or equal to, with the last bit set where it is not exact ("round to odd"): a
+ * second rounding, to a smaller type, is then as good as one rounding of the double (Boldo and Melquiond, 2008). */
+static inline float f32_odd_from_f64(double value) {
+    const float nearest = (float)value;
+    uint32_t bits;
+    float odd;
+    memcpy(&bits, &nearest, sizeof bits);
+    if ((double)nearest == value || nearest != nearest || (bits & 1u) != 0) return nearest;
+    bits = fabs((double)nearest) < fabs(value) ? bits + 1u : bits - 1u;
+    memcpy(&odd, &bits, sizeof odd);
+    return odd;
+}
+
+/* To int8: towards zero; out of range saturates, NaN gives 0. */
+static inline int8_t i8_from_f32(float x) {
+    return (int8_t)(x != x ? 0.0f : x <= -128.0f ? -128.0f : x >= 127.0f ? 127.0f : x);
+}
+
+/* To uint8: towards zero; out of range saturates, NaN gives 0. */
+static inline uint8_t u8_from_f32(float x) {
+    return (uint8_t)(!(x > 0.0f) ? 0.0f : x >= 255.0f ? 255.0f : x);
+}
+
+/* To int16: towards zero; out of range saturates, NaN gives 0. */
+static inline int16_t i16_from_f32(float x) {
+    return (int16_t)(x != x ? 0.0f : x <= -32768.0f ? -32768.0f : x >= 32767.0f ? 32767.0f : x);
+}
+
+/* To uint16: towards zero; out of range saturates, NaN gives 0. */
+static inline uint16_t u16_from_f32(float x) {
+    return (uint16_t)(!(x > 0.0f) ? 0.0f : x >= 65535.0f ? 65535.0f : x);
+}
+
+/* To int32: towards zero; out of range saturates, NaN gives 0. */
+static inline int32_t i32_from_f32(float x) {
+    return x != x ? 0 : x <= -2147483648.0f ? INT32_MIN : x >= 2147483648.0f ? INT32_MAX : (int32_t)x;
+}
+
+/* To uint32: towards zero; out of range saturates, NaN gives 0. */
+static inline uint32_t u32_from_f32(float x) {
+    return !(x > 0.0f) ? 0 : x >= 4294967296.0f ? UINT32_MAX : (uint32_t)x;
+}
+
+/* To int64: towards zero; out of range saturates, NaN gives 0. */
+static inline int64_t i64_from_f32(float x) {
+    return x != x ? 0 : x <= -9223372036854775808.0f ? INT64_MIN : x >= 9223372036854775808.0f ? INT64_MAX : (int64_t)x;
+}
+
+/* To uint64: towards zero; out of range saturates, NaN gives 0. */
+static inline uint64_t u64_from_f32(float x) {
+    return !(x > 0.0f) ? 0 : x >= 18446744073709551616.0f ? UINT64_MAX : (uint64_t)x;
+}
+
+/* To int8: towards zero; out of range saturates, NaN gives 0. */
+static inline int8_t i8_from_f64(double x) {
+    return (int8_t)(x != x ? 0.0 : x <= -128.0 ? -128.0 : x >= 127.0 ? 127.0 : x);
+}
+
+/* To uint8: towards zero; out of range saturates, NaN gives 0. */
+static inline uint8_t u8_from_f64(double x) {
+    return (uint8_t)(!(x > 0.0) ? 0.0 : x >= 255.0 ? 255.0 : x);
+}
+
+/* To int16: towards zero; out of range saturates, NaN gives 0. */
+static inline int16_t i16_from_f64(double x) {
+    return (int16_t)(x != x ? 0.0 : x <= -32768.0 ? -32768.0 : x >= 32767.0 ? 32767.0 : x);
+}
+
+/* To uint16: towards zero; out of range saturates, NaN gives 0. */
+static inline uint16_t u16_from_f64(double x) {
+    return (uint16_t)(!(x > 0.0) ? 0.0 : x >= 65535.0 ? 65535.0 : x);
+}
+
+/* To int32: towards zero; out of range saturates, NaN gives 0. */
+static inline int32_t i32_from_f64(double x) {
+    return x != x ? 0 : x <= -2147483648.0 ? INT32_MIN : x >= 2147483648.0 ? INT32_MAX : (int32_t)x;
+}
+
+/* To uint32: towards zero; out of range saturates, NaN gives 0. */
+static inline uint32_t u32_from_f64(double x) {
+    return !(x > 0.0) ? 0 : x >= 4294967296.0 ? UINT32_MAX : (uint32_t)x;
+}
+
+/* To int64: towards zero; out of range saturates, NaN gives 0. */
+static inline int64_t i64_from_f64(double x) {
+    return x != x ? 0 : x <= -9223372036854775808.0 ? INT64_MIN : x >= 9223372036854775808.0 ? INT64_MAX : (int64_t)x;
+}
+
+/* To uint64: towards zero; out of range saturates, NaN gives 0. */
+static inline uint64_t u64_from_f64(double x) {
+    return !(x > 0.0) ? 0 : x >= 18446744073709551616.0 ? UINT64_MAX : (uint64_t)x;
+}
+
 #endif

@@ -6,7 +6,6 @@
 
 extern const Kernel KERNELS[];
 extern const Formula FORMULAS[];
-extern const Support SUPPORTS[];
 
 const Kernel *kernel_find(const char *name) {
     for (const Kernel *kernel = KERNELS; kernel->name != NULL; kernel++)

@@ -60,6 +60,7 @@ typedef struct {
     const char *name;
     const char *text; /* comment and definition */
 } Support;
+extern const Support SUPPORTS[]; /* in the order of support.h, ended by a NULL name */
 const Support *support_find(const char *name);
 
 #endif

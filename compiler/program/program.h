@@ -27,7 +27,8 @@ typedef struct Buffer {
     bool is_probed;         /* a value in it is: it has to be written, whole */
     /* Set by the planner, for BUFFER_WORK: */
     int64_t offset;         /* bytes */
-    int first, last;        /* steps between which it is alive, both included */
+    int first, last;        /* steps between which it is alive, both included; -1: no step uses it */
+    struct Buffer *in_place_of; /* the buffer over which the loop that makes this one writes it, or NULL */
 } Buffer;
 
 /* One formula applied to scalars. Operands of a loop are scalars 0 .. inputs-1; the results of the body follow. */
@@ -91,11 +92,22 @@ typedef struct Step {
     const char *block;        /* the attention block this belongs to, or NULL */
 } Step;
 
+/* A value to be shown as soon as it is made: an attention map, or any value that was asked for. */
+typedef struct Probe {
+    const char *id;     /* "layer1.0.se.gate" */
+    const char *family; /* "se"; "" for values asked for by name */
+    const char *axes;   /* "N C", as many words as dimensions; "" where unknown */
+    const Value *value; /* whole, in memory: value->is_probed */
+    int rank;
+    int64_t dims[MAX_RANK]; /* its shape as the axes see it: value's, with dimensions split, merged or dropped */
+} Probe;
+
 typedef struct Program {
     Arena *arena;
     Graph *graph;
     LIST(Step *) steps;
     LIST(Buffer *) buffers;
+    LIST(Probe *) probes;
     struct ValueBuffer *buffer_of; /* see program_buffer() */
     const Node *current;      /* the node being lowered */
     /* Set by the planner: */

@@ -1,0 +1,290 @@
+/* Emit: settles names and functions, then fills the templates.
+ * The way of a name: inputs and outputs choose first, then functions, weights and the buffers of the workspace. */
+#include "emit/emit.h"
+
+#include "emit/emitter.h"
+#include "emit/template.h"
+#include "plan/plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A name in run()'s scope. */
+static const char *local_name(Emitter *emitter, const char *wish) {
+    const char *name = names_take(&emitter->run, wish);
+    names_reserve(&emitter->file, name);
+    return name;
+}
+
+static void reserve_in_both(Emitter *emitter, const char *name) {
+    names_reserve(&emitter->run, name);
+    names_reserve(&emitter->file, name);
+}
+
+/* What the templates and helpers define. */
+static void reserve_own_names(Emitter *emitter) {
+    static const char *const SUFFIXES[] = {"run", "status", "probe", "probes", "context", "weights", "check_weights"};
+    static const char *const WORDS[] = {"base", "context", "weights"};
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++)
+        reserve_in_both(emitter, arena_printf(emitter->arena, "%s_%s", emitter->model->name, SUFFIXES[i]));
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) reserve_in_both(emitter, WORDS[i]);
+    for (const Support *support = SUPPORTS; support->name != NULL; support++) reserve_in_both(emitter, support->name);
+    reserve_locals(&emitter->file, emitter->program);
+}
+
+static bool is_supported(Type type) {
+    TypeClass class = type_info(type)->class;
+    return class != CLASS_STRING && class != CLASS_COMPLEX && class != CLASS_NONE;
+}
+
+static EmittedTensor tensor_interface(Emitter *emitter, const Value *value, Buffer *buffer) {
+    Arena *arena = emitter->arena;
+    if (!is_supported(value->type))
+        fail(STATUS_UNSUPPORTED, "%s has type %s, which generated code cannot hold", quoted(value->name),
+             type_info(value->type)->name);
+    const char *identifier = local_name(emitter, value->name);
+    const char *macro = arena_printf(arena, "%s_%s_SIZE", emitter->model->macro, upper_case(arena, identifier));
+    emitter->expressions[buffer->number] = identifier;
+    return (EmittedTensor){value, buffer, identifier, macro, type_info(value->type)->c_name, buffer->count, false};
+}
+
+/* The caller's buffer for an output. */
+static Buffer *output_buffer(Program *program, const Value *value) {
+    Buffer *buffer = program_buffer(program, value);
+    for (int i = 0; i < program->buffers.count && buffer->kind != BUFFER_OUTPUT; i++)
+        if (program->buffers.items[i]->kind == BUFFER_OUTPUT && program->buffers.items[i]->value == value)
+            buffer = program->buffers.items[i];
+    if (buffer->kind != BUFFER_OUTPUT) fail(STATUS_BUG, "output %s has no memory of its own", quoted(value->name));
+    return buffer;
+}
+
+/* Buffers of all inputs, outputs and probes, so that their number is known before arrays are made by it. */
+static void find_buffers(Emitter *emitter, Buffer **inputs, Buffer **outputs) {
+    Program *program = emitter->program;
+    const Graph *graph = program->graph;
+    for (int i = 0; i < graph->inputs.count; i++) inputs[i] = program_buffer(program, graph->inputs.items[i]);
+    for (int i = 0; i < graph->outputs.count; i++) outputs[i] = output_buffer(program, graph->outputs.items[i]);
+    emitter->probed = arena_new_array(emitter->arena, Buffer *, (size_t)program->probes.count);
+    for (int i = 0; i < program->probes.count; i++)
+        emitter->probed[i] = program_buffer(program, program->probes.items[i]->value);
+}
+
+static void settle_interface(Emitter *emitter) {
+    const Graph *graph = emitter->program->graph;
+    EmittedModel *model = emitter->model;
+    Buffer **inputs = arena_new_array(emitter->arena, Buffer *, (size_t)graph->inputs.count);
+    Buffer **outputs = arena_new_array(emitter->arena, Buffer *, (size_t)graph->outputs.count);
+    find_buffers(emitter, inputs, outputs);
+    size_t buffers = (size_t)emitter->program->buffers.count;
+    emitter->expressions = arena_new_array(emitter->arena, const char *, buffers);
+    emitter->used = arena_new_array(emitter->arena, bool, buffers);
+    for (int i = 0; i < graph->inputs.count; i++)
+        list_add(emitter->arena, &model->inputs, tensor_interface(emitter, graph->inputs.items[i], inputs[i]));
+    for (int i = 0; i < graph->outputs.count; i++)
+        list_add(emitter->arena, &model->outputs, tensor_interface(emitter, graph->outputs.items[i], outputs[i]));
+}
+
+static void settle_calls(Emitter *emitter) {
+    const Program *program = emitter->program;
+    emitter->functions = functions_new(emitter->arena, &emitter->file);
+    emitter->calls = arena_new_array(emitter->arena, Call, (size_t)program->steps.count);
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        Call *call = &emitter->calls[i];
+        *call = step->kind == STEP_LOOP ? loop_call(&emitter->functions, step) : kernel_call(&emitter->functions, step);
+        for (int k = 0; k < call->arguments.count; k++)
+            if (call->arguments.items[k].buffer != NULL) emitter->used[call->arguments.items[k].buffer->number] = true;
+    }
+    for (int i = 0; i < program->probes.count; i++) emitter->used[emitter->probed[i]->number] = true;
+    for (int i = 0; i < emitter->functions.items.count; i++)
+        names_reserve(&emitter->run, emitter->functions.items.items[i]->name);
+}
+
+static const char *wish_for(const Buffer *buffer) { return buffer->value == NULL ? "scratch" : buffer->value->name; }
+
+static void settle_weights(Emitter *emitter, WeightMode mode) {
+    const Program *program = emitter->program;
+    emitter->weights = weights_collect(program, emitter->used, mode);
+    emitter->model->weights = emitter->weights.mode;
+    emitter->model->weights_bytes = emitter->weights.data_bytes;
+    bool is_inline = emitter->weights.mode == WEIGHTS_INLINE;
+    for (int i = 0; i < emitter->weights.items.count; i++) {
+        Weight *weight = emitter->weights.items.items[i];
+        if (!is_inline) weight->name = local_name(emitter, wish_for(weight->first));
+        else names_reserve(&emitter->run, weight->name = names_take(&emitter->file, wish_for(weight->first)));
+    }
+    for (int i = 0; i < program->buffers.count; i++) {
+        const Weight *weight = emitter->weights.by_buffer[i];
+        if (weight == NULL) continue;
+        emitter->expressions[i] =
+            weight->as_bits ? arena_printf(emitter->arena, "%s.values", weight->name) : weight->name;
+    }
+}
+
+static void settle_work(Emitter *emitter) {
+    EmittedModel *model = emitter->model;
+    for (int i = 0; i < emitter->program->buffers.count; i++) {
+        const Buffer *buffer = emitter->program->buffers.items[i];
+        if (!emitter->used[i]) continue;
+        if (!is_supported(buffer->type))
+            fail(STATUS_UNSUPPORTED, "type %s cannot be held by generated code", type_info(buffer->type)->name);
+        if (buffer->kind == BUFFER_WORK) emitter->expressions[i] = local_name(emitter, wish_for(buffer));
+    }
+    for (int i = 0; i < model->inputs.count; i++)
+        model->inputs.items[i].is_used = emitter->used[model->inputs.items[i].buffer->number];
+    for (int i = 0; i < model->outputs.count; i++)
+        model->outputs.items[i].is_used = emitter->used[model->outputs.items[i].buffer->number];
+}
+
+/* Texts --------------------------------------------------------------------------------------------------------- */
+
+static const char *functions_text(Emitter *emitter) {
+    Text out = text_new(emitter->arena);
+    for (int i = 0; i < emitter->functions.items.count; i++)
+        text_printf(&out, "%s\n", emitter->functions.items.items[i]->text);
+    return out.data;
+}
+
+typedef struct {
+    bool math, string;
+} Headers;
+
+static void find_header(const char *identifier, void *argument) {
+    Headers *headers = argument;
+    if (is_of_math(identifier)) headers->math = true;
+    if (is_of_string(identifier)) headers->string = true;
+}
+
+static const char *includes_text(const char *functions, const char *support, bool checks_weights) {
+    Headers headers = {.string = checks_weights};
+    each_identifier(functions, find_header, &headers);
+    each_identifier(support, find_header, &headers);
+    if (headers.math && headers.string) return "#include <math.h>\n#include <string.h>\n";
+    return headers.math ? "#include <math.h>\n" : headers.string ? "#include <string.h>\n" : "";
+}
+
+typedef struct {
+    Placeholder items[40];
+    int count;
+} Placeholders;
+
+static void place(Placeholders *placeholders, const char *name, const char *text) {
+    fovea_assert(placeholders->count < (int)(sizeof placeholders->items / sizeof *placeholders->items));
+    placeholders->items[placeholders->count++] = (Placeholder){name, text};
+}
+
+/* What depends on how the weights reach the program. */
+static void place_weights(Emitter *emitter, Placeholders *placeholders) {
+    Arena *arena = emitter->arena;
+    const char *name = emitter->model->name, *macro = emitter->model->macro;
+    bool is_inline = emitter->weights.mode == WEIGHTS_INLINE, is_file = emitter->weights.mode == WEIGHTS_FILE;
+    Text declarations = text_new(arena);
+    if (is_inline) weights_declare(&emitter->weights, &declarations);
+    else if (!is_file)
+        text_printf(&declarations,
+                    "/* The contents of %s.weights: %s_weights.S brings them in. */\n"
+                    "extern const unsigned char %s_weights[];\n",
+                    name, name, name);
+    const char *blob_bytes = arena_printf(arena, "%" PRId64, emitter->weights.blob_bytes);
+    place(placeholders, "weights_declarations", declarations.data);
+    place(placeholders, "weights_place", is_inline && declarations.length > 0 ? ", the weights at the end" : "");
+    place(placeholders, "aligned_too", is_file ? " and the weights" : "");
+    place(placeholders, "weights_macro",
+          !is_file ? ""
+                   : arena_printf(arena, "#define %s_WEIGHTS %s /* bytes of %s.weights */\n", macro, blob_bytes, name));
+    place(placeholders, "weights_statuses",
+          !is_file ? ""
+                   : arena_printf(arena, ",\n    %s_NO_WEIGHTS,\n    %s_UNALIGNED_WEIGHTS,\n    %s_WRONG_WEIGHTS",
+                                  macro, macro, macro));
+    place(placeholders, "weights_member",
+          !is_file
+              ? ""
+              : arena_printf(
+                    arena,
+                    "    const void *weights; /* the contents of %s.weights, aligned to %s_ALIGNMENT; only read */\n",
+                    name, macro));
+    place(placeholders, "weights_prototype",
+          !is_file ? ""
+                   : arena_printf(
+                         arena,
+                         "\n/* Whether weights are those that belong to this code: FNV-1a over their 64-bit words. */\n"
+                         "%s_status %s_check_weights(const void *weights);\n",
+                         name, name));
+    Text check = text_new(arena);
+    if (is_file) {
+        Placeholders own = {0};
+        place(&own, "name", name);
+        place(&own, "NAME", macro);
+        place(&own, "checksum", arena_printf(arena, "0x%016" PRIx64 "u", weights_checksum(&emitter->weights)));
+        template_fill(&check, "templates/check_weights.c", own.items, own.count);
+    }
+    place(placeholders, "weights_check", check.data);
+}
+
+static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
+    Arena *arena = emitter->arena;
+    Placeholders all = {0};
+    Text support = text_new(arena);
+    const char *functions = functions_text(emitter);
+    add_support(&support, functions);
+    place(&all, "name", emitter->model->name);
+    place(&all, "NAME", emitter->model->macro);
+    place(&all, "version", FOVEA_VERSION);
+    place(&all, "origin", comment_text(arena, origin));
+    place(&all, "summary", summary_text(emitter));
+    place(&all, "sizes", sizes_text(emitter));
+    place(&all, "workspace", arena_printf(arena, "%" PRId64, emitter->program->workspace_bytes));
+    place(&all, "alignment", arena_printf(arena, "%d", WORKSPACE_ALIGNMENT));
+    place(&all, "prototype", prototype_text(emitter));
+    place(&all, "includes", includes_text(functions, support.data, emitter->weights.mode == WEIGHTS_FILE));
+    place(&all, "probes", probes_text(emitter));
+    place(&all, "support", support.data);
+    place(&all, "functions", functions);
+    place(&all, "checks", checks_text(emitter));
+    place(&all, "pointers", pointers_text(emitter));
+    place(&all, "steps", steps_text(emitter));
+    place_weights(emitter, &all);
+    return all;
+}
+
+/* Files ----------------------------------------------------------------------------------------------------------- */
+
+static void begin_file(Emitter *emitter, Output *output, const char *suffix) {
+    const char *name = arena_printf(emitter->arena, "%s%s", emitter->model->name, suffix);
+    output_begin(output, name);
+    list_add(emitter->arena, &emitter->model->files, name);
+}
+
+static void write_template(Emitter *emitter, Output *output, const char *suffix, const char *path,
+                           const Placeholders *all) {
+    Text text = text_new(emitter->arena);
+    template_fill(&text, path, all->items, all->count);
+    begin_file(emitter, output, suffix);
+    output_write(output, text.data, text.length);
+}
+
+const EmittedModel *emit_model(Program *program, const EmitOptions *options, Output *output) {
+    Arena *arena = program->arena;
+    Emitter emitter = {.arena = arena, .program = program, .file = names_new(arena), .run = names_new(arena)};
+    emitter.model = arena_new_object(arena, EmittedModel);
+    emitter.model->name = model_name(arena, options->name);
+    emitter.model->macro = upper_case(arena, emitter.model->name);
+    reserve_own_names(&emitter);
+    settle_interface(&emitter);
+    settle_calls(&emitter);
+    settle_weights(&emitter, options->weights);
+    settle_work(&emitter);
+
+    Placeholders all = all_placeholders(&emitter, options->origin != NULL ? options->origin : "an ONNX model");
+    write_template(&emitter, output, ".h", "templates/model.h", &all);
+    write_template(&emitter, output, ".c", "templates/model.c", &all);
+    if (emitter.weights.mode == WEIGHTS_INLINE) {
+        weights_write_definitions(&emitter.weights, arena, output);
+    } else {
+        begin_file(&emitter, output, ".weights");
+        weights_write_blob(&emitter.weights, output);
+    }
+    if (emitter.weights.mode == WEIGHTS_OBJECT)
+        write_template(&emitter, output, "_weights.S", "templates/weights.S", &all);
+    return emitter.model;
+}

@@ -1,0 +1,41 @@
+/* Emit: writes a planned program as C: NAME.h, NAME.c and its weights.
+ * What is returned says how the interface came out, for whoever writes a manifest or a main around it. */
+#ifndef FOVEA_EMIT_EMIT_H
+#define FOVEA_EMIT_EMIT_H
+
+#include "emit/output.h"
+#include "emit/weights.h"
+#include "program/program.h"
+
+typedef struct {
+    const char *name; /* wished for; model_name() of it is the prefix of all files and symbols */
+    const char
+        *origin; /* "an ONNX model (sha256 1f3a9c..., opset 18)": for the header comment; NULL: "an ONNX model" */
+    WeightMode weights;
+} EmitOptions;
+
+/* An input or output as the C program sees it. */
+typedef struct {
+    const Value *value;
+    const Buffer *buffer;
+    const char *identifier; /* "image": the parameter */
+    const char *size_macro; /* "SENET_IMAGE_SIZE": its number of elements; defined also where that is 0 */
+    const char *c_type;     /* "float", "uint16_t" for float16, "uint8_t" for bool */
+    int64_t count;
+    bool is_used; /* by some step */
+} EmittedTensor;
+
+typedef struct {
+    const char *name;  /* "senet": functions are senet_run, senet_check_weights; files senet.h, senet.c */
+    const char *macro; /* "SENET": macros are SENET_WORKSPACE, SENET_ALIGNMENT, SENET_PROBES, SENET_WEIGHTS */
+    LIST(EmittedTensor) inputs, outputs; /* in the order of the graph's */
+    WeightMode weights;                  /* never WEIGHTS_AUTO */
+    int64_t weights_bytes;               /* of distinct constants; NAME.weights is this and some padding */
+    LIST(const char *) files;            /* names in the output's folder, in the order written */
+} EmittedModel;
+
+/* Writes the files of a program that plan_memory() has seen into output; the caller commits. Fails with
+ * STATUS_UNSUPPORTED where a tensor has a type that C cannot hold (strings, complex numbers). */
+const EmittedModel *emit_model(Program *program, const EmitOptions *options, Output *output);
+
+#endif

@@ -1,0 +1,37 @@
+/* Emitter: what the parts of emit/ share while one model is written. Internal to emit/.
+ * Names and functions are settled before anything is written, so the order of writing is free. */
+#ifndef FOVEA_EMIT_EMITTER_H
+#define FOVEA_EMIT_EMITTER_H
+
+#include "emit/emit.h"
+#include "emit/function.h"
+
+typedef struct {
+    Arena *arena;
+    Program *program;
+    EmittedModel *model;
+    Names file; /* file scope; the names of run()'s scope are in it too, so that these shadow nothing */
+    Names run;  /* parameters and variables of run() */
+    Functions functions;
+    Weights weights;
+    Call *calls;              /* by step */
+    const char **expressions; /* by buffer number: how run() writes a pointer to it */
+    bool *used;               /* by buffer number: whether a call or probe mentions it */
+    Buffer **probed;          /* by probe: the buffer that it shows */
+} Emitter;
+
+/* "float32", "int64": an element type as numpy names it. */
+const char *type_word(Type type);
+
+/* interface.c: the parts of NAME.h, and the prototype of run(). */
+const char *summary_text(Emitter *emitter);
+const char *sizes_text(Emitter *emitter);
+const char *prototype_text(Emitter *emitter);
+
+/* run.c: the parts of run(), and the table of probes. */
+const char *probes_text(Emitter *emitter);
+const char *checks_text(Emitter *emitter);
+const char *pointers_text(Emitter *emitter);
+const char *steps_text(Emitter *emitter);
+
+#endif

@@ -1,0 +1,94 @@
+/* Function: one function for each distinct text, and the layout of signatures, calls and comments.
+ * Lines are broken as clang-format would, so that generated code can be formatted without a change. */
+#include "emit/function.h"
+
+#include <string.h>
+
+Functions functions_new(Arena *arena, Names *names) { return (Functions){arena, names, map_new(arena), {0}}; }
+
+void add_comment(Text *out, const char *indent, const char *text) {
+    text_printf(out, "%s/* ", indent);
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p != '\n') text_add_bytes(out, p, 1);
+        else text_printf(out, "\n%s *%s", indent, p[1] == '\n' ? "" : " ");
+    }
+    text_add(out, " */\n");
+}
+
+void add_list(Text *out, const char *prefix, const Words *words, const char *suffix) {
+    text_add(out, prefix);
+    size_t indent = strlen(prefix), column = indent;
+    for (int i = 0; i < words->count; i++) {
+        bool last = i + 1 == words->count;
+        size_t length = strlen(words->items[i]) + (last ? strlen(suffix) : 1);
+        if (i > 0 && column + 1 + length > LINE_WIDTH) {
+            text_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (i > 0) {
+            text_add(out, " ");
+            column++;
+        }
+        text_printf(out, "%s%s", words->items[i], last ? "" : ",");
+        column += length;
+    }
+    text_add(out, suffix);
+}
+
+const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
+                              const char *body) {
+    Text text = text_new(functions->arena);
+    text_printf(&text, "%s\n", comment);
+    for (int i = 0; i < parameters->count; i++) text_printf(&text, "%s\n", parameters->items[i]);
+    text_add(&text, body);
+    Function *function = map_get(&functions->by_text, text.data);
+    if (function != NULL) return function;
+    function = arena_new_object(functions->arena, Function);
+    function->name = names_take(functions->names, wish);
+    Text whole = text_new(functions->arena);
+    add_comment(&whole, "", comment);
+    add_list(&whole, arena_printf(functions->arena, "static void %s(", function->name), parameters, ") {\n");
+    text_printf(&whole, "%s}\n", body);
+    function->text = whole.data;
+    map_set(&functions->by_text, text.data, function);
+    list_add(functions->arena, &functions->items, function);
+    return function;
+}
+
+static void reserve_numbered(Names *names, const char *prefix, int count) {
+    for (int i = 0; i < count; i++) names_reserve(names, arena_printf(names->arena, "%s%d", prefix, i));
+}
+
+void reserve_locals(Names *names, const Program *program) {
+    names_reserve_all_in(names, "a b c d e f g h x y i j k m n p q r s part result");
+    reserve_numbered(names, "x", MAX_OPERANDS);
+    reserve_numbered(names, "v", MAX_SCALARS);
+    reserve_numbered(names, "final", MAX_SCALARS);
+    reserve_numbered(names, "term", 3);
+    reserve_numbered(names, "made", MAX_SCALARS);
+    reserve_numbered(names, "other_", MAX_OPERANDS);
+    for (const Support *support = SUPPORTS; support->name != NULL; support++)
+        names_reserve_all_in(names, support->text);
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        if (step->kind != STEP_KERNEL) continue;
+        names_reserve_all_in(names, step->kernel->body);
+        for (int k = 0; k < step->kernel->parameter_count; k++) names_reserve(names, step->kernel->parameters[k].name);
+    }
+}
+
+/* needed: by position in SUPPORTS. */
+static void mark_needed(const char *identifier, void *needed) {
+    for (int i = 0; SUPPORTS[i].name != NULL; i++)
+        if (strcmp(SUPPORTS[i].name, identifier) == 0) ((bool *)needed)[i] = true;
+}
+
+void add_support(Text *out, const char *code) {
+    int count = 0;
+    while (SUPPORTS[count].name != NULL) count++;
+    bool *needed = arena_new_array(out->arena, bool, (size_t)count);
+    each_identifier(code, mark_needed, needed);
+    for (int i = count - 1; i >= 0; i--) /* a helper uses only those above it */
+        if (needed[i]) each_identifier(SUPPORTS[i].text, mark_needed, needed);
+    for (int i = 0; i < count; i++)
+        if (needed[i]) text_printf(out, "%s\n\n", SUPPORTS[i].text);
+}

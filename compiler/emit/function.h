@@ -1,0 +1,73 @@
+/* Function: the static functions of generated code, one for each distinct text, and the layout of C lines.
+ * A step becomes a call of one of them; kernel.c and loop.c make their texts. */
+#ifndef FOVEA_EMIT_FUNCTION_H
+#define FOVEA_EMIT_FUNCTION_H
+
+#include "base/text.h"
+#include "emit/names.h"
+#include "program/program.h"
+
+enum { LINE_WIDTH = 120 };
+
+typedef LIST(const char *) Words;
+
+typedef struct {
+    const char *name;
+    const char *text; /* comment, signature and body */
+} Function;
+
+typedef struct {
+    Arena *arena;
+    Names *names; /* of file scope */
+    Map by_text;  /* -> Function */
+    LIST(Function *) items;
+} Functions;
+
+/* An argument in a call: a place in a buffer, or a literal. */
+typedef struct {
+    Buffer *buffer;     /* NULL: the literal */
+    int64_t offset;     /* elements */
+    const char *c_type; /* of the elements that the parameter points to */
+    const char *literal;
+} CallArgument;
+
+/* A step as C: which function is called with what. function NULL: there is nothing to do, all it makes is empty. */
+typedef struct {
+    const Function *function;
+    LIST(CallArgument) arguments;
+} Call;
+
+Functions functions_new(Arena *arena, Names *names);
+/* The function with this comment, parameters ("const float *restrict x") and body (the lines between its braces): an
+ * earlier one with the same text, else a new one with a name made from wish. */
+const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
+                              const char *body);
+
+/* Takes all names that occur inside the functions of these steps, so that nothing of file scope is shadowed. */
+void reserve_locals(Names *names, const Program *program);
+
+/* The calls that steps become; their functions are added. */
+Call kernel_call(Functions *functions, const Step *step);
+Call loop_call(Functions *functions, const Step *step);
+
+/* Which inputs the result of a loop's body depends on. */
+void body_uses(const Loop *body, bool *used);
+/* Appends declarations of a body's intermediate values, named prefix and a number, and returns the expression of its
+ * result, in compute type. inputs: an expression for each input that is used. */
+const char *body_statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
+                            const char *prefix);
+/* "multiply_add_relu": what a body does, in order; "" for a plain copy. */
+const char *body_words(Arena *arena, const Loop *body, const char *separator);
+/* expression as it is loaded from, or stored to, memory of a type. */
+const char *loaded(Arena *arena, Type type, const char *expression);
+const char *stored(Arena *arena, Type type, const char *expression);
+
+/* Appends prefix, the words with commas between them, and suffix, broken at LINE_WIDTH and aligned after prefix. */
+void add_list(Text *out, const char *prefix, const Words *words, const char *suffix);
+/* Appends a block comment, in which text (already safe) may have several lines. */
+void add_comment(Text *out, const char *indent, const char *text);
+
+/* Appends the helper functions of runtime/support.h that code calls, and those that they call. */
+void add_support(Text *out, const char *code);
+
+#endif

@@ -1,0 +1,217 @@
+/* Kernel: a kernel's source as a function for one type and one set of sizes.
+ * The sizes become enum constants, so that the C compiler sees numbers and a reader sees names; the epilogue is written
+ * where the kernel says OUT. A pointer that is NULL at compile time becomes a local constant, not a parameter. */
+#include "emit/function.h"
+#include "emit/literal.h"
+#include "program/specialise.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+typedef struct {
+    const Step *step;
+    Names locals;                     /* names in the kernel's source */
+    const char *prefix;               /* of the epilogue's intermediate values */
+    const char *others[MAX_OPERANDS]; /* the parameters for the epilogue's further inputs */
+} Epilogue;
+
+static const char *specialised(Arena *arena, const char *source, Type type) {
+    Text text = text_new(arena);
+    specialise(&text, source, type, NULL);
+    return text.data;
+}
+
+static void look_for(const char *identifier, void *argument) {
+    const char **wanted = argument; /* [0] is looked for; [1] is set where it is found */
+    if (strcmp(identifier, wanted[0]) == 0) wanted[1] = wanted[0];
+}
+
+static bool mentions(const char *code, const char *identifier) {
+    const char *wanted[2] = {identifier, NULL};
+    each_identifier(code, look_for, wanted);
+    return wanted[1] != NULL;
+}
+
+/* Where an input of the epilogue is read when the kernel writes element i of its output (row-major). */
+static const char *epilogue_index(Arena *arena, const Loop *loop, const Operand *operand, const char *i) {
+    if (loop->rank == 1 && operand->stride[0] == 1) return i;
+    Text out = text_new(arena);
+    int64_t inner = 1;
+    for (int d = loop->rank - 1; d >= 0; inner *= loop->extent[d--]) {
+        if (operand->stride[d] == 0 || loop->extent[d] == 1) continue;
+        if (out.length > 0) text_add(&out, " + ");
+        if (operand->stride[d] != 1) text_printf(&out, "%" PRId64 " * (", operand->stride[d]);
+        text_printf(&out, "(%s)", i);
+        if (inner != 1) text_printf(&out, " / %" PRId64, inner);
+        if (d > 0) text_printf(&out, " %% %" PRId64, loop->extent[d]);
+        if (operand->stride[d] != 1) text_add(&out, ")");
+    }
+    return out.length > 0 ? out.data : "0";
+}
+
+/* Blanks that begin the line which text ends in; *is_blank: there is nothing else on it. */
+static const char *line_indent(const Text *text, bool *is_blank) {
+    const char *end = text->data + text->length, *line = end;
+    while (line > text->data && line[-1] != '\n') line--;
+    const char *word = line;
+    while (*word == ' ') word++;
+    *is_blank = word == end;
+    return arena_printf(text->arena, "%.*s", (int)(word - line), line);
+}
+
+/* Replaces OUT(y, i, e); */
+static void write_out(Text *text, const char *y, const char *i, const char *e, void *argument) {
+    const Epilogue *epilogue = argument;
+    const Step *step = epilogue->step;
+    const Loop *loop = step->epilogue;
+    Arena *arena = text->arena;
+    const char *inputs[MAX_OPERANDS];
+    inputs[0] = loaded(arena, step->type, stored(arena, step->type, e)); /* rounded, as between any two operations */
+    for (int k = 1; k < loop->input_count; k++) {
+        const Operand *input = &loop->inputs[k];
+        const char *index = epilogue_index(arena, loop, input, i);
+        inputs[k] = loaded(arena, input->buffer->type, arena_printf(arena, "%s[%s]", epilogue->others[k], index));
+    }
+    bool is_blank;
+    const char *indent = line_indent(text, &is_blank), *deeper = arena_printf(arena, "%s    ", indent);
+    Text before = text_new(arena);
+    const char *result = body_statements(&before, deeper, loop, inputs, epilogue->prefix);
+    const char *store = arena_printf(arena, "%s[%s] = %s;", y, i, stored(arena, step->type, result));
+    if (before.length == 0) text_add(text, store);
+    else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);
+}
+
+static const char *size_text(Arena *arena, int64_t size) {
+    return size < 0 ? arena_printf(arena, "m%" PRId64, -size) : arena_printf(arena, "%" PRId64, size);
+}
+
+/* "conv_{KH}x{KW}_{C}" with sizes filled in, the type where it is not float, and the epilogue. */
+static const char *wish_of(Arena *arena, const Step *step) {
+    Text out = text_new(arena);
+    for (const char *p = step->kernel->label; *p != '\0';) {
+        const char *end = *p == '{' ? strchr(p, '}') : NULL;
+        if (end == NULL) {
+            text_add_bytes(&out, p++, 1);
+            continue;
+        }
+        size_t length = (size_t)(end - p - 1);
+        const char *value = NULL;
+        for (int i = 0; i < step->kernel->parameter_count; i++) {
+            const Parameter *parameter = &step->kernel->parameters[i];
+            if (strlen(parameter->name) == length && memcmp(parameter->name, p + 1, length) == 0)
+                value = size_text(arena, step->arguments[i].size);
+        }
+        if (value == NULL) fail(STATUS_BUG, "kernel %s has no size for %s", step->kernel->name, step->kernel->label);
+        text_add(&out, value);
+        p = end + 1;
+    }
+    if (step->type != TYPE_FLOAT) text_printf(&out, "_%s", type_info(step->type)->suffix);
+    const char *epilogue = step->epilogue == NULL ? "" : body_words(arena, step->epilogue, "_");
+    if (*epilogue != '\0') text_printf(&out, "_%s", epilogue);
+    return out.data;
+}
+
+/* The sizes that the body mentions, as constants: "enum { H = 28, W = 28 };" and arrays. */
+static void add_constants(Text *out, const Step *step) {
+    Words sizes = {0};
+    const Kernel *kernel = step->kernel;
+    for (int i = 0; i < kernel->parameter_count; i++)
+        if (kernel->parameters[i].kind == PARAMETER_SIZE && mentions(kernel->body, kernel->parameters[i].name))
+            list_add(out->arena, &sizes,
+                     (const char *)arena_printf(out->arena, "%s = %" PRId64, kernel->parameters[i].name,
+                                                step->arguments[i].size));
+    if (sizes.count > 0) add_list(out, "    enum { ", &sizes, " };\n");
+    for (int i = 0; i < kernel->parameter_count; i++) {
+        const Argument *given = &step->arguments[i];
+        if (kernel->parameters[i].kind != PARAMETER_SIZES || !mentions(kernel->body, kernel->parameters[i].name))
+            continue;
+        Words values = {0};
+        for (int k = 0; k < given->size_count; k++)
+            list_add(out->arena, &values, (const char *)arena_printf(out->arena, "%" PRId64, given->sizes[k]));
+        if (values.count == 0) list_add(out->arena, &values, (const char *)"0"); /* C has no empty arrays */
+        const char *head =
+            arena_printf(out->arena, "    static const int %s[%d] = {", kernel->parameters[i].name, values.count);
+        add_list(out, head, &values, "};\n");
+    }
+}
+
+static bool is_pointer(const Parameter *parameter) {
+    return parameter->kind == PARAMETER_INPUT || parameter->kind == PARAMETER_OUTPUT;
+}
+
+/* A pointer or number: a parameter and its argument; a NULL pointer: a constant in the body. */
+static void add_parameter(Call *call, Words *parameters, Text *constants, const Step *step, int i) {
+    Arena *arena = constants->arena;
+    const Parameter *parameter = &step->kernel->parameters[i];
+    const Argument *given = &step->arguments[i];
+    const char *c_type = specialised(arena, parameter->type, step->type);
+    if (!mentions(step->kernel->body, parameter->name)) return;
+    if (parameter->kind == PARAMETER_NUMBER) {
+        Type type = strcmp(c_type, "double") == 0 ? TYPE_DOUBLE : TYPE_FLOAT;
+        bool is_real = type == TYPE_DOUBLE || strcmp(c_type, "float") == 0;
+        const char *literal = literal_text(arena, is_real ? type : TYPE_INT64, given->number, (int64_t)given->number);
+        list_add(arena, parameters, (const char *)arena_printf(arena, "%s %s", c_type, parameter->name));
+        list_add(arena, &call->arguments, ((CallArgument){NULL, 0, NULL, literal}));
+        return;
+    }
+    if (!is_pointer(parameter)) return;
+    const char *qualified = arena_printf(arena, "%s%s", parameter->kind == PARAMETER_INPUT ? "const " : "", c_type);
+    if (given->buffer == NULL) {
+        text_printf(constants, "    %s *const %s = NULL;\n", qualified, parameter->name);
+        return;
+    }
+    list_add(arena, parameters, (const char *)arena_printf(arena, "%s *restrict %s", qualified, parameter->name));
+    list_add(arena, &call->arguments, ((CallArgument){given->buffer, given->offset, c_type, NULL}));
+}
+
+static void add_epilogue_inputs(Call *call, Words *parameters, Epilogue *epilogue) {
+    const Loop *loop = epilogue->step->epilogue;
+    Arena *arena = epilogue->locals.arena;
+    for (int k = 1; k < loop->input_count; k++) {
+        const Operand *input = &loop->inputs[k];
+        const char *c_type = type_info(input->buffer->type)->c_name;
+        epilogue->others[k] = names_take(&epilogue->locals, "other");
+        list_add(arena, parameters,
+                 (const char *)arena_printf(arena, "const %s *restrict %s", c_type, epilogue->others[k]));
+        list_add(arena, &call->arguments, ((CallArgument){input->buffer, input->offset, c_type, NULL}));
+    }
+}
+
+/* Whether all that the kernel writes is empty. */
+static bool makes_nothing(const Step *step) {
+    for (int i = 0; i < step->kernel->parameter_count; i++)
+        if (step->kernel->parameters[i].kind == PARAMETER_OUTPUT && step->arguments[i].buffer != NULL &&
+            step->arguments[i].buffer->count > 0)
+            return false;
+    return true;
+}
+
+Call kernel_call(Functions *functions, const Step *step) {
+    Arena *arena = functions->arena;
+    Call call = {0};
+    if (makes_nothing(step)) return call;
+    const Kernel *kernel = step->kernel;
+    Words parameters = {0};
+    Text body = text_new(arena);
+    Epilogue epilogue = {.step = step, .locals = names_new(arena)};
+    add_constants(&body, step);
+    for (int i = 0; i < kernel->parameter_count; i++) {
+        names_reserve(&epilogue.locals, kernel->parameters[i].name);
+        add_parameter(&call, &parameters, &body, step, i);
+    }
+    SpecialiseHooks hooks = {write_out, &epilogue};
+    if (step->epilogue != NULL) {
+        names_reserve_all_in(&epilogue.locals, kernel->body);
+        epilogue.prefix = names_take(&epilogue.locals, "made");
+        add_epilogue_inputs(&call, &parameters, &epilogue);
+    }
+    const char *inside = arena_printf(arena, "%.*s", (int)strlen(kernel->body) - 2, kernel->body + 1);
+    while (*inside == ' ' || *inside == '\n') inside++;
+    text_add(&body, "    ");
+    specialise(&body, inside, step->type, step->epilogue != NULL ? &hooks : NULL);
+    while (isspace((unsigned char)body.data[body.length - 1])) body.data[--body.length] = '\0';
+    text_add(&body, "\n");
+    call.function = functions_add(functions, wish_of(arena, step), kernel->comment, &parameters, body.data);
+    return call;
+}

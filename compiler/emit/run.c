@@ -1,0 +1,255 @@
+/* Run: the body of NAME_run(): pointers into the workspace, then one call a step, headed by the nodes it does.
+ * A probe is called right after the step that completes its buffer. */
+#include "emit/emitter.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum { COMMENT_WIDTH = 110 };
+
+/* A comment at run()'s indentation, broken between words. */
+static void add_wrapped_comment(Text *out, const char *text) {
+    Text lines = text_new(out->arena);
+    size_t column = 0;
+    for (const char *p = text; *p != '\0';) {
+        size_t length = strcspn(p, " ");
+        if (column > 0 && column + 1 + length > COMMENT_WIDTH) {
+            text_add(&lines, "\n");
+            column = 0;
+        } else if (column > 0) {
+            text_add(&lines, " ");
+            column++;
+        }
+        text_add_bytes(&lines, p, length);
+        column += length;
+        p += length + strspn(p + length, " ");
+    }
+    add_comment(out, "    ", lines.data);
+}
+
+const char *checks_text(Emitter *emitter) {
+    Text out = text_new(emitter->arena);
+    const char *macro = emitter->model->macro;
+    bool has_workspace = emitter->program->workspace_bytes > 0, has_file = emitter->model->weights == WEIGHTS_FILE;
+    if (has_workspace)
+        text_printf(&out,
+                    "    unsigned char *const base = context->workspace;\n"
+                    "    if (base == NULL) return %s_NO_WORKSPACE;\n"
+                    "    if ((uintptr_t)base %% %s_ALIGNMENT != 0) return %s_UNALIGNED_WORKSPACE;\n",
+                    macro, macro, macro);
+    if (has_file)
+        text_printf(&out,
+                    "    const unsigned char *const weights = context->weights;\n"
+                    "    if (weights == NULL) return %s_NO_WEIGHTS;\n"
+                    "    if ((uintptr_t)weights %% %s_ALIGNMENT != 0) return %s_UNALIGNED_WEIGHTS;\n",
+                    macro, macro, macro);
+    if (!has_workspace && !has_file) text_add(&out, "    (void)context;\n");
+    const EmittedModel *model = emitter->model;
+    for (int side = 0; side < 2; side++)
+        for (int i = 0; i < (side == 0 ? model->inputs.count : model->outputs.count); i++) {
+            const EmittedTensor *tensor = side == 0 ? &model->inputs.items[i] : &model->outputs.items[i];
+            if (!tensor->is_used) text_printf(&out, "    (void)%s;\n", tensor->identifier);
+        }
+    return out.data;
+}
+
+/* "[28][28][64]" of the value that a buffer holds. */
+static const char *extents_text(Arena *arena, const Buffer *buffer) {
+    if (buffer->value == NULL) return arena_printf(arena, "[%" PRId64 "]", buffer->count);
+    Text out = text_new(arena);
+    const Shape *shape = &buffer->value->shape;
+    for (int d = 0; d < shape->rank; d++) text_printf(&out, "[%" PRId64 "]", shape->dims[d].size);
+    return shape->rank > 0 ? out.data : "one element";
+}
+
+static void add_work_pointer(Text *out, const Emitter *emitter, const Buffer *buffer) {
+    enum { DECLARATION_WIDTH = 56 };
+    Arena *arena = out->arena;
+    const char *c_type = type_info(buffer->type)->c_name, *name = emitter->expressions[buffer->number];
+    const char *declaration =
+        arena_printf(arena, "    %s *const %s = (%s *)(base + %" PRId64 ");", c_type, name, c_type, buffer->offset);
+    text_printf(out, "%-*s /* %s, step", DECLARATION_WIDTH, declaration, extents_text(arena, buffer));
+    if (buffer->first == buffer->last) text_printf(out, " %d", buffer->first + 1);
+    else text_printf(out, "s %d-%d", buffer->first + 1, buffer->last + 1);
+    const Buffer *old = buffer->in_place_of;
+    if (old != NULL && emitter->used[old->number])
+        text_printf(out, ", in place of %s", emitter->expressions[old->number]);
+    text_add(out, " */\n");
+}
+
+const char *pointers_text(Emitter *emitter) {
+    Text out = text_new(emitter->arena);
+    const Weights *weights = &emitter->weights;
+    const char *blob =
+        weights->mode == WEIGHTS_FILE ? "weights" : arena_printf(emitter->arena, "%s_weights", emitter->model->name);
+    for (int i = 0; i < weights->items.count && weights->mode != WEIGHTS_INLINE; i++) {
+        const Weight *weight = weights->items.items[i];
+        const char *c_type = type_info(weight->tensor->type)->c_name;
+        text_printf(&out, "    const %s *const %s = (const %s *)(%s + %" PRId64 ");\n", c_type, weight->name, c_type,
+                    blob, weight->offset);
+    }
+    if (out.length > 0) text_add(&out, "\n");
+    for (int i = 0; i < emitter->program->buffers.count; i++) {
+        const Buffer *buffer = emitter->program->buffers.items[i];
+        if (emitter->used[i] && buffer->kind == BUFFER_WORK) add_work_pointer(&out, emitter, buffer);
+    }
+    return out.data;
+}
+
+static bool contains_word(const char *text, const char *word) {
+    for (; *text != '\0'; text++)
+        if (strncasecmp(text, word, strlen(word)) == 0) return true;
+    return false;
+}
+
+/* The model's nodes that steps do the work of: "/conv1/Conv + /relu/Relu"; the operator too where a name hides it. */
+static void add_nodes(Text *out, const Step *step) {
+    enum { SHOWN = 8 };
+    Words words = {0};
+    for (int i = 0; i < step->nodes.count; i++) {
+        const Node *node = step->nodes.items[i];
+        for (int k = 0; k < node->sources.count; k++)
+            list_add(out->arena, &words, (const char *)comment_text(out->arena, node->sources.items[k]));
+        if (node->sources.count > 0) continue;
+        const char *name = comment_text(out->arena, node->name), *op = comment_text(out->arena, node->op_type);
+        if (*name == '\0') list_add(out->arena, &words, op);
+        else if (contains_word(name, op)) list_add(out->arena, &words, name);
+        else list_add(out->arena, &words, (const char *)arena_printf(out->arena, "%s (%s)", name, op));
+    }
+    for (int i = 0; i < words.count && i < SHOWN; i++) text_printf(out, "%s%s", i > 0 ? " + " : "", words.items[i]);
+    if (words.count > SHOWN) text_printf(out, " and %d more", words.count - SHOWN);
+}
+
+/* "[1,64,28,28] -> [1,128,28,28]": what the first node reads that is not constant, and what the last one makes. */
+static void add_shapes(Text *out, const Step *step) {
+    if (step->nodes.count == 0) return;
+    const Node *first = step->nodes.items[0], *last = step->nodes.items[step->nodes.count - 1];
+    const char *separator = ": ";
+    for (int i = 0; i < first->inputs.count; i++) {
+        const Value *input = first->inputs.items[i];
+        if (input == NULL || input->constant != NULL) continue;
+        text_printf(out, "%s%s", separator, shape_text(out->arena, &input->shape));
+        separator = ", ";
+    }
+    separator = " -> ";
+    for (int i = 0; i < last->outputs.count; i++) {
+        if (last->outputs.items[i] == NULL) continue;
+        text_printf(out, "%s%s", separator, shape_text(out->arena, &last->outputs.items[i]->shape));
+        separator = ", ";
+    }
+}
+
+static bool same_nodes(const Step *a, const Step *b) {
+    if (a->nodes.count == 0 || a->nodes.count != b->nodes.count) return false;
+    return memcmp(a->nodes.items, b->nodes.items, (size_t)a->nodes.count * sizeof *a->nodes.items) == 0;
+}
+
+/* The comment above steps [from, to), which do the same nodes. */
+static void add_heading(Text *out, const Step *step, int from, int to) {
+    Text heading = text_new(out->arena);
+    if (to - from == 1) text_printf(&heading, "%d. ", from + 1);
+    else text_printf(&heading, "%d-%d. ", from + 1, to);
+    if (step->block != NULL) text_printf(&heading, "block %s: ", comment_text(out->arena, step->block));
+    add_nodes(&heading, step);
+    add_shapes(&heading, step);
+    add_wrapped_comment(out, heading.data);
+}
+
+static const char *argument_text(const Emitter *emitter, const CallArgument *argument) {
+    if (argument->buffer == NULL) return argument->literal;
+    Arena *arena = emitter->arena;
+    const char *pointer = emitter->expressions[argument->buffer->number];
+    if (argument->offset != 0) pointer = arena_printf(arena, "%s + %" PRId64, pointer, argument->offset);
+    if (strcmp(argument->c_type, type_info(argument->buffer->type)->c_name) == 0) return pointer;
+    bool constant = argument->buffer->kind == BUFFER_CONSTANT || argument->buffer->kind == BUFFER_INPUT;
+    return arena_printf(arena, "(%s%s *)%s%s%s", constant ? "const " : "", argument->c_type,
+                        argument->offset != 0 ? "(" : "", pointer, argument->offset != 0 ? ")" : "");
+}
+
+static void add_call(Text *out, const Emitter *emitter, const Call *call) {
+    if (call->function == NULL) {
+        text_add(out, "    /* nothing to do: what it makes is empty */\n");
+        return;
+    }
+    Words arguments = {0};
+    for (int i = 0; i < call->arguments.count; i++)
+        list_add(out->arena, &arguments, argument_text(emitter, &call->arguments.items[i]));
+    add_list(out, arena_printf(out->arena, "    %s(", call->function->name), &arguments, ");\n");
+}
+
+static bool writes(const Step *step, const Buffer *buffer) {
+    if (step->kind == STEP_LOOP) return step->loop->output.buffer == buffer;
+    for (int i = 0; i < step->kernel->parameter_count; i++)
+        if (step->kernel->parameters[i].kind == PARAMETER_OUTPUT && step->arguments[i].buffer == buffer) return true;
+    return false;
+}
+
+/* The last step that writes a buffer; -1: none, it is an input or constant. */
+static int last_write(const Program *program, const Buffer *buffer) {
+    int step = program->steps.count - 1;
+    while (step >= 0 && !writes(program->steps.items[step], buffer)) step--;
+    if (step < 0 && (buffer->kind == BUFFER_WORK || buffer->kind == BUFFER_OUTPUT))
+        fail(STATUS_BUG, "a probe shows buffer %d, which no step writes", buffer->number);
+    return step;
+}
+
+static void add_probe_calls(Text *out, const Emitter *emitter, int step) {
+    const Program *program = emitter->program;
+    for (int i = 0; i < program->probes.count; i++)
+        if (last_write(program, emitter->probed[i]) == step)
+            text_printf(out, "    %s_PROBE(%d, %s);\n", emitter->model->macro, i,
+                        emitter->expressions[emitter->probed[i]->number]);
+}
+
+const char *steps_text(Emitter *emitter) {
+    const Program *program = emitter->program;
+    Text out = text_new(emitter->arena);
+    add_probe_calls(&out, emitter, -1);
+    for (int from = 0; from < program->steps.count;) {
+        const Step *first = program->steps.items[from];
+        int to = from + 1;
+        while (to < program->steps.count && same_nodes(first, program->steps.items[to])) to++;
+        text_add(&out, "\n");
+        add_heading(&out, first, from, to);
+        for (; from < to; from++) {
+            add_call(&out, emitter, &emitter->calls[from]);
+            add_probe_calls(&out, emitter, from);
+        }
+    }
+    return out.data;
+}
+
+static void add_probe(Text *out, const Probe *probe) {
+    Arena *arena = out->arena;
+    Words dims = {0};
+    for (int d = 0; d < probe->rank; d++)
+        list_add(arena, &dims, (const char *)arena_printf(arena, "%" PRId64, probe->dims[d]));
+    if (dims.count == 0) list_add(arena, &dims, (const char *)"0");
+    text_printf(out, "    {%s, %s, %s, \"%s\", %d, ", string_literal(arena, probe->id),
+                string_literal(arena, probe->family), string_literal(arena, probe->axes), type_word(probe->value->type),
+                probe->rank);
+    add_list(out, "{", &dims, "}},\n");
+}
+
+const char *probes_text(Emitter *emitter) {
+    const Program *program = emitter->program;
+    const char *name = emitter->model->name, *macro = emitter->model->macro;
+    Text out = text_new(emitter->arena);
+    if (program->probes.count == 0) return "";
+    text_printf(&out, "#if %s_PROBES\nstatic const %s_probe %s_probes[%d] = {\n", macro, name, name,
+                program->probes.count);
+    for (int i = 0; i < program->probes.count; i++) add_probe(&out, program->probes.items[i]);
+    text_printf(
+        &out,
+        "};\n"
+        "#define %s_PROBE(i, data) \\\n"
+        "    do { \\\n"
+        "        if (context->on_probe != NULL) context->on_probe(context->on_probe_user, &%s_probes[i], data); \\\n"
+        "    } while (0)\n"
+        "#else\n"
+        "#define %s_PROBE(i, data) ((void)0)\n"
+        "#endif\n",
+        macro, name, macro);
+    return out.data;
+}
