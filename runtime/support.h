@@ -191,4 +191,15 @@ static inline uint64_t u64_from_f64(double x) {
     return !(x > 0.0) ? 0 : x >= 18446744073709551616.0 ? UINT64_MAX : (uint64_t)x;
 }
 
+/* x to the power y modulo 2^64; where y is negative the quotient towards zero, and 0 where x is 0. */
+static inline int64_t i64_power(int64_t x, int64_t y) {
+    uint64_t power = 1, square = (uint64_t)x;
+    if (y < 0) return x == 1 ? 1 : x == -1 ? 1 - 2 * (y & 1) : 0;
+    for (; y > 0; y >>= 1) {
+        if ((y & 1) != 0) power *= square;
+        square *= square;
+    }
+    return (int64_t)power;
+}
+
 #endif

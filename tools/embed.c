@@ -24,6 +24,7 @@ typedef struct {
     const char *name, *parameters, *place;
     const char *texts[TYPE_COUNT];
     bool is_predicate;
+    bool is_bool[4]; /* parameters that are bools, whatever T is */
 } ParsedFormula;
 
 typedef struct {
@@ -143,6 +144,21 @@ static void parse_support(const char *text) {
     }
 }
 
+/* "bool c, x, y" to "c x y". */
+static void parse_formula_parameters(ParsedFormula *formula, const char *from, const char *to) {
+    Text parameters = text_new(arena);
+    for (int i = 0; from < to; i++) {
+        if (i == 4) fail(STATUS_INVALID, "formula %s has more than 4 parameters", formula->name);
+        const char *end = from;
+        while (end < to && *end != ',') end++;
+        const char *name = trimmed(from, end);
+        formula->is_bool[i] = strncmp(name, "bool ", 5) == 0;
+        text_printf(&parameters, "%s%s", i > 0 ? " " : "", formula->is_bool[i] ? name + 5 : name);
+        from = end + 1;
+    }
+    formula->parameters = parameters.data;
+}
+
 /* A line of formulas.txt: "name(x, y): types [-> bool] = expression". */
 static void parse_formula(const char *path, int line_number, const char *line) {
     const char *open = strchr(line, '('), *close = strchr(line, ')'), *colon = strchr(line, ':');
@@ -158,10 +174,8 @@ static void parse_formula(const char *path, int line_number, const char *line) {
         if (strcmp(formulas.items[i]->name, name) == 0) formula = formulas.items[i];
     if (formula == NULL) {
         formula = arena_new_object(arena, ParsedFormula);
-        Text parameters = text_new(arena);
-        for (const char *p = open + 1; p < close; p++)
-            if (*p != ',') text_add_bytes(&parameters, p, 1);
-        *formula = (ParsedFormula){.name = name, .parameters = parameters.data, .is_predicate = is_predicate};
+        *formula = (ParsedFormula){.name = name, .is_predicate = is_predicate};
+        parse_formula_parameters(formula, open + 1, close);
         list_add(arena, &formulas, formula);
     }
     const char *expression = trimmed(equals + 3, line + strlen(line));
@@ -199,8 +213,9 @@ static void write_formula(Text *out, const ParsedFormula *formula) {
         const char *p = formula->parameters;
         for (int i = 0; *p != '\0'; i++) {
             int length = (int)strcspn(p, " ");
-            text_printf(out, "        const %s %.*s = ((const %s *)arguments[%d])[i];\n", info->c_name, length, p,
-                        info->c_name, i);
+            const char *parameter = formula->is_bool[i] ? "uint8_t" : info->c_name;
+            text_printf(out, "        const %s %.*s = ((const %s *)arguments[%d])[i];\n", parameter, length, p, parameter,
+                        i);
             p += length + (p[length] == ' ');
         }
         text_printf(out, "        to[i] = (%s)(", result);

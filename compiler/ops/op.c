@@ -48,16 +48,27 @@ static bool next_word(Words *words, const char *separators) {
     return length > 0;
 }
 
+/* Cuts "@13" (from version 13 on) or "@<13" (before it) off a declaration; whether `version` has it. */
+static bool take_versions(char *declaration, int version) {
+    char *at = strchr(declaration, '@');
+    if (at == NULL) return true;
+    *at++ = '\0';
+    return *at == '<' ? version < atoi(at + 1) : version >= atoi(at);
+}
+
 typedef struct {
     char name[64], type[64];
     bool optional, variadic;
 } Port;
 
-/* Reads "X:T", "B:T?" or "inputs:T*". */
-static bool next_port(Words *words, Port *port) {
-    if (!next_word(words, " ")) return false;
-    char *colon = strchr(words->word, ':');
-    fovea_assert(colon != NULL);
+/* Reads "X:T", "B:T?", "inputs:T*" or "axes:int64?@13", skipping what `version` does not have. */
+static bool next_port(Words *words, int version, Port *port) {
+    char *colon;
+    do {
+        if (!next_word(words, " ")) return false;
+        colon = strchr(words->word, ':');
+        fovea_assert(colon != NULL);
+    } while (!take_versions(colon, version));
     size_t length = strlen(colon + 1);
     port->optional = colon[length] == '?';
     port->variadic = colon[length] == '*';
@@ -87,10 +98,10 @@ static TypeSet variable_types(const Op *op, const char *variable) {
     return 0;
 }
 
-static void count_ports(const char *ports, int *least, int *most) {
+static void count_ports(const char *ports, int version, int *least, int *most) {
     Words words = {.at = ports};
     *least = *most = 0;
-    for (Port port; next_port(&words, &port);) {
+    for (Port port; next_port(&words, version, &port);) {
         if (port.variadic) *most = INT32_MAX;
         else ++*most;
         if (!port.optional && !port.variadic) *least = *most;
@@ -99,14 +110,14 @@ static void count_ports(const char *ports, int *least, int *most) {
 
 static void check_count(const Node *node, const char *ports, const ValueList *given, const char *what) {
     int least, most;
-    count_ports(ports, &least, &most);
+    count_ports(ports, node->version, &least, &most);
     int count = given->count;
     if (count < least || count > most)
         node_fail(node, STATUS_INVALID, "%d %s%s, expected %s%d", count, what, count == 1 ? "" : "s",
                   least == most ? "" : count < least ? "at least " : "at most ", count < least ? least : most);
     Words words = {.at = ports};
     Port port;
-    for (int i = 0; i < least && next_port(&words, &port); i++)
+    for (int i = 0; i < least && next_port(&words, node->version, &port); i++)
         if (given->items[i] == NULL && !port.optional && !port.variadic)
             node_fail(node, STATUS_INVALID, "%s %d (%s) is left out", what, i, port.name);
 }
@@ -152,13 +163,13 @@ static void check_types(Node *node) {
     Words words = {.at = node->op->inputs};
     Port port = {0};
     for (int i = 0; i < node->inputs.count; i++) {
-        if (!port.variadic && !next_port(&words, &port)) break;
+        if (!port.variadic && !next_port(&words, node->version, &port)) break;
         if (node->inputs.items[i] != NULL) check_input_type(node, i, &port, &binding);
     }
     words = (Words){.at = node->op->outputs};
     port = (Port){0};
     for (int i = 0; i < node->outputs.count; i++) {
-        if (!port.variadic && !next_port(&words, &port)) break;
+        if (!port.variadic && !next_port(&words, node->version, &port)) break;
         Value *output = node->outputs.items[i];
         if (output == NULL) continue;
         Type *type = bound(&binding, port.type);
@@ -175,20 +186,23 @@ static const char *const kind_names[] = {
     [ATTRIBUTE_GRAPHS] = "graphs",
 };
 
-/* An attribute of the schema: "alpha:float=0.01", "to:int!". */
+/* An attribute of the schema: "alpha:float=0.01", "to:int!", "axes:ints@<13". */
 typedef struct {
     char name[64], kind[16];
     const char *preset; /* the default's text, or NULL */
     bool required;
 } Declared;
 
-static bool next_declared(Words *words, Declared *declared) {
-    if (!next_word(words, " ")) return false;
-    char *colon = strchr(words->word, ':');
-    fovea_assert(colon != NULL);
-    char *equals = strchr(colon, '=');
-    declared->preset = equals == NULL ? NULL : equals + 1;
-    if (equals != NULL) *equals = '\0';
+static bool next_declared(Words *words, int version, Declared *declared) {
+    char *colon;
+    do {
+        if (!next_word(words, " ")) return false;
+        colon = strchr(words->word, ':');
+        fovea_assert(colon != NULL);
+        char *equals = strchr(colon, '=');
+        declared->preset = equals == NULL ? NULL : equals + 1;
+        if (equals != NULL) *equals = '\0';
+    } while (!take_versions(colon, version));
     size_t length = strlen(colon);
     declared->required = colon[length - 1] == '!';
     if (declared->required) colon[length - 1] = '\0';
@@ -199,9 +213,9 @@ static bool next_declared(Words *words, Declared *declared) {
     return true;
 }
 
-static bool find_declared(const Op *op, const char *name, Words *words, Declared *declared) {
-    *words = (Words){.at = op->attributes};
-    while (next_declared(words, declared))
+static bool find_declared(const Node *node, const char *name, Words *words, Declared *declared) {
+    *words = (Words){.at = node->op->attributes};
+    while (next_declared(words, node->version, declared))
         if (strcmp(declared->name, name) == 0) return true;
     return false;
 }
@@ -211,14 +225,15 @@ static void check_attributes(const Node *node) {
     Declared declared;
     for (int i = 0; i < node->attributes.count; i++) {
         const Attribute *attribute = &node->attributes.items[i];
-        if (!find_declared(node->op, attribute->name, &words, &declared))
-            node_fail(node, STATUS_INVALID, "attribute %s is not one of this operator", quoted(attribute->name));
+        if (!find_declared(node, attribute->name, &words, &declared))
+            node_fail(node, STATUS_INVALID, "attribute %s is not one of this operator in version %d",
+                      quoted(attribute->name), node->version);
         if (strcmp(declared.kind, kind_names[attribute->kind]) != 0)
             node_fail(node, STATUS_INVALID, "attribute %s is of kind %s, expected %s", quoted(attribute->name),
                       kind_names[attribute->kind], declared.kind);
     }
     words = (Words){.at = node->op->attributes};
-    while (next_declared(&words, &declared))
+    while (next_declared(&words, node->version, &declared))
         if (declared.required && node_attribute(node, declared.name) == NULL)
             node_fail(node, STATUS_INVALID, "attribute %s is missing", declared.name);
 }
@@ -294,7 +309,7 @@ void ops_resolve(Graph *graph) {
 /* The schema's default of an attribute; a bug where it has none. */
 static const char *preset(const Node *node, const char *name, Words *words) {
     Declared declared;
-    if (!find_declared(node->op, name, words, &declared))
+    if (!find_declared(node, name, words, &declared))
         fail(STATUS_BUG, "the row of %s has no attribute %s", node->op->name, name);
     if (declared.preset == NULL) fail(STATUS_BUG, "attribute %s of %s has no default", name, node->op->name);
     return declared.preset;

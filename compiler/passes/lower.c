@@ -2,51 +2,15 @@
  * Folding runs the same steps in the interpreter that generated code would run. */
 #include "passes/lower.h"
 
-#include "ops/op.h"
+#include "ops/elementwise.h"
 
 #include <string.h>
-
-/* Adds the literals that a formula takes from attributes: "alpha beta". */
-static int add_attributes(Loop *loop, const Node *node, Type type, int *arguments, int count) {
-    const char *names = node->op->formula_attributes == NULL ? "" : node->op->formula_attributes;
-    while (*names != '\0') {
-        size_t length = strcspn(names, " ");
-        const char *name = arena_printf(node->graph->arena, "%.*s", (int)length, names);
-        const Attribute *attribute = node_attribute(node, name);
-        bool integer = attribute != NULL && attribute->kind == ATTRIBUTE_INT;
-        arguments[count++] = integer ? loop_literal_int(loop, type, attr_int(node, name))
-                                     : loop_literal(loop, type, (double)attr_float(node, name));
-        names += length + (names[length] == ' ');
-    }
-    return count;
-}
-
-/* A loop over the output's shape that reads every input broadcast to it. Operands of one type are expected. */
-static void lower_formula(Program *program, Node *node) {
-    const Value *output = node->outputs.items[0];
-    int64_t extents[MAX_RANK], strides[MAX_RANK];
-    int rank = output->shape.rank, arguments[8], count = 0;
-    for (int i = 0; i < rank; i++) extents[i] = output->shape.dims[i].size;
-    Loop *loop = step_loop(program, rank, extents);
-    for (int i = 0; i < node->inputs.count; i++) {
-        const Value *input = node->inputs.items[i];
-        fovea_assert(input != NULL);
-        strides_broadcast(&input->shape, rank, strides);
-        arguments[count++] = loop_input(loop, program_buffer(program, input), 0, strides);
-    }
-    Type type = node->inputs.items[node->inputs.count - 1]->type; /* of Where the choices, not the condition */
-    count = add_attributes(loop, node, type, arguments, count);
-    loop_apply(loop, node->op->formula, type, output->type, count, arguments);
-    strides_of(&output->shape, strides);
-    loop_output(loop, program_buffer(program, output), 0, strides);
-    loop_simplify(loop);
-}
 
 static void lower_node(Program *program, Node *node) {
     int from = program->steps.count;
     program->current = node;
     if (node->op->lower != NULL) node->op->lower(program, node);
-    else if (node->op->formula != NULL) lower_formula(program, node);
+    else if (node->op->formula != NULL) lower_formula(program, node, node->op->formula);
     else node_fail(node, STATUS_UNSUPPORTED, "can be evaluated only when all its inputs are known while compiling");
     for (int i = from; i < program->steps.count; i++) step_check(program->steps.items[i]);
     program->current = NULL;

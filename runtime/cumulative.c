@@ -1,0 +1,67 @@
+/* Cumulative sums and products along one axis (ONNX CumSum, CumProd).
+ * Each element gets what is combined up to it, itself included or, with EXCLUSIVE, not; with REVERSE, from the end. */
+#include "runtime/kernel.h"
+
+/* x and y [OUTER][AXIS][INNER]
+ * types: floats */
+KERNEL void cumulative_sum(const T *restrict x, T *restrict y, const int OUTER, const int AXIS, const int INNER,
+                           const int EXCLUSIVE, const int REVERSE) {
+    for (int o = 0; o < OUTER; o++)
+        for (int i = 0; i < INNER; i++) {
+            A sum = 0;
+            for (int a = 0; a < AXIS; a++) {
+                const int at = (o * AXIS + (REVERSE ? AXIS - 1 - a : a)) * INNER + i;
+                const A before = sum;
+                sum += LOAD(x[at]);
+                y[at] = STORE(EXCLUSIVE ? before : sum);
+            }
+        }
+}
+
+/* The same of integers, which wrap around.
+ * types: integers */
+KERNEL void cumulative_sum_integer(const T *restrict x, T *restrict y, const int OUTER, const int AXIS, const int INNER,
+                                   const int EXCLUSIVE, const int REVERSE) {
+    for (int o = 0; o < OUTER; o++)
+        for (int i = 0; i < INNER; i++) {
+            U sum = 0;
+            for (int a = 0; a < AXIS; a++) {
+                const int at = (o * AXIS + (REVERSE ? AXIS - 1 - a : a)) * INNER + i;
+                const U before = sum;
+                sum += (U)x[at];
+                y[at] = (T)(EXCLUSIVE ? before : sum);
+            }
+        }
+}
+
+/* The product in place of the sum.
+ * types: floats */
+KERNEL void cumulative_product(const T *restrict x, T *restrict y, const int OUTER, const int AXIS, const int INNER,
+                               const int EXCLUSIVE, const int REVERSE) {
+    for (int o = 0; o < OUTER; o++)
+        for (int i = 0; i < INNER; i++) {
+            A product = 1;
+            for (int a = 0; a < AXIS; a++) {
+                const int at = (o * AXIS + (REVERSE ? AXIS - 1 - a : a)) * INNER + i;
+                const A before = product;
+                product *= LOAD(x[at]);
+                y[at] = STORE(EXCLUSIVE ? before : product);
+            }
+        }
+}
+
+/* The product of integers, which wraps around.
+ * types: integers */
+KERNEL void cumulative_product_integer(const T *restrict x, T *restrict y, const int OUTER, const int AXIS,
+                                       const int INNER, const int EXCLUSIVE, const int REVERSE) {
+    for (int o = 0; o < OUTER; o++)
+        for (int i = 0; i < INNER; i++) {
+            U product = 1;
+            for (int a = 0; a < AXIS; a++) {
+                const int at = (o * AXIS + (REVERSE ? AXIS - 1 - a : a)) * INNER + i;
+                const U before = product;
+                product *= (U)x[at];
+                y[at] = (T)(EXCLUSIVE ? before : product);
+            }
+        }
+}
