@@ -8,6 +8,7 @@
 #define KERNEL __attribute__((unused)) static
 #define T float
 #define A float
+#define U uint32_t
 #define F(function) function##f
 #define LOAD(stored) (stored)
 #define STORE(value) (value)
