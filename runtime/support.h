@@ -7,6 +7,15 @@
 #include <stdint.h>
 #include <string.h>
 
+/* An index into size elements: a negative one counts from the back, one that is out of range becomes the nearest end. */
+static inline int bounded_index(int64_t index, int size) {
+    const int64_t forward = index < 0 ? index + size : index;
+    return forward < 0 ? 0 : forward >= size ? size - 1 : (int)forward;
+}
+
+/* Whether a value is NaN; for kernels whose elements may be integers, which never are. */
+static inline int is_nan(double value) { return value != value; }
+
 /* IEEE 754 binary16 to binary32, exact; NaN payloads are kept. */
 static inline float f32_from_f16(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u, fraction = half & 0x3FFu;

@@ -238,14 +238,28 @@ static void check_attributes(const Node *node) {
             node_fail(node, STATUS_INVALID, "attribute %s is missing", declared.name);
 }
 
+/* That generated code can count the elements of every value whose shape is known. */
+static void check_sizes(const Node *node, const ValueList *values, const char *what) {
+    for (int i = 0; i < values->count; i++) {
+        const Shape *shape = values->items[i] == NULL ? &SHAPE_UNKNOWN : &values->items[i]->shape;
+        int64_t count = 1;
+        for (int d = 0; d < shape->rank; d++)
+            if (shape->dims[d].size > 0 && (!checked_multiply(count, shape->dims[d].size, &count) || count > INT32_MAX))
+                node_fail(node, STATUS_UNSUPPORTED, "%s %d would have the shape %s, at most %d elements are supported",
+                          what, i, shape_text(node->graph->arena, shape), INT32_MAX);
+    }
+}
+
 void op_infer(Node *node) {
     const Op *op = node->op;
     check_count(node, op->inputs, &node->inputs, "input");
     check_count(node, op->outputs, &node->outputs, "output");
     check_attributes(node);
     check_types(node);
+    check_sizes(node, &node->inputs, "input");
     if (op->infer != NULL) op->infer(node);
     else infer_broadcast(node);
+    check_sizes(node, &node->outputs, "output");
 }
 
 /* The newest version of an operator that an opset means; 0 where it is older than the operator. */
