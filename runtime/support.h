@@ -23,8 +23,7 @@ static inline float f32_from_f16(uint16_t half) {
     float value;
     if (exponent == 31) bits = sign | 0x7F800000u | fraction << 13;
     else if (exponent != 0) bits = sign | (exponent + 112u) << 23 | fraction << 13;
-    else { /* zero or subnormal: fraction * 2^-24 */
-        value = (float)fraction * 5.9604644775390625e-8f;
+    else { /* zero or subnormal: fraction * 2^-24 */ value = (float)fraction * 5.9604644775390625e-8f;
         memcpy(&bits, &value, sizeof bits);
         bits |= sign;
     }
@@ -32,13 +31,16 @@ static inline float f32_from_f16(uint16_t half) {
     return value;
 }
 
-/* binary32 to binary16, to nearest, ties to even; too large becomes infinity. */
+/* binary32 to binary16, to nearest, ties to even; 65520 and more become infinity. */
 static inline uint16_t f16_from_f32(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
-    if (magnitude > 0x7F800000u) return (uint16_t)(sign | 0x7E00u | (magnitude >> 13 & 0x3FFu));
-    if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u); /* 65520 and above */
+    if (magnitude > 0x7F800000u) { /* NaN: the payload is kept, and a quiet bit stands in for one that does not fit */
+        const uint32_t payload = magnitude >> 13 & 0x3FFu;
+        return (uint16_t)(sign | 0x7C00u | (payload != 0 ? payload : 0x200u));
+    }
+    if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u);
     if (magnitude < 0x38800000u) { /* subnormal in binary16: let the addition round */
         float shifted;
         uint32_t rounded;
@@ -63,47 +65,114 @@ static inline float f32_from_bf16(uint16_t brain) {
 static inline uint16_t bf16_from_f32(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(bits >> 16 | 0x40u);
+    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(bits >> 16 | ((bits & 0x7F0000u) == 0 ? 0x40u : 0u));
     return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+}
+
+/* The value of a small float's code without its sign: exponent above `fraction_bits` bits of fraction. */
+static inline float f32_from_minifloat(uint32_t code, int fraction_bits, int bias) {
+    const uint32_t exponent = code >> fraction_bits, fraction = code & ((1u << fraction_bits) - 1u);
+    const uint32_t offset = (uint32_t)(127 - bias);
+    const uint32_t bits = exponent != 0 ? (exponent + offset) << 23 | fraction << (23 - fraction_bits)
+                                        : (offset + 1u - (uint32_t)fraction_bits) << 23; /* of a subnormal: its unit */
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return exponent != 0 ? value : value * (float)fraction;
+}
+
+/* The code, without its sign, of the small float nearest to a binary32 whose bits without their sign are `magnitude`;
+ * ties to even. Larger values give larger codes, beyond the format's largest where they do not fit. */
+static inline uint32_t minifloat_from_bits(uint32_t magnitude, int fraction_bits, int bias) {
+    int exponent = (int)(magnitude >> 23) - 127 + bias, dropped = 23 - fraction_bits;
+    if (exponent < 1) { /* subnormal: the fraction has fewer bits */
+        dropped += 1 - exponent;
+        exponent = 1;
+    }
+    if (dropped > 24) return 0; /* less than half of the smallest */
+    const uint32_t significand = (magnitude & 0x7FFFFFu) | 0x800000u;
+    const uint32_t odd = significand >> dropped & 1u, half = (1u << (dropped - 1)) - 1u;
+    return ((uint32_t)(exponent - 1) << fraction_bits) + ((significand + half + odd) >> dropped);
 }
 
 /* float8 e4m3fn (OCP 8-bit floating point): no infinities, 0x7F and 0xFF are NaN. */
 static inline float f32_from_f8e4m3fn(uint8_t code) {
-    const int exponent = code >> 3 & 15, fraction = code & 7;
-    const float magnitude = (code & 0x7F) == 0x7F ? NAN
-                            : exponent == 0       ? ldexpf((float)fraction, -9)
-                                                  : ldexpf((float)(8 + fraction), exponent - 10);
+    const float magnitude = (code & 0x7F) == 0x7F ? NAN : f32_from_minifloat(code & 0x7Fu, 3, 7);
     return code & 0x80 ? -magnitude : magnitude;
+}
+
+/* binary32 to float8 e4m3fn, to nearest, ties to even; what is above 448 becomes 448 (ONNX Cast with saturate=1). */
+static inline uint8_t f8e4m3fn_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 24 & 0x80u, magnitude = bits & 0x7FFFFFFFu;
+    const uint32_t code = minifloat_from_bits(magnitude, 3, 7);
+    return (uint8_t)(sign | (magnitude > 0x7F800000u ? 0x7Fu : code > 0x7Eu ? 0x7Eu : code));
 }
 
 /* float8 e4m3fnuz: bias 8, no infinities and no negative zero, 0x80 is NaN. */
 static inline float f32_from_f8e4m3fnuz(uint8_t code) {
-    const int exponent = code >> 3 & 15, fraction = code & 7;
-    const float magnitude = code == 0x80    ? NAN
-                            : exponent == 0 ? ldexpf((float)fraction, -10)
-                                            : ldexpf((float)(8 + fraction), exponent - 11);
+    const float magnitude = code == 0x80 ? NAN : f32_from_minifloat(code & 0x7Fu, 3, 8);
     return code & 0x80 ? -magnitude : magnitude;
+}
+
+/* binary32 to float8 e4m3fnuz, to nearest, ties to even; what is above 240 becomes 240. */
+static inline uint8_t f8e4m3fnuz_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 24 & 0x80u, magnitude = bits & 0x7FFFFFFFu;
+    const uint32_t code = minifloat_from_bits(magnitude, 3, 8);
+    if (magnitude > 0x7F800000u) return 0x80;
+    return (uint8_t)(code == 0 ? 0u : sign | (code > 0x7Fu ? 0x7Fu : code));
 }
 
 /* float8 e5m2: as binary16, with two bits of fraction. */
 static inline float f32_from_f8e5m2(uint8_t code) { return f32_from_f16((uint16_t)(code << 8)); }
 
+/* binary32 to float8 e5m2, to nearest, ties to even; what is above 57344 becomes 57344, also infinity. */
+static inline uint8_t f8e5m2_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 24 & 0x80u, magnitude = bits & 0x7FFFFFFFu;
+    const uint32_t code = minifloat_from_bits(magnitude, 2, 15);
+    return (uint8_t)(sign | (magnitude > 0x7F800000u ? 0x7Eu : code > 0x7Bu ? 0x7Bu : code));
+}
+
 /* float8 e5m2fnuz: bias 16, no infinities and no negative zero, 0x80 is NaN. */
 static inline float f32_from_f8e5m2fnuz(uint8_t code) {
-    const int exponent = code >> 2 & 31, fraction = code & 3;
-    const float magnitude = code == 0x80    ? NAN
-                            : exponent == 0 ? ldexpf((float)fraction, -17)
-                                            : ldexpf((float)(4 + fraction), exponent - 18);
+    const float magnitude = code == 0x80 ? NAN : f32_from_minifloat(code & 0x7Fu, 2, 16);
     return code & 0x80 ? -magnitude : magnitude;
 }
 
-/* float8 e8m0 (OCP microscaling): a power of two, 0xFF is NaN. */
-static inline float f32_from_f8e8m0(uint8_t code) { return code == 0xFF ? NAN : ldexpf(1.0f, code - 127); }
+/* binary32 to float8 e5m2fnuz, to nearest, ties to even; what is above 57344 becomes 57344. */
+static inline uint8_t f8e5m2fnuz_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 24 & 0x80u, magnitude = bits & 0x7FFFFFFFu;
+    const uint32_t code = minifloat_from_bits(magnitude, 2, 16);
+    if (magnitude > 0x7F800000u) return 0x80;
+    return (uint8_t)(code == 0 ? 0u : sign | (code > 0x7Fu ? 0x7Fu : code));
+}
+
+/* float8 e8m0 (OCP microscaling): a power of two, from 2^-127, which is subnormal in binary32; 0xFF is NaN. */
+static inline float f32_from_f8e8m0(uint8_t code) {
+    const uint32_t bits = code == 0xFF ? 0x7FC00000u : code == 0 ? 0x400000u : (uint32_t)code << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* binary32 to float8 e8m0: the sign is dropped, the rest rounded up to a power of two but to 2^127 at most, as ONNX
+ * Cast does by default (round_mode "up"); zero becomes 2^-127, infinity NaN. */
+static inline uint8_t f8e8m0_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t exponent = bits >> 23 & 0xFFu;
+    return (uint8_t)(exponent + ((bits & 0x7FFFFFu) != 0 && exponent < 0xFEu ? 1u : 0u));
+}
 
 /* float4 e2m1: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives. */
 static inline float f32_from_f4e2m1(uint8_t code) {
-    const int exponent = code >> 1 & 3, fraction = code & 1;
-    const float magnitude = exponent == 0 ? (float)fraction * 0.5f : ldexpf((float)(2 + fraction), exponent - 2);
+    const float magnitude = f32_from_minifloat(code & 7u, 1, 1);
     return code & 8 ? -magnitude : magnitude;
 }
 
@@ -209,6 +278,17 @@ static inline int64_t i64_power(int64_t x, int64_t y) {
         square *= square;
     }
     return (int64_t)power;
+}
+
+/* binary32 to float4 e2m1, to nearest, ties to even; what is above 6 becomes 6. There is no NaN: it becomes a zero of
+ * the other sign, as in ONNX's reference. */
+static inline uint8_t f4e2m1_from_f32(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 28 & 8u, magnitude = bits & 0x7FFFFFFFu;
+    if (magnitude > 0x7F800000u) return (uint8_t)(sign ^ 8u);
+    const uint32_t code = minifloat_from_bits(magnitude, 1, 1);
+    return (uint8_t)(sign | (code > 7u ? 7u : code));
 }
 
 #endif

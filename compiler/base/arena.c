@@ -2,6 +2,7 @@
  * Deferred releases are kept in a list, newest first. */
 #include "base/arena.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,12 @@ Arena *arena_new(void) {
 
 void arena_free(Arena *arena) {
     if (arena == NULL) return;
-    for (Deferred *d = arena->deferred; d != NULL; d = d->next) d->release(d->object);
+    while (arena->deferred != NULL) {
+        Deferred *deferred = arena->deferred;
+        arena->deferred = deferred->next;
+        deferred->release(deferred->object);
+        free(deferred);
+    }
     while (arena->chunks != NULL) {
         Chunk *next = arena->chunks->next;
         free(arena->chunks);
@@ -105,10 +111,33 @@ char *arena_printf(Arena *arena, const char *format, ...) {
     return text;
 }
 
+/* Not in the arena itself: when memory is out, the object still has to be released. */
 void arena_defer(Arena *arena, void (*release)(void *object), void *object) {
-    Deferred *deferred = arena_new_object(arena, Deferred);
+    Deferred *deferred = malloc(sizeof *deferred);
+    if (deferred == NULL) {
+        release(object);
+        out_of_memory(sizeof *deferred);
+    }
     *deferred = (Deferred){arena->deferred, release, object};
     arena->deferred = deferred;
+}
+
+typedef struct {
+    void (*body)(Arena *scratch, void *argument);
+    Arena *scratch;
+    void *argument;
+} Scope;
+
+static void run_scope(void *argument) {
+    Scope *scope = argument;
+    scope->body(scope->scratch, scope->argument);
+}
+
+void arena_scope(void (*body)(Arena *scratch, void *argument), void *argument) {
+    Scope scope = {body, arena_new(), argument};
+    Status status = guard(run_scope, &scope);
+    arena_free(scope.scratch);
+    if (status != STATUS_OK) unwind(status);
 }
 
 size_t checked_product(size_t a, size_t b) {
@@ -117,6 +146,7 @@ size_t checked_product(size_t a, size_t b) {
 }
 
 void *list_grow(Arena *arena, void *items, int *capacity, size_t item_size) {
+    if (*capacity > INT_MAX / 2) out_of_memory(SIZE_MAX);
     int grown = *capacity == 0 ? 8 : *capacity * 2;
     void *bigger = arena_alloc(arena, checked_product((size_t)grown, item_size));
     if (*capacity != 0) memcpy(bigger, items, (size_t)*capacity * item_size);

@@ -19,8 +19,11 @@ char *arena_copy(Arena *arena, const char *text);
 char *arena_printf(Arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 char *arena_vprintf(Arena *arena, const char *format, va_list args);
 
-/* Calls release(object) when the arena is freed. */
+/* Calls release(object) when the arena is freed; at once where there is no memory to remember it in. */
 void arena_defer(Arena *arena, void (*release)(void *object), void *object);
+
+/* Runs body with an arena of its own that is freed afterwards, also after a failure, which then goes on outwards. */
+void arena_scope(void (*body)(Arena *scratch, void *argument), void *argument);
 
 #define arena_new_object(arena, type) ((type *)arena_alloc(arena, sizeof(type)))
 #define arena_new_array(arena, type, count) ((type *)arena_alloc(arena, checked_product(count, sizeof(type))))

@@ -3,13 +3,14 @@
 #include "base/diag.h"
 
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef struct Guard {
     jmp_buf jump;
-    Status reported;
+    volatile Status status, reported; /* volatile: they change between setjmp and longjmp */
     struct Guard *outer;
 } Guard;
 
@@ -54,9 +55,10 @@ static void message(const char *kind, const char *format, va_list args) {
     putf("\n");
 }
 
-static _Noreturn void unwind(Status status) {
+void unwind(Status status) {
     if (innermost == NULL) _Exit(status);
-    longjmp(innermost->jump, status);
+    innermost->status = status;
+    longjmp(innermost->jump, 1);
 }
 
 void fail(Status status, const char *format, ...) {
@@ -112,60 +114,70 @@ void progress(const char *format, ...) {
 Status guard(void (*body)(void *argument), void *argument) {
     Guard here = {.outer = innermost};
     innermost = &here;
-    int status = setjmp(here.jump);
-    if (status == 0) body(argument);
+    if (setjmp(here.jump) == 0) {
+        body(argument);
+        if (here.outer != NULL && here.reported > here.outer->reported) here.outer->reported = here.reported;
+    }
     innermost = here.outer;
-    return (Status)status;
+    return here.status;
 }
 
-/* The length of the well-formed UTF-8 sequence at text (RFC 3629), or 0. */
-static int utf8_length(const unsigned char *text) {
-    if (text[0] < 0x80) return 1;
-    int length = text[0] >= 0xF0 && text[0] <= 0xF4 ? 4 : text[0] >= 0xE0 ? 3 : text[0] >= 0xC2 ? 2 : 0;
-    if (text[0] > 0xF4) return 0;
-    for (int i = 1; i < length; i++)
+/* The length of the well-formed UTF-8 sequence at text (RFC 3629), or 0; its character goes to *character. */
+static int utf8_length(const unsigned char *text, uint32_t *character) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length: what is below is an overlong form */
+    int length = text[0] < 0x80   ? 1
+                 : text[0] < 0xC0 ? 0
+                 : text[0] < 0xE0 ? 2
+                 : text[0] < 0xF0 ? 3
+                 : text[0] < 0xF8 ? 4
+                                  : 0;
+    uint32_t c = length <= 1 ? text[0] : text[0] & (0x7Fu >> length);
+    for (int i = 1; i < length; i++) {
         if ((text[i] & 0xC0) != 0x80) return 0;
-    if (text[0] == 0xE0 && text[1] < 0xA0) return 0;
-    if (text[0] == 0xED && text[1] > 0x9F) return 0;
-    if (text[0] == 0xF0 && text[1] < 0x90) return 0;
-    if (text[0] == 0xF4 && text[1] > 0x8F) return 0;
+        c = c << 6 | (text[i] & 0x3Fu);
+    }
+    if (length == 0 || c < least[length] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) return 0;
+    *character = c;
     return length;
 }
 
-/* Bidirectional controls can make a message read as what it is not (CVE-2021-42574). */
-static bool is_bidi_control(const unsigned char *text, int length) {
-    if (length != 3 || text[0] != 0xE2) return false;
-    if (text[1] == 0x80) return (text[2] >= 0xAA && text[2] <= 0xAE) || text[2] == 0x8E || text[2] == 0x8F;
-    return text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9;
+/* Characters that steer the terminal or that cannot be seen, and bidirectional controls, which can make a message read
+ * as what it is not (CVE-2021-42574). */
+static bool is_unsafe(uint32_t c) {
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || c == 0x61C || c == 0x180E ||
+           (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) ||
+           c == 0xFEFF || (c >= 0xFFF0 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
+}
+
+/* Writes one character of a name, or one byte that is none, to out (at most 16 bytes); returns how much it read. */
+static int quote_character(const unsigned char *text, char *out) {
+    uint32_t character;
+    int length = utf8_length(text, &character);
+    if (length != 0 && !is_unsafe(character) && character != '\'' && character != '\\') {
+        memcpy(out, text, (size_t)length);
+        out[length] = '\0';
+        return length;
+    }
+    int bytes = length == 0 ? 1 : length;
+    for (int i = 0; i < bytes; i++) out += sprintf(out, "\\x%02x", text[i]);
+    return bytes;
 }
 
 const char *quoted(const char *name) {
-    enum { BUFFERS = 8, SHOWN = 120 };
-    static char buffers[BUFFERS][SHOWN * 4 + 16];
+    enum { BUFFERS = 8, CHARACTERS = 120, LONGEST = 17 };
+    static char buffers[BUFFERS][CHARACTERS * 4 + LONGEST + 8];
     static int next;
     char *out = buffers[next = (next + 1) % BUFFERS], *at = out;
     *at++ = '\'';
     const unsigned char *text = (const unsigned char *)(name != NULL ? name : "");
     for (int shown = 0; *text != '\0'; shown++) {
-        if (shown == SHOWN) {
-            at += sprintf(at, "...");
+        if (shown == CHARACTERS || at - out > CHARACTERS * 4) {
+            at = stpcpy(at, "...");
             break;
         }
-        int length = utf8_length(text);
-        if (length == 0 || *text < 0x20 || *text == 0x7F || *text == '\'' || *text == '\\' ||
-            (length == 2 && text[0] == 0xC2 && text[1] < 0xA0) || is_bidi_control(text, length)) {
-            int bytes = length == 0 ? 1 : length;
-            if (bytes * 4 + (at - out) > SHOWN * 4) bytes = 1;
-            for (int i = 0; i < bytes; i++) at += sprintf(at, "\\x%02x", *text++);
-            if (at - out > SHOWN * 4 - 16) shown = SHOWN - 1;
-            continue;
-        }
-        if (at - out + length > SHOWN * 4) break;
-        memcpy(at, text, (size_t)length);
-        at += length;
-        text += length;
+        text += quote_character(text, at);
+        at += strlen(at);
     }
-    *at++ = '\'';
-    *at = '\0';
+    strcpy(at, "'");
     return out;
 }

@@ -35,20 +35,25 @@ void vreport(Status status, const char *format, va_list args);
 /* Unwinds with the gravest status reported since the guard was entered, if there was any report. */
 void fail_if_reported(void);
 
+/* Unwinds for a failure whose message has been written already: after guard() returned its status. */
+_Noreturn void unwind(Status status);
+
 void warn(const char *format, ...) PRINTF_LIKE(1, 2);
 void note(const char *format, ...) PRINTF_LIKE(1, 2); /* what to do about the error just written */
 
 /* Progress on a terminal: one line on stderr, rewritten in place; silent in a pipe. NULL ends and clears it. */
 void progress(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Runs body(argument); returns STATUS_OK, or the status of the failure that ended it. Guards nest. */
+/* Runs body(argument); returns STATUS_OK, or the status of the failure that ended it. Guards nest; reports made in a
+ * body that returned count as made in the guard around it. */
 Status guard(void (*body)(void *argument), void *argument);
 
 /* Sends messages to buffer (size bytes, always terminated) in place of stderr; NULL restores stderr. For tests. */
 void diag_capture(char *buffer, int size);
 
-/* name, quoted and safe to print: control characters, bidirectional overrides, bad UTF-8 and quotes as escapes,
- * long names shortened. The result lives until 8 more calls were made. */
+/* name, quoted and safe to print: control characters, line separators, invisible characters, bidirectional controls,
+ * bad UTF-8, quotes and backslashes as \xNN, long names shortened. NULL reads as "". The result lives until 8 more
+ * calls were made. */
 const char *quoted(const char *name);
 
 #define fovea_assert(condition)                                                                                        \

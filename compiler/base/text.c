@@ -23,7 +23,7 @@ static void reserve(Text *text, size_t more) {
 
 void text_add_bytes(Text *text, const void *bytes, size_t count) {
     reserve(text, count);
-    memcpy(text->data + text->length, bytes, count);
+    if (count > 0) memcpy(text->data + text->length, bytes, count);
     text->length += count;
     text->data[text->length] = '\0';
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 Shape shape_of(int rank, const int64_t *dims) {
+    fovea_assert(rank >= 0 && rank <= MAX_RANK);
     Shape shape = {.rank = rank};
     for (int i = 0; i < rank; i++) shape.dims[i] = dim_known(dims[i]);
     return shape;
@@ -41,7 +42,10 @@ int64_t shape_product(const Shape *shape, int from, int to) {
     return zero ? 0 : product;
 }
 
-int64_t shape_count(const Shape *shape) { return shape_product(shape, 0, shape->rank); }
+int64_t shape_count(const Shape *shape) {
+    fovea_assert(shape->rank >= 0);
+    return shape_product(shape, 0, shape->rank);
+}
 
 const char *shape_text(Arena *arena, const Shape *shape) {
     if (shape->rank < 0) return "[...]";
@@ -51,8 +55,7 @@ const char *shape_text(Arena *arena, const Shape *shape) {
         if (i > 0) text_add(&text, ",");
         if (shape->dims[i].size >= 0) text_printf(&text, "%" PRId64, shape->dims[i].size);
         else if (shape->dims[i].symbol == NULL) text_add(&text, "?");
-        else { /* a symbol is a name from the model */
-            const char *safe = quoted(shape->dims[i].symbol);
+        else { /* a symbol is a name from the model */ const char *safe = quoted(shape->dims[i].symbol);
             text_add_bytes(&text, safe + 1, strlen(safe) - 2);
         }
     }
