@@ -43,6 +43,7 @@ size_t checked_product(size_t a, size_t b);
             (list)->items = list_grow(arena, (list)->items, &(list)->capacity, sizeof *(list)->items);                 \
         (list)->items[(list)->count++] = (value);                                                                      \
     } while (0)
+typedef LIST(const char *) StringList;
 void *list_grow(Arena *arena, void *items, int *capacity, size_t item_size);
 
 #endif

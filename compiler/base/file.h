@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     Arena *arena;
     LIST(OutputFile) files;
-    LIST(const char *) inputs;
+    StringList inputs;
 } FileSet;
 
 FileSet file_set_new(Arena *arena);

@@ -13,7 +13,7 @@ static const unsigned char magic[MAGIC_SIZE] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 /* The dictionary, and where its parser stands. */
 typedef struct {
-    const char *name; /* of the array */
+    const char *name; /* of the array, as messages say it */
     const char *at, *end;
     char descr[24]; /* numpy's dtype string: "<f4" */
     bool has_descr, has_order, has_shape, is_fortran;
@@ -21,9 +21,7 @@ typedef struct {
     int64_t dims[MAX_RANK];
 } Header;
 
-static _Noreturn void invalid(const char *name, const char *what) {
-    fail(STATUS_INVALID, "array %s: %s", quoted(name), what);
-}
+static _Noreturn void invalid(const char *name, const char *what) { fail(STATUS_INVALID, "%s: %s", name, what); }
 
 static void skip_spaces(Header *header) {
     while (header->at < header->end && (*header->at == ' ' || *header->at == '\n')) header->at++;
@@ -38,7 +36,7 @@ static bool accept(Header *header, const char *word) {
 }
 
 static void expect(Header *header, const char *word) {
-    if (!accept(header, word)) fail(STATUS_INVALID, "array %s: its header lacks a \"%s\"", quoted(header->name), word);
+    if (!accept(header, word)) fail(STATUS_INVALID, "%s: its header lacks a \"%s\"", header->name, word);
 }
 
 /* A Python string without escapes; cut where it is longer than the room, which no string that is known is. */
@@ -72,7 +70,7 @@ static void parse_shape(Header *header) {
     expect(header, "(");
     while (!accept(header, ")")) {
         if (header->rank == MAX_RANK)
-            fail(STATUS_UNSUPPORTED, "array %s has more than %d dimensions", quoted(header->name), MAX_RANK);
+            fail(STATUS_UNSUPPORTED, "%s has more than %d dimensions", header->name, MAX_RANK);
         header->dims[header->rank++] = parse_size(header);
         if (!accept(header, ",")) {
             expect(header, ")");
@@ -92,8 +90,7 @@ static void parse_entry(Header *header) {
     expect(header, ":");
     if (strcmp(key, "descr") == 0) {
         once(header, &header->has_descr);
-        if (accept(header, "["))
-            fail(STATUS_UNSUPPORTED, "array %s: its elements are structures", quoted(header->name));
+        if (accept(header, "[")) fail(STATUS_UNSUPPORTED, "%s: its elements are structures", header->name);
         parse_string(header, header->descr, sizeof header->descr);
     } else if (strcmp(key, "fortran_order") == 0) {
         once(header, &header->has_order);
@@ -102,7 +99,7 @@ static void parse_entry(Header *header) {
     } else if (strcmp(key, "shape") == 0) {
         once(header, &header->has_shape);
         parse_shape(header);
-    } else fail(STATUS_INVALID, "array %s: its header has an unknown key %s", quoted(header->name), quoted(key));
+    } else fail(STATUS_INVALID, "%s: its header has an unknown key %s", header->name, quoted(key));
 }
 
 static void parse_dictionary(Header *header) {
@@ -125,7 +122,7 @@ static Header find_header(const char *name, const unsigned char *bytes, size_t s
     if (size < VERSION_2_PREFIX || memcmp(bytes, magic, MAGIC_SIZE) != 0) invalid(name, "it is not in .npy format");
     int version = bytes[MAGIC_SIZE];
     if (version < 1 || version > 3 || bytes[MAGIC_SIZE + 1] != 0)
-        fail(STATUS_UNSUPPORTED, "array %s: version %d.%d of the .npy format is not known", quoted(name), version,
+        fail(STATUS_UNSUPPORTED, "%s: version %d.%d of the .npy format is not known", name, version,
              bytes[MAGIC_SIZE + 1]);
     const unsigned char *length_at = bytes + MAGIC_SIZE + 2;
     size_t prefix = version == 1 ? VERSION_1_PREFIX : VERSION_2_PREFIX,
@@ -146,8 +143,7 @@ static Type parse_type(const Header *header) {
             strcmp(info->npy + 1, order + 1) == 0)
             return (Type)type;
     }
-    report(STATUS_UNSUPPORTED, "array %s: elements of dtype %s are not supported", quoted(header->name),
-           quoted(header->descr));
+    report(STATUS_UNSUPPORTED, "%s: elements of dtype %s are not supported", header->name, quoted(header->descr));
     if (strcmp(order + (*order != '\0'), "V1") == 0 || strcmp(order + (*order != '\0'), "V2") == 0)
         note("numpy writes bfloat16, float8 and int4 arrays so, without the type's name: save x.astype(numpy.float32)");
     unwind(STATUS_UNSUPPORTED);
@@ -198,8 +194,8 @@ static size_t check_size(const Header *header, Type type, size_t available) {
     }
     if (empty) bytes = 0;
     if ((uint64_t)bytes != available)
-        fail(STATUS_INVALID, "array %s: its shape and type need %" PRId64 " bytes, %zu are there", quoted(header->name),
-             bytes, available);
+        fail(STATUS_INVALID, "%s: its shape and type need %" PRId64 " bytes, %zu are there", header->name, bytes,
+             available);
     return available;
 }
 
@@ -219,20 +215,15 @@ Tensor *npy_decode(Arena *arena, const char *name, const void *bytes, size_t siz
     return tensor;
 }
 
-/* The tensor in a type that numpy has. */
-static const Tensor *widened(Arena *arena, const Tensor *tensor) {
-    const TypeInfo *info = type_info(tensor->type);
-    if (info->npy != NULL) return tensor;
-    Tensor *wide = tensor_new(arena, info->compute, &tensor->shape);
-    for (int64_t i = 0, count = tensor_count(tensor); i < count; i++)
-        if (info->class == CLASS_FLOAT) ((float *)wide->data)[i] = (float)tensor_number(tensor, i);
-        else ((uint8_t *)wide->data)[i] = (uint8_t)tensor_int(tensor, i);
-    return wide;
+/* numpy's dtype string of a type, or of the integers of its width where numpy lacks it. */
+static const char *dtype_of(const TypeInfo *info) {
+    if (info->npy != NULL) return info->npy;
+    return type_info(info->bytes == 2 ? TYPE_UINT16 : info->class == CLASS_SIGNED ? TYPE_INT8 : TYPE_UINT8)->npy;
 }
 
 static Text header_text(Arena *arena, const Tensor *tensor) {
     Text text = text_new(arena);
-    text_printf(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (", type_info(tensor->type)->npy);
+    text_printf(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (", dtype_of(type_info(tensor->type)));
     for (int k = 0; k < tensor->shape.rank; k++)
         text_printf(&text, "%s%" PRId64 "%s", k == 0 ? "" : " ", tensor->shape.dims[k].size,
                     k == tensor->shape.rank - 1 && k > 0 ? "" : ",");
@@ -243,9 +234,7 @@ static Text header_text(Arena *arena, const Tensor *tensor) {
 }
 
 Npy npy_encode(Arena *arena, const char *name, const Tensor *tensor) {
-    if (tensor->type == TYPE_STRING)
-        fail(STATUS_UNSUPPORTED, "array %s: strings cannot be written as .npy", quoted(name));
-    tensor = widened(arena, tensor);
+    if (tensor->type == TYPE_STRING) fail(STATUS_UNSUPPORTED, "%s: strings cannot be written as .npy", name);
     if (host_is_big_endian()) {
         Tensor *swapped = tensor_new(arena, tensor->type, &tensor->shape);
         memcpy(swapped->data, tensor->data, tensor_bytes(tensor));

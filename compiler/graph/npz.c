@@ -34,58 +34,62 @@ static Status status_of(const zip_error_t *error) {
     return code == ZIP_ER_MEMORY || zip_error_system_type(error) == ZIP_ET_SYS ? STATUS_SYSTEM : STATUS_INVALID;
 }
 
-static _Noreturn void fail_zip(zip_error_t *error, const char *what, const char *name) {
-    fail(status_of(error), "%s %s: %s", what, quoted(name), zip_error_strerror(error));
+/* name: what it is about, safe to print. */
+static _Noreturn void fail_zip(zip_error_t *error, const char *name) {
+    fail(status_of(error), "%s: %s", name, zip_error_strerror(error));
 }
 
 /* The same for an error that no archive owns. */
-static _Noreturn void fail_zip_open(Arena *scratch, zip_error_t *error, const char *what, const char *name) {
+static _Noreturn void fail_zip_open(Arena *scratch, zip_error_t *error, const char *name) {
     Status status = status_of(error);
     const char *reason = arena_copy(scratch, zip_error_strerror(error));
     zip_error_fini(error);
-    fail(status, "%s %s: %s", what, quoted(name), reason);
+    fail(status, "%s: %s", name, reason);
 }
 
 /* The bytes of the entry that the reader is at, into scratch memory. */
 static void *read_entry(Arena *scratch, const Reader *reader, const char *name, size_t size) {
     zip_file_t *file = zip_fopen_index(reader->archive, reader->index, 0);
-    if (file == NULL) fail_zip(zip_get_error(reader->archive), "cannot read array", name);
+    if (file == NULL) fail_zip(zip_get_error(reader->archive), name);
     arena_defer(scratch, close_entry, file);
     char *bytes = arena_alloc(scratch, size);
     for (size_t done = 0; done < size;) {
         zip_int64_t got = zip_fread(file, bytes + done, size - done);
-        if (got < 0) fail_zip(zip_file_get_error(file), "cannot read array", name);
-        if (got == 0) fail(STATUS_INVALID, "array %s ends before the %zu bytes that are claimed", quoted(name), size);
+        if (got < 0) fail_zip(zip_file_get_error(file), name);
+        if (got == 0) fail(STATUS_INVALID, "%s ends before the %zu bytes that are claimed", name, size);
         done += (size_t)got;
     }
     char more;
     zip_int64_t got = zip_fread(file, &more, 1); /* the checksum is compared at the end */
-    if (got < 0) fail_zip(zip_file_get_error(file), "cannot read array", name);
-    if (got > 0) fail(STATUS_INVALID, "array %s has more than the %zu bytes that are claimed", quoted(name), size);
+    if (got < 0) fail_zip(zip_file_get_error(file), name);
+    if (got > 0) fail(STATUS_INVALID, "%s has more than the %zu bytes that are claimed", name, size);
     return bytes;
+}
+
+/* Allows an entry its claimed size, if what the file may unpack to is not used up by it. */
+static void spend(Reader *reader, const char *name, zip_uint64_t size) {
+    if (size > reader->budget)
+        fail(STATUS_INVALID, "%s claims %" PRIu64 " bytes, which a file of this size is not trusted with", name, size);
+    reader->budget -= size;
 }
 
 static void add_entry(Arena *scratch, void *argument) {
     Reader *reader = argument;
+    const char *file = quoted(reader->path);
     zip_stat_t info;
-    if (zip_stat_index(reader->archive, reader->index, 0, &info) != 0)
-        fail_zip(zip_get_error(reader->archive), "cannot read", reader->path);
+    if (zip_stat_index(reader->archive, reader->index, 0, &info) != 0) fail_zip(zip_get_error(reader->archive), file);
     if ((info.valid & (ZIP_STAT_NAME | ZIP_STAT_SIZE)) != (ZIP_STAT_NAME | ZIP_STAT_SIZE))
-        fail(STATUS_INVALID, "%s: entry %" PRIu64 " has no name or size", quoted(reader->path), reader->index);
+        fail(STATUS_INVALID, "%s: entry %" PRIu64 " has no name or size", file, reader->index);
     size_t length = strlen(info.name), tail = sizeof suffix - 1;
     if (length < tail || strcmp(info.name + length - tail, suffix) != 0)
-        fail(STATUS_INVALID, "%s is no npz file: entry %s is not an array (.npy)", quoted(reader->path),
-             quoted(info.name));
+        fail(STATUS_INVALID, "%s is no npz file: entry %s is not an array (.npy)", file, quoted(info.name));
     char *key = arena_copy(reader->arena, info.name);
     key[length - tail] = '\0';
-    if (map_get(&reader->keys, key) != NULL)
-        fail(STATUS_INVALID, "%s holds array %s twice", quoted(reader->path), quoted(key));
-    if (info.size > reader->budget)
-        fail(STATUS_INVALID, "%s: array %s claims %" PRIu64 " bytes, which a file of this size is not trusted with",
-             quoted(reader->path), quoted(key), info.size);
-    reader->budget -= info.size;
-    const void *bytes = read_entry(scratch, reader, key, (size_t)info.size);
-    Tensor *tensor = npy_decode(reader->arena, key, bytes, (size_t)info.size);
+    if (map_get(&reader->keys, key) != NULL) fail(STATUS_INVALID, "%s holds array %s twice", file, quoted(key));
+    const char *name = arena_printf(scratch, "array %s of %s", quoted(key), file);
+    spend(reader, name, info.size);
+    const void *bytes = read_entry(scratch, reader, name, (size_t)info.size);
+    Tensor *tensor = npy_decode(reader->arena, name, bytes, (size_t)info.size);
     map_set(&reader->keys, key, tensor);
     list_add(reader->arena, &reader->npz, ((NpzEntry){key, tensor}));
 }
@@ -101,7 +105,7 @@ static void read_archive(Arena *scratch, void *argument) {
         close(descriptor);
         zip_error_t error;
         zip_error_init_with_code(&error, code);
-        fail_zip_open(scratch, &error, "not a readable npz file:", reader->path);
+        fail_zip_open(scratch, &error, arena_printf(scratch, "cannot read %s as npz", quoted(reader->path)));
     }
     arena_defer(scratch, discard_archive, reader->archive);
     reader->keys = map_new(scratch);
@@ -134,16 +138,17 @@ typedef struct {
 /* One array, stored. MS-DOS time begins in 1980; every entry has that date, as numpy's have. */
 static void write_entry(Arena *scratch, zip_t *archive, const NpzEntry *entry) {
     enum { FIRST_DAY = 1 << 5 | 1, NO_TIME = 0 };
-    Npy npy = npy_encode(scratch, entry->key, entry->tensor);
+    const char *name = arena_printf(scratch, "array %s", quoted(entry->key));
+    Npy npy = npy_encode(scratch, name, entry->tensor);
     zip_buffer_fragment_t parts[] = {{(zip_uint8_t *)npy.header, npy.header_size},
                                      {(zip_uint8_t *)npy.data, npy.data_size}};
     zip_source_t *source = zip_source_buffer_fragment(archive, parts, npy.data_size > 0 ? 2 : 1, 0);
-    const char *name = arena_printf(scratch, "%s%s", entry->key, suffix);
-    zip_int64_t index = source == NULL ? -1 : zip_file_add(archive, name, source, ZIP_FL_ENC_UTF_8);
+    const char *file_name = arena_printf(scratch, "%s%s", entry->key, suffix);
+    zip_int64_t index = source == NULL ? -1 : zip_file_add(archive, file_name, source, ZIP_FL_ENC_UTF_8);
     if (index < 0 && source != NULL) zip_source_free(source);
     if (index < 0 || zip_set_file_compression(archive, (zip_uint64_t)index, ZIP_CM_STORE, 0) != 0 ||
         zip_file_set_dostime(archive, (zip_uint64_t)index, NO_TIME, FIRST_DAY, 0) != 0)
-        fail_zip(zip_get_error(archive), "cannot write array", entry->key);
+        fail_zip(zip_get_error(archive), name);
 }
 
 static void release_source(void *source) { zip_source_free(source); }
@@ -152,12 +157,12 @@ static void release_source(void *source) { zip_source_free(source); }
 static void take_bytes(Writer *writer, zip_source_t *source) {
     zip_stat_t info;
     if (zip_source_stat(source, &info) != 0 || zip_source_open(source) != 0)
-        fail_zip(zip_source_error(source), "cannot write", "npz");
+        fail_zip(zip_source_error(source), "cannot write npz");
     writer->size = (size_t)info.size;
     writer->bytes = arena_alloc(writer->arena, writer->size);
     zip_int64_t got = zip_source_read(source, writer->bytes, info.size);
     zip_source_close(source);
-    if (got != (zip_int64_t)info.size) fail_zip(zip_source_error(source), "cannot write", "npz");
+    if (got != (zip_int64_t)info.size) fail_zip(zip_source_error(source), "cannot write npz");
 }
 
 /* An archive without entries, which libzip does not write: the end of a central directory that is empty. */
@@ -181,7 +186,7 @@ static void write_archive(Arena *scratch, void *argument) {
     zip_error_t error;
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, &error);
-    if (source == NULL) fail_zip_open(scratch, &error, "cannot write", "npz");
+    if (source == NULL) fail_zip_open(scratch, &error, "cannot write npz");
     arena_defer(scratch, release_source, source);
     OpenArchive *open = arena_new_object(scratch, OpenArchive);
     arena_defer(scratch, discard_open, open);
@@ -189,10 +194,10 @@ static void write_archive(Arena *scratch, void *argument) {
     open->archive = zip_open_from_source(source, ZIP_TRUNCATE, &error);
     if (open->archive == NULL) {
         zip_source_free(source);
-        fail_zip_open(scratch, &error, "cannot write", "npz");
+        fail_zip_open(scratch, &error, "cannot write npz");
     }
     for (int i = 0; i < writer->npz->count; i++) write_entry(scratch, open->archive, &writer->npz->items[i]);
-    if (zip_close(open->archive) != 0) fail_zip(zip_get_error(open->archive), "cannot write", "npz");
+    if (zip_close(open->archive) != 0) fail_zip(zip_get_error(open->archive), "cannot write npz");
     open->archive = NULL;
     take_bytes(writer, source);
 }

@@ -15,7 +15,7 @@ typedef LIST(NpzEntry) Npz; /* in the order of the file; no key is there twice *
 Npz npz_read(Arena *arena, const char *path);
 
 /* Writes the file whole or not at all (base/file.h): uncompressed, so that the simplest reader can read it, and always
- * the same bytes for the same tensors. Types that numpy lacks are widened as npy_encode() says. */
+ * the same bytes for the same tensors. npy_encode() says what becomes of types that numpy lacks. */
 void npz_write(const char *path, const Npz *npz);
 
 /* The bytes that npz_write() writes, for a FileSet. */

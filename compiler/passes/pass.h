@@ -7,13 +7,13 @@
 
 /* What the user has said of the model. */
 typedef struct {
-    LIST(const char *) dims;        /* --dim: "batch=1" */
-    LIST(const char *) shapes;      /* --shape: "x=1x3x224x224" */
-    LIST(const char *) fuse;        /* --fuse: names of rules; empty: all */
-    LIST(const char *) patterns;    /* --patterns: files of the user's own blocks */
-    const char *probes;             /* --probes: auto, all, none, or a glob over tensor names and probe ids */
-    const char *dump_after;         /* --dump-after: a pass */
-    bool open_dimensions;           /* unknown dimensions may stay: for inspect */
+    StringList dims;        /* --dim: "batch=1" */
+    StringList shapes;      /* --shape: "x=1x3x224x224" */
+    StringList fuse;        /* --fuse: names of rules; empty: all */
+    StringList patterns;    /* --patterns: files of the user's own blocks */
+    const char *probes;     /* --probes: auto, all, none, or a glob over tensor names and probe ids */
+    const char *dump_after; /* --dump-after: a pass */
+    bool open_dimensions;   /* unknown dimensions may stay: for inspect */
 } PassOptions;
 
 typedef struct {

@@ -1,0 +1,30 @@
+/* diff: two npz files, array by array, in the order of the first: where do they part? */
+#ifndef FOVEA_COMMANDS_DIFF_H
+#define FOVEA_COMMANDS_DIFF_H
+
+#include "commands/compare.h"
+#include "graph/npz.h"
+
+#include <stdio.h>
+
+typedef enum { VERDICT_AGREES, VERDICT_DIVERGES, VERDICT_MISSHAPEN, VERDICT_MISSING, VERDICT_EXTRA } Verdict;
+
+typedef struct {
+    const char *key;
+    const Tensor *expected, *actual; /* NULL where it is extra or missing */
+    Verdict verdict;
+    Comparison comparison; /* where the shapes are the same */
+} DiffEntry;
+typedef LIST(DiffEntry) Diff;
+
+/* Compares all arrays: first those of expected in its order, then what actual has besides. fail_fast: ends with the
+ * first that does not agree. */
+Diff diff_npz(Arena *arena, const Npz *expected, const Npz *actual, const Tolerance *tolerance, bool fail_fast);
+
+/* The first entry that does not agree, or NULL. */
+const DiffEntry *diff_first(const Diff *diff);
+
+/* A table, then "first diverging: KEY" or "all N agree". */
+void diff_print(Arena *arena, const Diff *diff, FILE *out);
+
+#endif
