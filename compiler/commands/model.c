@@ -2,20 +2,45 @@
  * Everything here is a call; the work is in the stages. */
 #include "commands/model.h"
 
+#include "base/text.h"
 #include "load/load.h"
 #include "passes/fuse.h"
 #include "passes/lower.h"
 #include "patterns/probes.h"
 #include "plan/plan.h"
 
-Graph *model_graph(Arena *arena, const char *path, const PassOptions *options) {
+#include <inttypes.h>
+#include <string.h>
+
+Graph *model_load(Arena *arena, const char *path) {
+    progress("load");
     Graph *graph = load_model(arena, path, NULL);
-    passes_run(graph, options);
+    progress(NULL);
     return graph;
 }
 
-Program *model_program(Arena *arena, const char *path, const PassOptions *options) {
-    Graph *graph = model_graph(arena, path, options);
+static bool is_given(const PassOptions *options, const char *input) {
+    size_t length = strlen(input);
+    for (int i = 0; i < options->shapes.count; i++)
+        if (strncmp(options->shapes.items[i], input, length) == 0 && options->shapes.items[i][length] == '=') return true;
+    return false;
+}
+
+void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options) {
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Value *input = graph->inputs.items[i];
+        const Tensor *array = npz_find(inputs, input->name);
+        if (array == NULL || shape_is_known(&input->shape) || is_given(options, input->name)) continue;
+        Text shape = text_new(graph->arena);
+        text_printf(&shape, "%s=", input->name);
+        for (int d = 0; d < array->shape.rank; d++)
+            text_printf(&shape, "%s%" PRId64, d > 0 ? "x" : "", array->shape.dims[d].size);
+        list_add(graph->arena, &options->shapes, shape.data);
+    }
+}
+
+Program *model_program(Graph *graph, const PassOptions *options) {
+    passes_run(graph, options);
     Program *program = lower_graph(graph);
     fuse_program(program, options);
     probes_collect(graph, program);

@@ -3,13 +3,17 @@
 #ifndef FOVEA_COMMANDS_MODEL_H
 #define FOVEA_COMMANDS_MODEL_H
 
+#include "graph/npz.h"
 #include "passes/pass.h"
 #include "program/program.h"
 
-/* Loads a model and brings it through the passes. */
-Graph *model_graph(Arena *arena, const char *path, const PassOptions *options);
+/* The model as it stands in the file, checked. */
+Graph *model_load(Arena *arena, const char *path);
 
-/* The same, then steps, fused and placed in the workspace. */
-Program *model_program(Arena *arena, const char *path, const PassOptions *options);
+/* Gives inputs whose shape the model leaves open that of the array of their name, unless --shape has. */
+void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options);
+
+/* All passes, then steps, fused and placed in the workspace. */
+Program *model_program(Graph *graph, const PassOptions *options);
 
 #endif

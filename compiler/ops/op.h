@@ -36,6 +36,9 @@ typedef struct Op {
     const char *formula;
     const char *formula_attributes;
 
+    /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
+    int64_t (*macs)(const Node *node);
+
     bool is_random;     /* never folded */
     const char *unsupported; /* a reason, where fovea knows the operator but cannot compile it */
 } Op;

@@ -1,0 +1,69 @@
+/* compile: writes a model as C.
+ * What was written, and how much memory it needs, goes to stdout. */
+#include "commands/model.h"
+#include "commands/model_options.h"
+
+#include "emit/emit.h"
+#include "emit/manifest.h"
+#include "emit/testbench.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const weight_words[] = {"auto", "inline", "object", "file", NULL};
+
+static WeightMode weight_mode(Arena *arena, const char *word) {
+    for (int i = 0; weight_words[i] != NULL; i++)
+        if (strcmp(weight_words[i], word) == 0) return (WeightMode)i;
+    const char *meant = nearest_name(arena, word, weight_words);
+    fail(STATUS_USAGE, "--weights %s: expected auto, inline, object or file%s%s", quoted(word),
+         meant == NULL ? "" : "; did you mean ", meant == NULL ? "" : meant);
+}
+
+/* "path/to/senet.onnx" without folder and ending. */
+static const char *stem(Arena *arena, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
+    return dot == NULL || dot == name ? name : arena_printf(arena, "%.*s", (int)(dot - name), name);
+}
+
+static void print_summary(const Program *program, const EmittedModel *model, const char *folder) {
+    printf("%s: %" PRId64 " bytes of workspace (lower bound %" PRId64 "), %" PRId64 " of weights\n", model->name,
+           program->workspace_bytes, program->lower_bound_bytes, model->weights_bytes);
+    for (int i = 0; i < program->probes.count; i++) printf("  probe %s\n", quoted(program->probes.items[i]->id));
+    printf("  written to %s:", folder);
+    for (int i = 0; i < model->files.count; i++) printf(" %s", model->files.items[i]);
+    printf("\n");
+}
+
+static void run(Arena *arena, int argc, char **argv) {
+    ModelOptions model = {0};
+    const char *folder = NULL, *name = NULL, *weights = "auto";
+    bool testbench = false;
+    Option rows[4 + MODEL_OPTION_ROWS] = {
+        {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
+        {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
+        {OPTION_TEXT, '\0', "weights", "HOW",
+         "inline: in the C file; object: a blob taken in by the assembler; file: a blob\nthat the host loads; auto: inline "
+         "up to 1 MB, else object (default)",
+         &weights},
+        {OPTION_FLAG, '\0', "testbench", NULL, "also write a main that reads and writes npz files, and a CMakeLists.txt",
+         &testbench},
+    };
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
+    if (folder == NULL) fail(STATUS_USAGE, "where to? give -o DIR");
+    WeightMode mode = weight_mode(arena, weights);
+    model_options_finish(arena, &model);
+
+    Program *program = model_program(model_load(arena, model.path), &model.pass);
+    Output *output = output_new(arena, folder);
+    output_protect(output, model.path);
+    const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode};
+    const EmittedModel *emitted = emit_model(program, &options, output);
+    emit_manifest(program, emitted, output);
+    if (testbench) emit_testbench(emitted, output);
+    output_commit(output);
+    print_summary(program, emitted, folder);
+}
+
+const Command COMMAND_COMPILE = {"compile", "write a model as C", "", run};

@@ -1,0 +1,31 @@
+/* Options that every command with a model takes.
+ * One table, so that they mean the same everywhere. */
+#include "commands/model_options.h"
+
+#include <string.h>
+
+int model_option_rows(ModelOptions *model, Option *rows, int count) {
+    const Option own[MODEL_OPTION_ROWS] = {
+        {OPTION_ARGUMENT, '\0', "MODEL.onnx", NULL, "the model", &model->path},
+        {OPTION_LIST, '\0', "dim", "NAME=N", "the size of a symbolic dimension; may be repeated", &model->pass.dims},
+        {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224", "the shape of an input; may be repeated", &model->pass.shapes},
+        {OPTION_TEXT, '\0', "probes", "WHICH",
+         "auto (the attention maps, the default), all, none, or globs over probe ids\nand tensor names, with commas between",
+         &model->pass.probes},
+        {OPTION_TEXT, '\0', "fuse", "RULES", "batchnorm, loops, epilogue, with commas between, or none; all by default",
+         &model->fuse},
+        {OPTION_TEXT, '\0', "dump-after", "PASS", "print the graph as this pass left it", &model->pass.dump_after},
+    };
+    memcpy(rows + count, own, sizeof own);
+    return count + MODEL_OPTION_ROWS;
+}
+
+void model_options_finish(Arena *arena, ModelOptions *model) {
+    diag_file(model->path);
+    if (model->pass.probes == NULL) model->pass.probes = "auto";
+    for (const char *at = model->fuse; at != NULL && *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        list_add(arena, &model->pass.fuse, arena_printf(arena, "%.*s", (int)length, at));
+        at += length + (at[length] == ',');
+    }
+}

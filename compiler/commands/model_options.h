@@ -1,0 +1,23 @@
+/* Options that every command with a model takes: dimensions, probes, fusion, the dump after a pass.
+ * A command puts model_option_rows() behind rows of its own. */
+#ifndef FOVEA_COMMANDS_MODEL_OPTIONS_H
+#define FOVEA_COMMANDS_MODEL_OPTIONS_H
+
+#include "commands/options.h"
+#include "passes/pass.h"
+
+typedef struct {
+    const char *path; /* of the model */
+    const char *fuse; /* "loops,epilogue" or "none" */
+    PassOptions pass;
+} ModelOptions;
+
+enum { MODEL_OPTION_ROWS = 6 };
+
+/* Appends the rows to a command's own, of which there are count; returns how many there are then. */
+int model_option_rows(ModelOptions *model, Option *rows, int count);
+
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse. */
+void model_options_finish(Arena *arena, ModelOptions *model);
+
+#endif

@@ -1,0 +1,34 @@
+/* run: runs a model once on the arrays of an npz file.
+ * Dimensions that the model leaves open are taken from them. */
+#include "commands/execute.h"
+#include "commands/model.h"
+#include "commands/model_options.h"
+
+#include <string.h>
+
+static void run(Arena *arena, int argc, char **argv) {
+    ModelOptions model = {0};
+    const char *input = NULL, *output = NULL, *probe_output = NULL;
+    bool interpret = false;
+    Option rows[4 + MODEL_OPTION_ROWS] = {
+        {OPTION_TEXT, 'i', "input", "IN.npz", "the inputs, named as in the model", &input},
+        {OPTION_TEXT, 'o', "output", "OUT.npz", "where the outputs go", &output},
+        {OPTION_TEXT, '\0', "probe-output", "PROBES.npz", "where the probes go, named by their ids", &probe_output},
+        {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
+    };
+    if (!options_parse(arena, &COMMAND_RUN, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
+    if (output == NULL && probe_output == NULL) fail(STATUS_USAGE, "give --output OUT.npz or --probe-output PROBES.npz");
+    model_options_finish(arena, &model);
+
+    Npz inputs = {0}, probes = {0};
+    if (input != NULL) inputs = npz_read(arena, input);
+    Graph *graph = model_load(arena, model.path);
+    model_shapes_from(graph, &inputs, &model.pass);
+    Program *program = model_program(graph, &model.pass);
+    Execution *execution = execution_new(arena, program, interpret);
+    Npz outputs = execution_run(execution, &inputs, probe_output == NULL ? NULL : &probes);
+    if (output != NULL) npz_write(output, &outputs);
+    if (probe_output != NULL) npz_write(probe_output, &probes);
+}
+
+const Command COMMAND_RUN = {"run", "run a model on the arrays of an npz file", "", run};

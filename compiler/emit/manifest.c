@@ -1,0 +1,113 @@
+/* Manifest: a model in JSON.
+ * What jansson cannot allocate shows when the text is made, which checks for it. */
+#include "emit/manifest.h"
+
+#include "patterns/block.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+json_t *manifest_name(const char *name) {
+    json_t *string = json_string(name);
+    return string != NULL ? string : json_string(quoted(name)); /* it is not UTF-8 */
+}
+
+json_t *manifest_shape(const Shape *shape) {
+    if (shape->rank < 0) return json_null();
+    json_t *dims = json_array();
+    for (int i = 0; i < shape->rank; i++) {
+        const Dim *dim = &shape->dims[i];
+        json_array_append_new(dims, dim->size >= 0        ? json_integer(dim->size)
+                                    : dim->symbol != NULL ? manifest_name(dim->symbol)
+                                                          : json_null());
+    }
+    return dims;
+}
+
+static json_t *node_names(const NodeList *nodes) {
+    json_t *names = json_array();
+    for (int i = 0; i < nodes->count; i++) json_array_append_new(names, manifest_name(nodes->items[i]->name));
+    return names;
+}
+
+static json_t *block_probes(const Block *block) {
+    json_t *probes = json_array();
+    for (int i = 0; i < block->probes.count; i++) {
+        const BlockProbe *probe = block->probes.items[i];
+        json_t *object = json_pack("{s:o, s:o, s:s, s:o, s:b}", "id", manifest_name(probe->id), "tensor",
+                                   manifest_name(probe->value->name), "axes", probe->axes, "shape",
+                                   manifest_shape(&probe->shape), "on_request", probe->on_request);
+        json_array_append_new(probes, object);
+    }
+    return probes;
+}
+
+json_t *manifest_blocks(const Graph *graph) {
+    json_t *blocks = json_array();
+    for (int i = 0; i < graph->blocks.count; i++) {
+        const Block *block = graph->blocks.items[i];
+        json_array_append_new(blocks, json_pack("{s:s, s:o, s:o, s:o}", "family", block->family, "name",
+                                                manifest_name(block->name), "nodes", node_names(&block->nodes),
+                                                "probes", block_probes(block)));
+    }
+    return blocks;
+}
+
+static json_t *tensors(const EmittedTensor *items, int count) {
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        const Value *value = items[i].value;
+        json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:o, s:s, s:s}", "name", manifest_name(value->name),
+                                              "identifier", items[i].identifier, "type", type_info(value->type)->name,
+                                              "shape", manifest_shape(&value->shape), "c_type", items[i].c_type,
+                                              "size_macro", items[i].size_macro));
+    }
+    return list;
+}
+
+/* The node that makes a probed value, "" for inputs. */
+static const char *maker(const Value *value) { return value->producer == NULL ? "" : value->producer->name; }
+
+static json_t *open_probes(const Program *program) {
+    json_t *list = json_array();
+    for (int i = 0; i < program->probes.count; i++) {
+        const Probe *probe = program->probes.items[i];
+        Shape shape = shape_of(probe->rank, probe->dims);
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", manifest_name(probe->id), "family",
+                            probe->family, "axes", probe->axes, "type", type_info(probe->value->type)->name, "shape",
+                            manifest_shape(&shape), "tensor", manifest_name(probe->value->name), "node",
+                            manifest_name(maker(probe->value))));
+    }
+    return list;
+}
+
+static void release_text(void *text) { free(text); }
+static void release_json(void *json) { json_decref(json); }
+
+const char *manifest_text(Arena *arena, json_t *json) {
+    if (json == NULL) fail(STATUS_SYSTEM, "out of memory for JSON");
+    arena_defer(arena, release_json, json);
+    char *text = json_dumps(json, JSON_INDENT(2));
+    if (text == NULL) fail(STATUS_SYSTEM, "out of memory for JSON");
+    arena_defer(arena, release_text, text);
+    return text;
+}
+
+void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
+    Arena *arena = program->arena;
+    json_t *memory = json_pack("{s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes,
+                               "lower_bound_bytes", (json_int_t)program->lower_bound_bytes, "weights_bytes",
+                               (json_int_t)model->weights_bytes);
+    json_t *files = json_array();
+    for (int i = 0; i < model->files.count; i++) json_array_append_new(files, json_string(model->files.items[i]));
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION,
+                             "inputs", tensors(model->inputs.items, model->inputs.count), "outputs",
+                             tensors(model->outputs.items, model->outputs.count), "blocks",
+                             manifest_blocks(program->graph), "probes", open_probes(program), "memory", memory, "files",
+                             files);
+    const char *text = manifest_text(arena, root);
+    output_begin(output, arena_printf(arena, "%s.json", model->name));
+    output_write(output, text, strlen(text));
+    output_write(output, "\n", 1);
+}
