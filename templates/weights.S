@@ -1,9 +1,5 @@
-/* {{name}}: its weights, taken in from {{name}}.weights. Compile in the folder of that file, or with its path:
- * -D{{NAME}}_WEIGHTS_PATH='"path/{{name}}.weights"'. */
-#ifndef {{NAME}}_WEIGHTS_PATH
-#define {{NAME}}_WEIGHTS_PATH "{{name}}.weights"
-#endif
-
+/* {{name}}: its weights, taken in from {{name}}.weights.
+ * The assembler looks for that file in the current folder and in those given with -I. */
 #ifdef __APPLE__
     .const
     .private_extern _{{name}}_weights
@@ -17,7 +13,7 @@ _{{name}}_weights:
     .balign 64
 {{name}}_weights:
 #endif
-    .incbin {{NAME}}_WEIGHTS_PATH
+    .incbin "{{name}}.weights"
 
 #if defined(__linux__) && defined(__ELF__)
     .section .note.GNU-stack,"",%progbits

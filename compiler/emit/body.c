@@ -140,11 +140,9 @@ static bool is_promoted(const Scalar *scalar, const char *text) {
     if (is_cast(scalar) || scalar->formula->is_predicate || info->class == CLASS_FLOAT || info->bytes >= 4)
         return false;
     if (word_length(text) == strlen(text)) return false;
-    const char *cast = "(int8_t)(";
     size_t length = strlen(info->c_name);
-    cast = text + 1 + length;
-    bool has_cast = text[0] == '(' && strncmp(text + 1, info->c_name, length) == 0 && cast[0] == ')' && cast[1] == '(';
-    return !(has_cast && *after_group(cast + 1) == '\0');
+    bool has_cast = text[0] == '(' && strncmp(text + 1, info->c_name, length) == 0 && text[length + 1] == ')';
+    return !(has_cast && text[length + 2] == '(' && *after_group(text + length + 2) == '\0');
 }
 
 static const char *scalar_expression(Arena *arena, const Loop *body, int i, const char *const *values) {

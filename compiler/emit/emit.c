@@ -58,6 +58,33 @@ static Buffer *output_buffer(Program *program, const Value *value) {
     return buffer;
 }
 
+/* The last step that writes each buffer, by number; -1: none. */
+static int *last_writes(const Program *program) {
+    int *last = arena_new_array(program->arena, int, (size_t)program->buffers.count);
+    for (int i = 0; i < program->buffers.count; i++) last[i] = -1;
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        if (step->kind == STEP_LOOP) last[step->loop->output.buffer->number] = i;
+        for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
+            if (step->kernel->parameters[k].kind == PARAMETER_OUTPUT && step->arguments[k].buffer != NULL)
+                last[step->arguments[k].buffer->number] = i;
+    }
+    return last;
+}
+
+static void settle_probes(Emitter *emitter) {
+    const Program *program = emitter->program;
+    int count = program->probes.count, *last = last_writes(program);
+    emitter->probe_steps = arena_new_array(emitter->arena, int, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        const Buffer *buffer = emitter->probed[i];
+        emitter->probe_steps[i] = last[buffer->number];
+        bool is_made = buffer->kind == BUFFER_WORK || buffer->kind == BUFFER_OUTPUT;
+        if (is_made && last[buffer->number] < 0)
+            fail(STATUS_BUG, "probe %s shows a buffer that no step writes", quoted(program->probes.items[i]->id));
+    }
+}
+
 /* Buffers of all inputs, outputs and probes, so that their number is known before arrays are made by it. */
 static void find_buffers(Emitter *emitter, Buffer **inputs, Buffer **outputs) {
     Program *program = emitter->program;
@@ -135,8 +162,6 @@ static void settle_work(Emitter *emitter) {
     for (int i = 0; i < model->outputs.count; i++)
         model->outputs.items[i].is_used = emitter->used[model->outputs.items[i].buffer->number];
 }
-
-/* Texts --------------------------------------------------------------------------------------------------------- */
 
 static const char *functions_text(Emitter *emitter) {
     Text out = text_new(emitter->arena);
@@ -247,8 +272,6 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     return all;
 }
 
-/* Files ----------------------------------------------------------------------------------------------------------- */
-
 static void begin_file(Emitter *emitter, Output *output, const char *suffix) {
     const char *name = arena_printf(emitter->arena, "%s%s", emitter->model->name, suffix);
     output_begin(output, name);
@@ -271,6 +294,7 @@ const EmittedModel *emit_model(Program *program, const EmitOptions *options, Out
     emitter.model->macro = upper_case(arena, emitter.model->name);
     reserve_own_names(&emitter);
     settle_interface(&emitter);
+    settle_probes(&emitter);
     settle_calls(&emitter);
     settle_weights(&emitter, options->weights);
     settle_work(&emitter);

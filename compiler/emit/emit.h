@@ -34,6 +34,9 @@ typedef struct {
     LIST(const char *) files;            /* names in the output's folder, in the order written */
 } EmittedModel;
 
+/* "float32", "int64": how generated code names an element type, in comments and in probes. */
+const char *emitted_type(Type type);
+
 /* Writes the files of a program that plan_memory() has seen into output; the caller commits. Fails with
  * STATUS_UNSUPPORTED where a tensor has a type that C cannot hold (strings, complex numbers). */
 const EmittedModel *emit_model(Program *program, const EmitOptions *options, Output *output);

@@ -18,10 +18,8 @@ typedef struct {
     const char **expressions; /* by buffer number: how run() writes a pointer to it */
     bool *used;               /* by buffer number: whether a call or probe mentions it */
     Buffer **probed;          /* by probe: the buffer that it shows */
+    int *probe_steps;         /* by probe: the last step that writes that buffer; -1: it is there from the start */
 } Emitter;
-
-/* "float32", "int64": an element type as numpy names it. */
-const char *type_word(Type type);
 
 /* interface.c: the parts of NAME.h, and the prototype of run(). */
 const char *summary_text(Emitter *emitter);

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-const char *type_word(Type type) {
+const char *emitted_type(Type type) {
     return type == TYPE_FLOAT ? "float32" : type == TYPE_DOUBLE ? "float64" : type_info(type)->name;
 }
 
@@ -23,7 +23,7 @@ static const char *grouped(Arena *arena, int64_t number) {
 static void add_tensor(Text *out, const EmittedTensor *tensor, const char *role, int name_width, int shape_width) {
     Arena *arena = out->arena;
     const char *shape = shape_text(arena, &tensor->value->shape), *safe = comment_text(arena, tensor->value->name);
-    const char *kind = arena_printf(arena, "%s %s", type_word(tensor->value->type), shape);
+    const char *kind = arena_printf(arena, "%s %s", emitted_type(tensor->value->type), shape);
     text_printf(out, " *   %-*s  %-*s  %s", name_width, tensor->identifier, shape_width, kind, role);
     if (strcmp(safe, tensor->identifier) != 0) text_printf(out, ", in the model: %s", safe);
     text_add(out, "\n");
@@ -31,7 +31,7 @@ static void add_tensor(Text *out, const EmittedTensor *tensor, const char *role,
 
 static void measure(Arena *arena, const EmittedTensor *tensor, int *name_width, int *shape_width) {
     int name = (int)strlen(tensor->identifier);
-    int shape = (int)(strlen(type_word(tensor->value->type)) + 1 + strlen(shape_text(arena, &tensor->value->shape)));
+    int shape = (int)(strlen(emitted_type(tensor->value->type)) + 1 + strlen(shape_text(arena, &tensor->value->shape)));
     if (name > *name_width) *name_width = name;
     if (shape > *shape_width) *shape_width = shape;
 }

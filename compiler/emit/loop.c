@@ -273,9 +273,10 @@ static const char *comment_of(const LoopWriter *writer) {
         return arena_printf(arena, "%s: %s%s.", *what != '\0' ? what : "copy", extents_text(arena, loop, 0, loop->rank),
                             writer->in_place ? ", in place" : "");
     const char *finish = loop->finish == NULL ? "" : body_words(arena, loop->finish, ", ");
-    return arena_printf(arena, "For each of %s, over %s: %s%s%s%s%s.", extents_text(arena, loop, 0, kept),
-                        extents_text(arena, loop, kept, loop->rank), what, *what != '\0' ? ", " : "",
-                        loop->combine->name, *finish != '\0' ? "; then " : "", finish);
+    const char *each =
+        kept == 0 ? "Over" : arena_printf(arena, "For each of %s, over", extents_text(arena, loop, 0, kept));
+    return arena_printf(arena, "%s %s: %s%s%s%s%s.", each, extents_text(arena, loop, kept, loop->rank), what,
+                        *what != '\0' ? ", " : "", loop->combine->name, *finish != '\0' ? "; then " : "", finish);
 }
 
 static const char *wish_of(const LoopWriter *writer) {

@@ -75,7 +75,7 @@ bool is_of_math(const char *identifier) {
 
 bool is_of_string(const char *identifier) { return is_in(" memcpy memset memmove ", identifier); }
 
-Names names_new(Arena *arena) { return (Names){arena, map_new(arena)}; }
+Names names_new(Arena *arena) { return (Names){arena, map_new(arena), map_new(arena)}; }
 
 void names_reserve(Names *names, const char *identifier) { map_set(&names->taken, identifier, names); }
 
@@ -156,8 +156,12 @@ const char *names_take(Names *names, const char *wish) {
     for (char *c = clean; *c != '\0'; c++) *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
     if (*stem == '\0') stem = "value";
     if (isdigit((unsigned char)*stem)) stem = arena_printf(arena, "v%s", stem);
-    const char *name = stem;
-    for (int i = 2; names_has(names, name); i++) name = arena_printf(arena, "%s_%d", stem, i);
+    int *number = map_get(&names->numbers, stem);
+    if (number == NULL) map_set(&names->numbers, stem, number = arena_new_object(arena, int));
+    const char *name;
+    do {
+        name = ++*number == 1 ? stem : arena_printf(arena, "%s_%d", stem, *number);
+    } while (names_has(names, name));
     names_reserve(names, name);
     return name;
 }

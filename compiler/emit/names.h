@@ -10,6 +10,7 @@
 typedef struct {
     Arena *arena;
     Map taken;
+    Map numbers; /* by stem: the last number that was tried behind it, 1 being none */
 } Names;
 
 /* A scope in which keywords of C and C++, and names that standard headers or compilers define, are taken. */

@@ -1,4 +1,4 @@
-/* Output: the files of one compilation, which appear together or not at all.
+/* Output: the files of one compilation, none of which appears before all are whole.
  * Each is written under a temporary name beside its place, and output_commit() renames them. */
 #ifndef FOVEA_EMIT_OUTPUT_H
 #define FOVEA_EMIT_OUTPUT_H
@@ -7,8 +7,11 @@
 
 typedef struct Output Output;
 
-/* Files in a folder, which is made where it is missing. Unless committed they vanish with the arena. */
+/* Files in a folder, which is made where it is missing. Unless committed they vanish with the arena, and also when
+ * SIGINT, SIGTERM or SIGHUP ends the program. */
 Output *output_new(Arena *arena, const char *directory);
+/* Names a file that must not be replaced: the model that is being read. */
+void output_keep(Output *output, const char *path);
 /* Begins a file; what is written next goes there. */
 void output_begin(Output *output, const char *name);
 void output_write(Output *output, const void *bytes, size_t count);

@@ -178,26 +178,9 @@ static void add_call(Text *out, const Emitter *emitter, const Call *call) {
     add_list(out, arena_printf(out->arena, "    %s(", call->function->name), &arguments, ");\n");
 }
 
-static bool writes(const Step *step, const Buffer *buffer) {
-    if (step->kind == STEP_LOOP) return step->loop->output.buffer == buffer;
-    for (int i = 0; i < step->kernel->parameter_count; i++)
-        if (step->kernel->parameters[i].kind == PARAMETER_OUTPUT && step->arguments[i].buffer == buffer) return true;
-    return false;
-}
-
-/* The last step that writes a buffer; -1: none, it is an input or constant. */
-static int last_write(const Program *program, const Buffer *buffer) {
-    int step = program->steps.count - 1;
-    while (step >= 0 && !writes(program->steps.items[step], buffer)) step--;
-    if (step < 0 && (buffer->kind == BUFFER_WORK || buffer->kind == BUFFER_OUTPUT))
-        fail(STATUS_BUG, "a probe shows buffer %d, which no step writes", buffer->number);
-    return step;
-}
-
 static void add_probe_calls(Text *out, const Emitter *emitter, int step) {
-    const Program *program = emitter->program;
-    for (int i = 0; i < program->probes.count; i++)
-        if (last_write(program, emitter->probed[i]) == step)
+    for (int i = 0; i < emitter->program->probes.count; i++)
+        if (emitter->probe_steps[i] == step)
             text_printf(out, "    %s_PROBE(%d, %s);\n", emitter->model->macro, i,
                         emitter->expressions[emitter->probed[i]->number]);
 }
@@ -227,8 +210,8 @@ static void add_probe(Text *out, const Probe *probe) {
         list_add(arena, &dims, (const char *)arena_printf(arena, "%" PRId64, probe->dims[d]));
     if (dims.count == 0) list_add(arena, &dims, (const char *)"0");
     text_printf(out, "    {%s, %s, %s, \"%s\", %d, ", string_literal(arena, probe->id),
-                string_literal(arena, probe->family), string_literal(arena, probe->axes), type_word(probe->value->type),
-                probe->rank);
+                string_literal(arena, probe->family), string_literal(arena, probe->axes),
+                emitted_type(probe->value->type), probe->rank);
     add_list(out, "{", &dims, "}},\n");
 }
 

@@ -42,7 +42,7 @@ static const char *probe_types(Arena *arena) {
     Text text = text_new(arena);
     for (int type = TYPE_NONE + 1; type < TYPE_COUNT; type++)
         if (type_info((Type)type)->bytes <= 8 && type != TYPE_STRING)
-            text_printf(&text, "        {\"%s\", \"%s\"},\n", type_info((Type)type)->name, npy_type((Type)type));
+            text_printf(&text, "        {\"%s\", \"%s\"},\n", emitted_type((Type)type), npy_type((Type)type));
     return text.data;
 }
 

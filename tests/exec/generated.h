@@ -79,9 +79,13 @@ static inline void *generated_load(Generated *generated, const char *compiler, c
     return handle;
 }
 
-static inline void *generated_function(const Generated *generated, void *handle, const char *suffix) {
-    void *function = dlsym(handle, arena_printf(generated->arena, "%s_%s", generated->model->name, suffix));
-    assert_non_null(function);
+typedef void AnyFunction(void);
+
+static inline AnyFunction *generated_function(const Generated *generated, void *handle, const char *suffix) {
+    void *object = dlsym(handle, arena_printf(generated->arena, "%s_%s", generated->model->name, suffix));
+    AnyFunction *function;
+    assert_non_null(object);
+    memcpy(&function, &object, sizeof function); /* ISO C has no cast for this; POSIX has the meaning */
     return function;
 }
 
@@ -124,7 +128,7 @@ static inline Buffer *constant_make(Generated *generated, const char *name, Type
                                     const void *data) {
     Value *value = value_make(generated, name, type, 1, &count);
     value->constant = tensor_new(generated->arena, type, &value->shape);
-    if (count > 0) memcpy(value->constant->data, data, tensor_bytes(value->constant));
+    if (data != NULL) memcpy(value->constant->data, data, tensor_bytes(value->constant));
     return program_buffer(generated->program, value);
 }
 
