@@ -114,7 +114,10 @@ static void check_count(const Node *node, const char *ports, const ValueList *gi
     int count = given->count;
     if (count < least || count > most)
         node_fail(node, STATUS_INVALID, "%d %s%s, expected %s%d", count, what, count == 1 ? "" : "s",
-                  least == most ? "" : count < least ? "at least " : "at most ", count < least ? least : most);
+                  least == most   ? ""
+                  : count < least ? "at least "
+                                  : "at most ",
+                  count < least ? least : most);
     Words words = {.at = ports};
     Port port;
     for (int i = 0; i < least && next_port(&words, node->version, &port); i++)
@@ -277,8 +280,9 @@ typedef struct {
 
 static void note_missing(Map *missing, const Node *node, const char *why) {
     Arena *arena = missing->arena;
-    const char *what = node->domain[0] == '\0' ? quoted(node->op_type)
-                                               : arena_printf(arena, "%s of domain %s", quoted(node->op_type), quoted(node->domain));
+    const char *what = node->domain[0] == '\0'
+                           ? quoted(node->op_type)
+                           : arena_printf(arena, "%s of domain %s", quoted(node->op_type), quoted(node->domain));
     const char *key = arena_printf(arena, "%s%s", what, why);
     Missing *entry = map_get(missing, key);
     if (entry == NULL) {
@@ -363,10 +367,11 @@ bool node_ints(const Node *node, const char *attribute, int input, const int64_t
     const Value *value = input < 0 ? NULL : node_input(node, input);
     if (value == NULL) return false;
     if (value->constant == NULL)
-        node_fail(node, STATUS_UNSUPPORTED,
-                  "input %d %s is computed at run time, but has to be known when compiling; if it depends on a dimension, "
-                  "give that with --dim or --shape",
-                  input, quoted(value->name));
+        node_fail(
+            node, STATUS_UNSUPPORTED,
+            "input %d %s is computed at run time, but has to be known when compiling; if it depends on a dimension, "
+            "give that with --dim or --shape",
+            input, quoted(value->name));
     int64_t elements = tensor_count(value->constant);
     int64_t *copied = arena_new_array(node->graph->arena, int64_t, (size_t)elements);
     for (int64_t i = 0; i < elements; i++) copied[i] = tensor_int(value->constant, i);

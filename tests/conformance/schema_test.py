@@ -1,0 +1,193 @@
+"""Compares the operator table with the schemas of the onnx package: versions, inputs, outputs, types, attributes.
+
+    schema_test.py OPERATORS      OPERATORS: the program made from operators.c
+
+Every version that an opset from 7 on can mean has to be there as ONNX has it; a row's types are those of all of them.
+"""
+
+import collections
+import re
+import struct
+import subprocess
+import sys
+
+import onnx
+import onnx.defs
+
+OLDEST_OPSET = 7
+KINDS = {"INT": "int", "FLOAT": "float", "STRING": "string", "TENSOR": "tensor", "GRAPH": "graph", "INTS": "ints",
+         "FLOATS": "floats", "STRINGS": "strings", "TENSORS": "tensors", "GRAPHS": "graphs"}
+
+Port = collections.namedtuple("Port", "name option types")
+Attribute = collections.namedtuple("Attribute", "name kind required default")
+
+
+def option_of(port):
+    return str(port.option).rsplit(".", 1)[-1].lower()
+
+
+def in_version(declaration, version):
+    """The declaration without its "@13" or "@<13"; None where the version does not have it."""
+    match = re.search(r"@(<?)(\d+)", declaration)
+    if match is None:
+        return declaration
+    before, limit = match.group(1) == "<", int(match.group(2))
+    if (version < limit) != before:
+        return None
+    return declaration[: match.start()] + declaration[match.end():]
+
+
+class Row:
+    """A row of the table, as it reads for one version of the operator."""
+
+    def __init__(self, fields, words):
+        self.domain, self.name, versions, self.inputs, self.outputs, types, self.attributes = fields
+        self.versions = [int(v) for v in versions.split()]
+        self.words = words
+        self.variables = {}
+        for part in filter(None, (t.strip() for t in types.split(";"))):
+            variable, _, names = part.partition(":")
+            self.variables[variable.strip()] = self.expand(names)
+
+    def expand(self, names):
+        return frozenset(t for word in re.split(r"[ |]+", names.strip()) for t in self.words[word])
+
+    def ports(self, field, version):
+        result = []
+        for declaration in field.split():
+            declaration = in_version(declaration, version)
+            if declaration is None:
+                continue
+            name, _, type_name = declaration.partition(":")
+            option = {"?": "optional", "*": "variadic"}.get(type_name[-1], "single")
+            type_name = type_name.rstrip("?*")
+            result.append(Port(name, option, self.variables.get(type_name) or self.expand(type_name)))
+        return result
+
+    def attributes_of(self, version):
+        result = {}
+        for declaration in self.attributes.split():
+            declaration, equals, default = declaration.partition("=")
+            declaration = in_version(declaration, version)
+            if declaration is None:
+                continue
+            name, _, kind = declaration.partition(":")
+            result[name] = Attribute(name, kind.rstrip("!"), kind.endswith("!"), default if equals else None)
+        return result
+
+
+def read_table(program):
+    words, rows = {}, []
+    for line in subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines():
+        kind, *fields = line.split("\t")
+        if kind == "word":
+            words[fields[0]] = fields[1].split()
+        else:
+            rows.append(Row(fields, words))
+    return rows
+
+
+def reachable_schemas():
+    """For every operator: its schemas, oldest first, and those of them that opset 7 and later can mean."""
+    history = collections.defaultdict(list)
+    for schema in onnx.defs.get_all_schemas_with_history():
+        history[schema.domain, schema.name].append(schema)
+    reachable = {}
+    for key, schemas in history.items():
+        schemas.sort(key=lambda s: s.since_version)
+        first = max((s.since_version for s in schemas if s.since_version <= OLDEST_OPSET), default=0) if not key[0] else 0
+        reachable[key] = [s for s in schemas if s.since_version >= first and not s.deprecated]
+    return history, reachable
+
+
+def tensor_types(schema, port, known):
+    """The element types of a port that are tensors' and that fovea knows; the others it has no tensors of."""
+    names = next((c.allowed_type_strs for c in schema.type_constraints if c.type_param_str == port.type_str),
+                 [port.type_str])
+    types = (re.fullmatch(r"tensor\((\w+)\)", name) for name in names)
+    return frozenset(match.group(1) for match in types if match) & known
+
+
+def as_float32(number):
+    return struct.pack("<f", float(number))
+
+
+def same_default(attribute, schema_attribute):
+    if not schema_attribute.default_value.name:
+        return attribute.default is None or schema_attribute.required
+    value = onnx.helper.get_attribute_value(schema_attribute.default_value)
+    if attribute.default is None:
+        return value in ([], b"")
+    if attribute.kind == "float":
+        return as_float32(attribute.default) == as_float32(value)
+    return attribute.default == (value.decode() if isinstance(value, bytes) else str(value))
+
+
+def compare_ports(row, schema, field, schema_ports, known):
+    mine, version = row.ports(field, schema.since_version), schema.since_version
+    if [(p.name, p.option) for p in mine] != [(p.name, option_of(p)) for p in schema_ports]:
+        yield (f"version {version}: has {[tuple(p[:2]) for p in mine]}, "
+               f"ONNX {[(p.name, option_of(p)) for p in schema_ports]}")
+        return
+    for port, schema_port in zip(mine, schema_ports):
+        missing = tensor_types(schema, schema_port, known) - port.types
+        if missing:
+            yield f"version {version}: {port.name} lacks {' '.join(sorted(missing))}"
+
+
+def compare_attributes(row, schema):
+    mine, version = row.attributes_of(schema.since_version), schema.since_version
+    theirs = {a.name: a for a in schema.attributes.values()}
+    if mine.keys() != theirs.keys():
+        yield f"version {version}: has attributes {sorted(mine)}, ONNX {sorted(theirs)}"
+        return
+    for name, attribute in mine.items():
+        kind = KINDS.get(str(theirs[name].type).rsplit(".", 1)[-1])
+        if attribute.kind != kind:
+            yield f"version {version}: {name} is of kind {attribute.kind}, in ONNX {kind}"
+        elif attribute.required != theirs[name].required:
+            yield f"version {version}: {name}: required is {attribute.required}, in ONNX {theirs[name].required}"
+        elif not same_default(attribute, theirs[name]):
+            yield f"version {version}: {name}: the default {attribute.default} is not ONNX's"
+
+
+def compare_excess(row, schemas, known):
+    """Types that no version takes."""
+    newest = schemas[-1]
+    for i, port in enumerate(row.ports(row.inputs, newest.since_version)):
+        taken = frozenset().union(*(tensor_types(s, s.inputs[i], known) for s in schemas if i < len(s.inputs)))
+        if port.types - taken:
+            yield f"{port.name} has {' '.join(sorted(port.types - taken))}, which ONNX does not"
+
+
+def compare(row, history, schemas, known):
+    all_versions = {s.since_version for s in history}
+    needed = {s.since_version for s in schemas}
+    if not needed <= set(row.versions) or not set(row.versions) <= all_versions:
+        yield f"has versions {row.versions}, ONNX {sorted(needed)}"
+        return
+    for schema in schemas:
+        yield from compare_ports(row, schema, row.inputs, schema.inputs, known)
+        yield from compare_ports(row, schema, row.outputs, schema.outputs, known)
+        yield from compare_attributes(row, schema)
+    yield from compare_excess(row, schemas, known)
+
+
+def main():
+    rows = read_table(sys.argv[1])
+    known = frozenset(t for row in rows for types in row.words.values() for t in types)
+    history, reachable = reachable_schemas()
+    faults = 0
+    for row in rows:
+        key = (row.domain, row.name)
+        if key not in reachable:
+            continue  # of another domain, which the package does not describe
+        for fault in compare(row, history[key], reachable[key], known):
+            print(f"{row.name}: {fault}")
+            faults += 1
+    print(f"{len(rows)} operators, {faults} differences")
+    return 1 if faults or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
