@@ -158,6 +158,13 @@ static void add_store(Text *out, const LoopWriter *writer, const char *indent, c
                 stored(out->arena, output->buffer->type, e));
 }
 
+/* "y[...] = x[...];", as stored: no conversion touches a bit. */
+static void add_copy(Text *out, const LoopWriter *writer, const char *indent) {
+    const Loop *loop = writer->loop;
+    text_printf(out, "%sy[%s] = %s[%s];\n", indent, index_text(out->arena, loop, &loop->output, INDEX_NAMES),
+                writer->pointers[0], index_text(out->arena, loop, &loop->inputs[0], INDEX_NAMES));
+}
+
 static void write_elementwise(Text *out, const LoopWriter *writer) {
     const Loop *loop = writer->loop;
     const char *reads[MAX_OPERANDS], *indent = indented(out->arena, loop->rank + 1);
@@ -165,7 +172,8 @@ static void write_elementwise(Text *out, const LoopWriter *writer) {
     read_inputs(writer, INDEX_NAMES, reads);
     const char *result = body_statements(&body, indent, loop, reads, "v");
     bool braces = body.length > 0 && loop->rank > 0;
-    add_store(&body, writer, indent, result);
+    if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent);
+    else add_store(&body, writer, indent, result);
     open_loops(out, loop, 0, loop->rank, 1, braces);
     text_add(out, body.data);
     if (braces) text_printf(out, "%s}\n", indented(out->arena, loop->rank));

@@ -209,6 +209,12 @@ static bool advance(const Loop *loop, int64_t *index, int from, int to) {
     return false;
 }
 
+/* The integers as which small floats are moved, so that a copy keeps every bit of a NaN. */
+static Type stored_type(Type type) {
+    if (!is_small_float(type)) return type;
+    return type_info(type)->bytes == 2 ? TYPE_UINT16 : TYPE_UINT8;
+}
+
 static void load_inputs(const Loop *loop, Block *blocks, void *const *memory, const int64_t *index, int64_t from,
                         int count) {
     int last = loop->rank - 1;
@@ -217,7 +223,8 @@ static void load_inputs(const Loop *loop, Block *blocks, void *const *memory, co
         if (input->buffer == NULL) continue; /* the value that a kernel has just made: loaded by the caller */
         int64_t stride = loop->rank > 0 ? input->stride[last] : 0;
         int64_t at = offset_at(input, index, last > 0 ? last : 0) + from * stride;
-        load(&blocks[i], input->buffer->type, memory[input->buffer->number], at, stride, count);
+        Type type = loop_is_copy(loop) ? stored_type(input->buffer->type) : input->buffer->type;
+        load(&blocks[i], type, memory[input->buffer->number], at, stride, count);
     }
 }
 
@@ -226,7 +233,7 @@ static const Block *result_of(const Loop *loop, const Block *blocks) { return &b
 static void run_elementwise(const Loop *loop, Block *blocks, void *const *memory) {
     int64_t index[MAX_RANK] = {0}, length = loop->rank > 0 ? loop->extent[loop->rank - 1] : 1;
     int last = loop->rank - 1;
-    Type type = loop->output.buffer->type;
+    Type type = loop_is_copy(loop) ? stored_type(loop->output.buffer->type) : loop->output.buffer->type;
     do {
         for (int64_t from = 0; from < length; from += BLOCK) {
             int count = length - from < BLOCK ? (int)(length - from) : BLOCK;

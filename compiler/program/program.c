@@ -250,6 +250,11 @@ void loop_simplify(Loop *loop) {
     }
 }
 
+bool loop_is_copy(const Loop *loop) {
+    return loop->input_count == 1 && loop->scalar_count == 1 && loop->reduced == 0 && loop->inputs[0].buffer != NULL &&
+           loop->inputs[0].buffer->type == loop->output.buffer->type;
+}
+
 void strides_of(const Shape *shape, int64_t *strides) {
     int64_t stride = 1;
     for (int i = shape->rank - 1; i >= 0; i--) {

@@ -148,6 +148,8 @@ int loop_apply(Loop *loop, const char *formula, Type operand_type, Type result, 
 /* Appends a conversion, as ONNX Cast defines it; returns scalar itself where the types are equal. */
 int loop_cast(Loop *loop, int scalar, Type to);
 void loop_simplify(Loop *loop);
+/* Whether a loop has no body and changes no type: it moves elements as they are stored, bit by bit. */
+bool loop_is_copy(const Loop *loop);
 
 /* Row-major strides of a shape, and those with which it is read when broadcast to a loop of `rank` dimensions. */
 void strides_of(const Shape *shape, int64_t *strides);
