@@ -32,7 +32,7 @@ static void emit_product(Program *program, const Product *p) {
         step_size(step, "AK", p->a_k), step_size(step, "BK", p->b_k), step_size(step, "BN", p->b_n);
         return;
     }
-    bool thin = p->m < 4 || p->n < 4, inner = thin && p->a_k == 1 && p->b_k == 1, row = p->m < 4 && p->b_n == 1;
+    bool inner = (p->m < 4 || p->n < 4) && p->a_k == 1 && p->b_k == 1, row = !inner && p->m < 4 && p->b_n == 1;
     Step *step = step_kernel(program, inner ? "gemm_inner" : row ? "gemm_row" : "gemm", type);
     give(program, step, p);
     step_number(step, "alpha", p->alpha), step_number(step, "beta", p->beta);
