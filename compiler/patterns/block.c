@@ -11,9 +11,7 @@
 
 /* Finding. */
 
-static int by_mark(const void *a, const void *b) {
-    return (*(Node *const *)a)->mark - (*(Node *const *)b)->mark;
-}
+static int by_mark(const void *a, const void *b) { return (*(Node *const *)a)->mark - (*(Node *const *)b)->mark; }
 
 /* The shape of a map as its axes see it: dimensions of size 1 are dropped from the end on where there are too many, and
  * put behind the first one where there are too few. Of unknown rank where that does not do. */

@@ -14,8 +14,8 @@ typedef struct BlockProbe {
     const char *kind;   /* what the map weighs: "channel", "spatial", "tokens"; "" where it is not said */
     const char *axes;   /* "N C", one word for each dimension of shape; "" of a single value */
     Value *value;
-    Shape shape;        /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
-    bool on_request;    /* not among those that --probes auto opens */
+    Shape shape;     /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
+    bool on_request; /* not among those that --probes auto opens */
 } BlockProbe;
 
 typedef struct Block {

@@ -157,7 +157,8 @@ static const char *dims_text(const Search *search, const ShapePattern *pattern) 
 static bool shape_fits(Search *search, const Term *term, const ShapePattern *pattern, const Value *value) {
     if (pattern == NULL || value == NULL) return true;
     if (dims_fit(search, pattern, &value->shape)) return true;
-    return search->explain && miss(search, term, "expected the shape %s%s, found %s of %s", pattern->text, dims_text(search, pattern),
+    return search->explain &&
+           miss(search, term, "expected the shape %s%s, found %s of %s", pattern->text, dims_text(search, pattern),
                 shape_text(search->graph->arena, &value->shape), value_text(search, value));
 }
 
@@ -259,7 +260,8 @@ static bool conditions_hold(Search *search, const Term *term, const Node *node) 
     for (int i = 0; i < term->conditions.count; i++) {
         const Condition *condition = &term->conditions.items[i];
         if (condition_holds(search, condition, node)) continue;
-        return search->explain && miss(search, term, "expected %s{%s}, found %s with %s %s", term->name, condition->text, node_text(node),
+        return search->explain &&
+               miss(search, term, "expected %s{%s}, found %s with %s %s", term->name, condition->text, node_text(node),
                     condition->attribute, integers_text(search, node, condition->attribute));
     }
     return true;
@@ -278,7 +280,7 @@ static bool tensor_conditions_hold(Search *search, const Term *term, Value *valu
         const Condition *condition = &term->conditions.items[i];
         if (is_constant_as(constant, condition->kind)) continue;
         return search->explain && miss(search, term, "expected %s to be %s, found %s", term->name, condition->text,
-                    value_text(search, value));
+                                       value_text(search, value));
     }
     return true;
 }
@@ -299,7 +301,8 @@ static bool solve(Search *search, const Goal *goal);
 
 static bool solve_tensor(Search *search, const Goal *goal) {
     const Term *term = goal->term;
-    if (goal->value == NULL && !term->is_optional) return search->explain && miss(search, term, "expected %s, found nothing", term->name);
+    if (goal->value == NULL && !term->is_optional)
+        return search->explain && miss(search, term, "expected %s, found nothing", term->name);
     if (!tensor_conditions_hold(search, term, goal->value)) return false;
     if (term->tensor < 0) return solve(search, goal->next);
 
@@ -307,8 +310,8 @@ static bool solve_tensor(Search *search, const Goal *goal) {
     Value *value = goal->value != NULL ? goal->value : &LEFT_OUT, *bound = search->tensors[term->tensor];
     if (bound != NULL) {
         if (is_same_tensor(bound, value)) return solve(search, goal->next);
-        return search->explain && miss(search, term, "%s is %s in one place, and %s in another", tensor->name, value_text(search, bound),
-                    value_text(search, value));
+        return search->explain && miss(search, term, "%s is %s in one place, and %s in another", tensor->name,
+                                       value_text(search, bound), value_text(search, value));
     }
     bind_tensor(search, term->tensor, value);
     if (!shape_fits(search, term, tensor->shape, goal->value)) return false;
@@ -320,7 +323,8 @@ static bool solve_tensor(Search *search, const Goal *goal) {
 static bool solve_number(Search *search, const Goal *goal) {
     if (number_holds(goal->value == NULL ? NULL : view_root(goal->value)->constant, goal->term->number))
         return solve(search, goal->next);
-    return search->explain && miss(search, goal->term, "expected %g, found %s", goal->term->number, value_text(search, goal->value));
+    return search->explain &&
+           miss(search, goal->term, "expected %g, found %s", goal->term->number, value_text(search, goal->value));
 }
 
 static bool solve_choice(Search *search, const Goal *goal) {
@@ -355,7 +359,8 @@ static bool solve_inputs(Search *search, const Goal *goal, const Node *node, boo
 }
 
 static bool is_named_so(const Node *node, const Term *term, const Value *value) {
-    return strcmp(node->op_type, term->name) == 0 && node->domain[0] == '\0' && node_output(node, term->output) == value;
+    return strcmp(node->op_type, term->name) == 0 && node->domain[0] == '\0' &&
+           node_output(node, term->output) == value;
 }
 
 static bool solve_at(Search *search, const Goal *goal, Node *node) {
@@ -365,8 +370,8 @@ static bool solve_at(Search *search, const Goal *goal, Node *node) {
     while (given > 0 && node->inputs.items[given - 1] == NULL) given--;
     list_add(search->graph->arena, &search->nodes, node);
     if (given > term->arguments.count && !term->is_open)
-        return search->explain && miss(search, term, "expected %s of %d inputs, found %s with %d", term->name, term->arguments.count,
-                    node_text(node), given);
+        return search->explain && miss(search, term, "expected %s of %d inputs, found %s with %d", term->name,
+                                       term->arguments.count, node_text(node), given);
     State state = state_of(search);
     if (solve_inputs(search, goal, node, false)) return true;
     go_back(search, state);
@@ -425,11 +430,12 @@ static bool is_closed(Search *search) {
             Value *value = node->outputs.items[k];
             if (value == NULL || value == search->root || is_map(search, value)) continue;
             if (value->is_output)
-                return search->explain && miss(search, root_term(search), "%s, inside the block, is an output of the model",
-                            quoted(value->name));
+                return search->explain && miss(search, root_term(search),
+                                               "%s, inside the block, is an output of the model", quoted(value->name));
             for (int c = 0; c < value->consumers.count; c++)
                 if (!is_in(&search->nodes, value->consumers.items[c]))
-                    return search->explain && miss(search, root_term(search), "%s, inside the block, is used outside too, by %s",
+                    return search->explain &&
+                           miss(search, root_term(search), "%s, inside the block, is used outside too, by %s",
                                 quoted(value->name), node_text(value->consumers.items[c]));
         }
     }
@@ -439,8 +445,7 @@ static bool is_closed(Search *search) {
 static bool solve(Search *search, const Goal *goal) {
     if (++search->steps > MAX_STEPS) return false;
     if (goal == NULL) return is_closed(search);
-    if (goal->node != NULL)
-        return conditions_hold(search, goal->term, goal->node) && solve(search, goal->next);
+    if (goal->node != NULL) return conditions_hold(search, goal->term, goal->node) && solve(search, goal->next);
     if (!shape_fits(search, goal->term, goal->term->shape, goal->value)) return false;
     switch (goal->term->kind) {
     case TERM_TENSOR: return solve_tensor(search, goal);

@@ -47,8 +47,7 @@ typedef struct {
     int *terms; /* made so far in this block */
 } Scope;
 
-static _Noreturn void PRINTF_LIKE(4, 5)
-    fail_at(const Reader *reader, int line, int column, const char *format, ...) {
+static _Noreturn void PRINTF_LIKE(4, 5) fail_at(const Reader *reader, int line, int column, const char *format, ...) {
     va_list args;
     va_start(args, format);
     const char *message = arena_vprintf(reader->arena, format, args);

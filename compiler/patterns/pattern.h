@@ -60,13 +60,13 @@ typedef enum {
 struct Term {
     TermKind kind;
     int line, column;
-    const char *name;         /* of the tensor or operator */
-    const char *role;         /* of a node: the definition that it is a spelling of ("Gate"), or NULL */
-    int tensor;               /* among the block's tensors; -1 for _ */
-    int output;               /* of a node: which of its outputs this is */
-    TermList arguments;       /* of a node; of a choice: the alternatives */
-    bool is_open;             /* of a node: there may be further inputs */
-    bool is_optional;         /* of a tensor: the input may be left out; of a node: it may be missing (as read only) */
+    const char *name;   /* of the tensor or operator */
+    const char *role;   /* of a node: the definition that it is a spelling of ("Gate"), or NULL */
+    int tensor;         /* among the block's tensors; -1 for _ */
+    int output;         /* of a node: which of its outputs this is */
+    TermList arguments; /* of a node; of a choice: the alternatives */
+    bool is_open;       /* of a node: there may be further inputs */
+    bool is_optional;   /* of a tensor: the input may be left out; of a node: it may be missing (as read only) */
     double number;
     const ShapePattern *shape; /* NULL: any */
     LIST(Condition) conditions;
@@ -95,7 +95,7 @@ typedef struct {
     LIST(PatternTensor) tensors;
     LIST(const char *) dims; /* names of dimensions */
     LIST(PatternProbe) probes;
-    int root;           /* the tensor of the last equation */
+    int root; /* the tensor of the last equation */
 } BlockPattern;
 
 typedef struct {

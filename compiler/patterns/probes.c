@@ -20,8 +20,13 @@ static void open_probe(Opening *opening, BlockProbe *probe) {
 
 static void open_value(Opening *opening, Value *value) {
     BlockProbe *probe = arena_new_object(opening->graph->arena, BlockProbe);
-    *probe = (BlockProbe){.id = value->name, .name = value->name, .family = "tensor", .kind = "", .axes = "",
-                          .value = value, .shape = value->shape};
+    *probe = (BlockProbe){.id = value->name,
+                          .name = value->name,
+                          .family = "tensor",
+                          .kind = "",
+                          .axes = "",
+                          .value = value,
+                          .shape = value->shape};
     open_probe(opening, probe);
 }
 

@@ -91,7 +91,6 @@ static Step *step_new(Program *program, StepKind kind) {
     Step *step = arena_new_object(program->arena, Step);
     step->kind = kind;
     step->node = program->current;
-    if (step->node != NULL && step->node->block != NULL) step->block = step->node->block->name;
     if (program->current != NULL) list_add(program->arena, &step->nodes, program->current);
     list_add(program->arena, &program->steps, step);
     return step;

@@ -24,6 +24,7 @@ typedef struct Buffer {
     const Value *value;     /* the value it holds, for names; NULL: scratch of one step */
     const Tensor *constant;
     int number;             /* among the program's buffers */
+    bool is_probed;         /* a value in it is: it has to be written, whole */
     /* Set by the planner, for BUFFER_WORK: */
     int64_t offset;         /* bytes */
     int first, last;        /* steps between which it is alive, both included; -1: no step uses it */
@@ -154,5 +155,8 @@ void strides_broadcast(const Shape *shape, int rank, int64_t *strides);
 
 /* Runs a program: memory has a pointer for each buffer, by number (constants' may be NULL: theirs is used). */
 void program_run(const Program *program, void *const *memory);
+/* The same; calls after_step(step's number, argument) when a step is done. */
+void program_run_steps(const Program *program, void *const *memory, void (*after_step)(int step, void *argument),
+                       void *argument);
 
 #endif
