@@ -16,6 +16,19 @@ static inline int bounded_index(int64_t index, int size) {
 /* Whether a value is NaN; for kernels whose elements may be integers, which never are. */
 static inline int is_nan(double value) { return value != value; }
 
+/* The sum of 16 partial sums, by halves. */
+static inline double sum16(const double *part) {
+    double sum[8];
+    for (int i = 0; i < 8; i++) sum[i] = part[i] + part[i + 8];
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+static inline float sum16f(const float *part) {
+    float sum[8];
+    for (int i = 0; i < 8; i++) sum[i] = part[i] + part[i + 8];
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
 /* IEEE 754 binary16 to binary32, exact; NaN payloads are kept. */
 static inline float f32_from_f16(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u, fraction = half & 0x3FFu;

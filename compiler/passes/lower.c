@@ -7,7 +7,16 @@
 
 #include <string.h>
 
+/* Nothing has to be computed for tensors without elements, and kernels need not mind them. */
+static bool is_empty(const Node *node) {
+    bool empty = true;
+    for (int i = 0; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL) empty &= shape_count(&node->outputs.items[i]->shape) == 0;
+    return empty;
+}
+
 static void lower_node(Program *program, Node *node) {
+    if (is_empty(node)) return;
     int from = program->steps.count;
     program->current = node;
     if (node->op->lower != NULL) node->op->lower(program, node);

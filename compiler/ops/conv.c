@@ -1,0 +1,164 @@
+/* Convolutions: Conv in one to three dimensions, with groups, strides, dilations and every form of pads.
+ * lower_conv() chooses the kernel. */
+#include "ops/window.h"
+
+#include <string.h>
+
+static bool holds_channels(const Value *value) { return value->shape.rank >= 2; }
+
+/* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
+ * false where they cannot be said. */
+static bool kernel_sizes(const Node *node, int rank, int64_t *sizes) {
+    const Shape *weights = &node->inputs.items[1]->shape;
+    if (weights->rank >= 0 && weights->rank != rank + 2)
+        node_fail(node, STATUS_INVALID, "the weights have %d dimensions, expected %d", weights->rank, rank + 2);
+    bool given = node_attribute(node, "kernel_shape") != NULL;
+    window_numbers(node, "kernel_shape", rank, sizes);
+    for (int i = 0; i < rank; i++) {
+        int64_t size = weights->rank < 0 ? -1 : weights->dims[i + 2].size;
+        if (!given && size < 0) return false;
+        if (given && size >= 0 && size != sizes[i])
+            node_fail(node, STATUS_INVALID, "kernel_shape says %lld, the weights' shape %lld", (long long)sizes[i],
+                      (long long)size);
+        if (size == 0) node_fail(node, STATUS_INVALID, "the kernel is empty");
+        if (!given) sizes[i] = size;
+    }
+    return true;
+}
+
+/* Groups divide the channels of input and output. */
+static void check_channels(const Node *node, Dim channels, Dim outputs, Dim per_group) {
+    int64_t groups = attr_int(node, "group");
+    if (groups < 1) node_fail(node, STATUS_INVALID, "group is %lld", (long long)groups);
+    Dim expected = dim_multiply(node, per_group, dim_known(groups));
+    if (channels.size >= 0 && expected.size >= 0 && channels.size != expected.size)
+        node_fail(node, STATUS_INVALID, "the input has %lld channels, the weights are for %lld",
+                  (long long)channels.size, (long long)expected.size);
+    if (outputs.size >= 0 && outputs.size % groups != 0)
+        node_fail(node, STATUS_INVALID, "%lld output channels do not divide into %lld groups", (long long)outputs.size,
+                  (long long)groups);
+}
+
+static void check_bias(const Node *node, Dim outputs) {
+    const Value *bias = node_input(node, 2);
+    if (bias == NULL || bias->shape.rank < 0) return;
+    if (bias->shape.rank != 1) node_fail(node, STATUS_INVALID, "the bias has %d dimensions", bias->shape.rank);
+    dim_unify(node, bias->shape.dims[0], outputs, "the number of output channels");
+}
+
+static void infer_conv(Node *node) {
+    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
+    Value *y = node->outputs.items[0];
+    int rank = x->shape.rank >= 0 ? x->shape.rank : w->shape.rank;
+    if (rank < 0) return;
+    Shape input = {.rank = rank};
+    for (int i = 0; i < rank; i++) input.dims[i] = x->shape.rank < 0 ? (Dim){-1, NULL} : x->shape.dims[i];
+    window_check_rank(node, &input);
+    Dim outputs = {-1, NULL};
+    if (holds_channels(w)) {
+        outputs = w->shape.dims[0];
+        check_channels(node, input.dims[1], outputs, w->shape.dims[1]);
+    }
+    check_bias(node, outputs);
+    int64_t sizes[MAX_SPATIAL];
+    y->shape = (Shape){.rank = rank, .dims = {input.dims[0], outputs}};
+    for (int i = 2; i < rank; i++) y->shape.dims[i] = (Dim){-1, NULL};
+    if (!kernel_sizes(node, rank - 2, sizes)) return;
+    Window window = window_read(node, &input, sizes);
+    y->shape = window_shape(&window, input.dims[0], outputs);
+}
+
+/* What every kernel of a convolution takes. */
+static void give_sizes(Step *step, const Node *node, const WindowDim *h, const WindowDim *w) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    step_size(step, "N", x->dims[0].size);
+    step_size(step, "C", x->dims[1].size);
+    step_size(step, "H", h->input), step_size(step, "W", w->input);
+    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
+    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
+    step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
+    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
+    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+}
+
+static Step *conv_step(Program *program, const Node *node, const char *kernel) {
+    Step *step = step_kernel(program, kernel, node->inputs.items[0]->type);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_value(program, step, "w", node->inputs.items[1]);
+    step_value(program, step, "bias", node_input(node, 2));
+    step_value(program, step, "y", node->outputs.items[0]);
+    return step;
+}
+
+/* Scratch memory in the type that sums are made in. Its size comes from the model and may be absurd. */
+static Buffer *scratch(Program *program, const Node *node, const int64_t *factors, int count) {
+    int64_t size = 1;
+    for (int i = 0; i < count; i++) {
+        if (factors[i] > 0 && size > INT32_MAX / factors[i])
+            node_fail(node, STATUS_UNSUPPORTED, "a window is too large");
+        size *= factors[i];
+    }
+    return program_scratch(program, type_info(node->inputs.items[0]->type)->compute, size);
+}
+
+static void lower_depthwise(Program *program, const Node *node, const WindowDim *h, const WindowDim *w) {
+    int64_t channels = node->inputs.items[0]->shape.dims[1].size;
+    int64_t reach = (h->output - 1) * h->stride + (h->kernel - 1) * h->dilation + 1; /* the rows that are read */
+    int64_t rows = reach > h->input + h->before ? reach : h->input + h->before;
+    int64_t read = (w->output + 15) / 16 * 16 + (w->kernel - 1) * w->dilation / w->stride;
+    int64_t filled = (w->input + w->before + w->stride - 1) / w->stride;
+    int64_t columns = read > filled ? read : filled;
+    Step *step = conv_step(program, node, "conv_depthwise");
+    give_sizes(step, node, h, w);
+    step_size(step, "M", node->outputs.items[0]->shape.dims[1].size / channels);
+    step_size(step, "ROWS", rows);
+    step_size(step, "COLUMNS", columns);
+    step_buffer(step, "plane", scratch(program, node, (int64_t[]){rows, w->stride, columns}, 3), 0);
+}
+
+static void lower_planar(Program *program, const Node *node, const WindowDim *h, const WindowDim *w) {
+    const Shape *weights = &node->inputs.items[1]->shape;
+    Step *step = conv_step(program, node, "conv2d");
+    give_sizes(step, node, h, w);
+    step_size(step, "K", weights->dims[0].size);
+    step_size(step, "G", attr_int(node, "group"));
+    int64_t panel[] = {weights->dims[1].size, h->kernel, w->kernel, 16};
+    step_buffer(step, "panel", scratch(program, node, panel, 4), 0);
+}
+
+static void lower_spatial(Program *program, const Node *node, const Window *window) {
+    const Shape *weights = &node->inputs.items[1]->shape;
+    const WindowDim *d = &window->dims[0];
+    Step *step = conv_step(program, node, "conv3d");
+    give_sizes(step, node, &window->dims[1], &window->dims[2]);
+    step_size(step, "D", d->input), step_size(step, "OD", d->output), step_size(step, "KD", d->kernel);
+    step_size(step, "SD", d->stride), step_size(step, "DD", d->dilation), step_size(step, "PD", d->before);
+    step_size(step, "K", weights->dims[0].size);
+    step_size(step, "G", attr_int(node, "group"));
+    int64_t panel[] = {weights->dims[1].size, d->kernel, window->dims[1].kernel, window->dims[2].kernel, 16};
+    step_buffer(step, "panel", scratch(program, node, panel, 5), 0);
+}
+
+static void lower_conv(Program *program, Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
+    int64_t sizes[MAX_SPATIAL];
+    kernel_sizes(node, x->rank - 2, sizes);
+    Window window = window_read(node, x, sizes);
+    WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
+    if (window.rank == 3) lower_spatial(program, node, &window);
+    else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
+        lower_depthwise(program, node, &h, &w);
+    else lower_planar(program, node, &h, &w);
+}
+
+const Op OPS_conv[] = {
+    {.name = "Conv",
+     .versions = {1, 11, 22},
+     .inputs = "X:T W:T B:T?",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints",
+     .infer = infer_conv,
+     .lower = lower_conv},
+    {0},
+};

@@ -1,0 +1,220 @@
+/* Products of matrices: Gemm, MatMul.
+ * Both become one or more calls of a kernel of runtime/gemm.c, chosen in emit_product(). */
+#include "ops/op.h"
+
+/* y [batch][m][n] = alpha * a b + beta * c, every operand read with strides: see runtime/gemm.c. */
+typedef struct {
+    const Value *a, *b, *c, *y;
+    int64_t a_offset, b_offset, y_offset;
+    int64_t batch, m, k, n;
+    int64_t a_batch, a_m, a_k, b_batch, b_k, b_n, c_m, c_n;
+    double alpha, beta;
+} Product;
+
+static void give(Program *program, Step *step, const Product *p) {
+    step_buffer(step, "a", program_buffer(program, p->a), p->a_offset);
+    step_buffer(step, "b", program_buffer(program, p->b), p->b_offset);
+    step_buffer(step, "y", program_buffer(program, p->y), p->y_offset);
+    step_value(program, step, "c", p->c);
+    step_size(step, "BATCH", p->batch);
+    step_size(step, "M", p->m), step_size(step, "K", p->k), step_size(step, "N", p->n);
+    step_size(step, "AB", p->a_batch), step_size(step, "AM", p->a_m);
+    step_size(step, "BB", p->b_batch);
+    step_size(step, "CM", p->c_m), step_size(step, "CN", p->c_n);
+}
+
+/* Chooses the kernel: a panel of b pays from about four rows on; below, b is read once and in its order. */
+static void emit_product(Program *program, const Product *p) {
+    Type type = p->y->type;
+    if (!type_is_float(type)) {
+        Step *step = step_kernel(program, "gemm_integer", type);
+        give(program, step, p);
+        step_size(step, "AK", p->a_k), step_size(step, "BK", p->b_k), step_size(step, "BN", p->b_n);
+        return;
+    }
+    bool inner = (p->m < 4 || p->n < 4) && p->a_k == 1 && p->b_k == 1, row = !inner && p->m < 4 && p->b_n == 1;
+    Step *step = step_kernel(program, inner ? "gemm_inner" : row ? "gemm_row" : "gemm", type);
+    give(program, step, p);
+    step_number(step, "alpha", p->alpha), step_number(step, "beta", p->beta);
+    if (!inner) step_size(step, "AK", p->a_k), step_size(step, "BK", p->b_k);
+    if (!row) step_size(step, "BN", p->b_n);
+    if (inner || row) return;
+    if (p->k > INT32_MAX / 16) node_fail(program->current, STATUS_UNSUPPORTED, "the inner dimension is too large");
+    step_buffer(step, "panel", program_scratch(program, type_info(type)->compute, p->k * 16), 0);
+}
+
+/* A single row or column has no stride of its own, so that it counts as contiguous either way. */
+static void settle_strides(Product *p) {
+    if (p->k == 1) p->a_k = 1, p->b_k = 1;
+    if (p->n == 1 && p->b_k != 1) p->b_n = 1;
+}
+
+static Dim dimension(const Shape *shape, int i) { return shape->rank < 0 ? (Dim){-1, NULL} : shape->dims[i]; }
+
+static void infer_gemm(Node *node) {
+    const Value *a = node->inputs.items[0], *b = node->inputs.items[1], *c = node_input(node, 2);
+    Value *y = node->outputs.items[0];
+    for (int i = 0; i < 2; i++) {
+        int rank = node->inputs.items[i]->shape.rank;
+        if (rank >= 0 && rank != 2) node_fail(node, STATUS_INVALID, "input %d has %d dimensions, expected 2", i, rank);
+    }
+    bool across_a = attr_int(node, "transA") != 0, across_b = attr_int(node, "transB") != 0;
+    dim_unify(node, dimension(&a->shape, !across_a), dimension(&b->shape, across_b), "the inner dimension");
+    y->shape = (Shape){.rank = 2, .dims = {dimension(&a->shape, across_a), dimension(&b->shape, !across_b)}};
+    if (c == NULL || c->shape.rank < 0) return;
+    Shape both = shape_broadcast(node, &c->shape, &y->shape);
+    bool fits = both.rank == 2;
+    for (int i = 0; fits && i < 2; i++) fits = y->shape.dims[i].size < 0 || both.dims[i].size == y->shape.dims[i].size;
+    if (!fits)
+        node_fail(node, STATUS_INVALID, "C has the shape %s, which does not broadcast to %s",
+                  shape_text(node->graph->arena, &c->shape), shape_text(node->graph->arena, &y->shape));
+}
+
+static void lower_gemm(Program *program, Node *node) {
+    const Value *a = node->inputs.items[0], *b = node->inputs.items[1], *y = node->outputs.items[0];
+    bool across_a = attr_int(node, "transA") != 0, across_b = attr_int(node, "transB") != 0;
+    int64_t c_strides[2] = {0, 0}, a_row = a->shape.dims[1].size, b_row = b->shape.dims[1].size;
+    const Value *c = node_input(node, 2);
+    if (c != NULL) strides_broadcast(&c->shape, 2, c_strides);
+    Product product = {.a = a,
+                       .b = b,
+                       .c = c,
+                       .y = y,
+                       .batch = 1,
+                       .m = y->shape.dims[0].size,
+                       .k = a->shape.dims[!across_a].size,
+                       .n = y->shape.dims[1].size,
+                       .a_m = across_a ? 1 : a_row,
+                       .a_k = across_a ? a_row : 1,
+                       .b_k = across_b ? 1 : b_row,
+                       .b_n = across_b ? b_row : 1,
+                       .c_m = c_strides[0],
+                       .c_n = c_strides[1],
+                       .alpha = (double)attr_float(node, "alpha"),
+                       .beta = (double)attr_float(node, "beta")};
+    if (!type_is_float(y->type) && (product.alpha != 1 || (c != NULL && product.beta != 1)))
+        node_fail(node, STATUS_UNSUPPORTED, "alpha and beta other than 1 are not supported for %s",
+                  type_info(y->type)->name);
+    settle_strides(&product);
+    emit_product(program, &product);
+}
+
+/* A MatMul operand's batch dimensions. */
+static Shape batch_of(const Shape *shape) {
+    Shape batch = *shape;
+    batch.rank = shape->rank < 2 ? 0 : shape->rank - 2;
+    return batch;
+}
+
+/* numpy.matmul: matrices in the last two dimensions, the others broadcast; one dimension is a row left, a column right,
+ * and is absent from the result. */
+static void infer_matmul(Node *node) {
+    const Shape *a = &node->inputs.items[0]->shape, *b = &node->inputs.items[1]->shape;
+    Value *y = node->outputs.items[0];
+    if (a->rank == 0 || b->rank == 0) node_fail(node, STATUS_INVALID, "an operand is a scalar");
+    if (a->rank < 0 || b->rank < 0) return;
+    dim_unify(node, a->dims[a->rank - 1], b->dims[b->rank == 1 ? 0 : b->rank - 2], "the inner dimension");
+    Shape left = batch_of(a), right = batch_of(b);
+    y->shape = shape_broadcast(node, &left, &right);
+    if (a->rank > 1) y->shape.dims[y->shape.rank++] = a->dims[a->rank - 2];
+    if (b->rank > 1) y->shape.dims[y->shape.rank++] = b->dims[b->rank - 1];
+}
+
+/* The batch dimensions of a MatMul, with the strides of a and b, merged where both allow it. */
+typedef struct {
+    int rank;
+    int64_t extent[MAX_RANK], a[MAX_RANK], b[MAX_RANK];
+} Batch;
+
+/* Adds a dimension inside those that are there. */
+static void batch_add(Batch *batch, int64_t extent, int64_t a, int64_t b) {
+    int last = batch->rank - 1;
+    if (extent == 1) return;
+    if (last >= 0 && batch->a[last] == a * extent && batch->b[last] == b * extent) {
+        batch->extent[last] *= extent;
+        batch->a[last] = a, batch->b[last] = b;
+        return;
+    }
+    batch->extent[batch->rank] = extent;
+    batch->a[batch->rank] = a, batch->b[batch->rank++] = b;
+}
+
+static Batch batch_read(const Shape *a, const Shape *b, int64_t a_matrix, int64_t b_matrix) {
+    Shape left = batch_of(a), right = batch_of(b);
+    int rank = left.rank > right.rank ? left.rank : right.rank;
+    int64_t a_strides[MAX_RANK], b_strides[MAX_RANK];
+    strides_broadcast(&left, rank, a_strides);
+    strides_broadcast(&right, rank, b_strides);
+    Batch batch = {0};
+    for (int i = 0; i < rank; i++) {
+        int from_left = i - (rank - left.rank), from_right = i - (rank - right.rank);
+        int64_t extent = from_left < 0 ? 1 : left.dims[from_left].size;
+        if (from_right >= 0 && extent == 1) extent = right.dims[from_right].size;
+        batch_add(&batch, extent, a_strides[i] * a_matrix, b_strides[i] * b_matrix);
+    }
+    return batch;
+}
+
+/* One step for each index of all batch dimensions but the last, which the kernel loops over. */
+static void emit_batches(Program *program, Product product, const Batch *batch, int level) {
+    if (level >= batch->rank - 1) {
+        if (batch->rank > 0) {
+            product.batch = batch->extent[level];
+            product.a_batch = batch->a[level], product.b_batch = batch->b[level];
+        }
+        emit_product(program, &product);
+        return;
+    }
+    int64_t inside = product.m * product.n;
+    for (int i = level + 1; i < batch->rank; i++) inside *= batch->extent[i];
+    Product one = product;
+    for (int64_t i = 0; i < batch->extent[level]; i++) {
+        emit_batches(program, one, batch, level + 1);
+        one.a_offset += batch->a[level], one.b_offset += batch->b[level], one.y_offset += inside;
+    }
+}
+
+static void lower_matmul(Program *program, Node *node) {
+    const Value *a = node->inputs.items[0], *b = node->inputs.items[1];
+    int64_t k = a->shape.dims[a->shape.rank - 1].size;
+    int64_t m = a->shape.rank == 1 ? 1 : a->shape.dims[a->shape.rank - 2].size;
+    int64_t n = b->shape.rank == 1 ? 1 : b->shape.dims[b->shape.rank - 1].size;
+    Product product = {.a = a,
+                       .b = b,
+                       .y = node->outputs.items[0],
+                       .batch = 1,
+                       .m = m,
+                       .k = k,
+                       .n = n,
+                       .a_m = k,
+                       .a_k = 1,
+                       .b_k = n,
+                       .b_n = 1,
+                       .alpha = 1};
+    Batch batch = batch_read(&a->shape, &b->shape, m * k, k * n);
+    if (batch.rank == 1 && batch.b[0] == 0 && batch.a[0] == m * k) { /* one b for all: their rows are one matrix */
+        product.m *= batch.extent[0];
+        batch.rank = 0;
+    }
+    settle_strides(&product);
+    emit_batches(program, product, &batch, 0);
+}
+
+const Op OPS_gemm[] = {
+    {.name = "Gemm",
+     .versions = {7, 9, 11, 13},
+     .inputs = "A:T B:T C:T?",
+     .outputs = "Y:T",
+     .types = "T: floats int32 int64 uint32 uint64",
+     .attributes = "alpha:float=1 beta:float=1 transA:int=0 transB:int=0",
+     .infer = infer_gemm,
+     .lower = lower_gemm},
+    {.name = "MatMul",
+     .versions = {1, 9, 13},
+     .inputs = "A:T B:T",
+     .outputs = "Y:T",
+     .types = "T: floats int32 int64 uint32 uint64",
+     .infer = infer_matmul,
+     .lower = lower_matmul},
+    {0},
+};

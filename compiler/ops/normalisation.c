@@ -1,0 +1,340 @@
+/* Normalisation: BatchNormalization (for inference), LayerNormalization, InstanceNormalization, GroupNormalization,
+ * RMSNormalization, LpNormalization, MeanVarianceNormalization, LRN. */
+#include "ops/op.h"
+
+/* A value as a buffer of a type and of the shape dims, converted and broadcast in scratch memory where it is not so. */
+static Buffer *spread(Program *program, const Value *value, Type type, int rank, const Dim *dims) {
+    Shape shape = {.rank = rank};
+    for (int i = 0; i < rank; i++) shape.dims[i] = dims[i];
+    if (value->type == type && shape_count(&value->shape) == shape_count(&shape)) return program_buffer(program, value);
+    int64_t extents[MAX_RANK], strides[MAX_RANK];
+    for (int i = 0; i < rank; i++) extents[i] = dims[i].size;
+    Buffer *buffer = program_scratch(program, type, shape_count(&shape));
+    Loop *loop = step_loop(program, rank, extents);
+    strides_broadcast(&value->shape, rank, strides);
+    loop_cast(loop, loop_input(loop, program_buffer(program, value), 0, strides), type);
+    strides_of(&shape, strides);
+    loop_output(loop, buffer, 0, strides);
+    loop_simplify(loop);
+    return buffer;
+}
+
+/* Input i has to be a vector with an element for each of something. */
+static void check_vector(const Node *node, int i, Dim length) {
+    const Value *value = node_input(node, i);
+    if (value == NULL || value->shape.rank < 0) return;
+    if (value->shape.rank != 1)
+        node_fail(node, STATUS_INVALID, "input %d has %d dimensions, expected 1", i, value->shape.rank);
+    dim_unify(node, value->shape.dims[0], length, "the number of channels");
+}
+
+/* Input 0 has to be [N][C][...]. Returns C. */
+static Dim channels_of(const Node *node, int least) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    if (x->rank < 0) return (Dim){-1, NULL};
+    if (x->rank < least)
+        node_fail(node, STATUS_INVALID, "the input has %d dimension%s, expected at least %d", x->rank,
+                  x->rank == 1 ? "" : "s", least);
+    return x->rank < 2 ? dim_known(1) : x->dims[1];
+}
+
+static Step *channel_step(Program *program, const Node *node, const char *kernel) {
+    const Value *x = node->inputs.items[0];
+    int rank = x->shape.rank;
+    Step *step = step_kernel(program, kernel, x->type);
+    step_value(program, step, "x", x);
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_size(step, "N", rank < 1 ? 1 : x->shape.dims[0].size);
+    step_size(step, "C", channels_of(node, 1).size);
+    step_size(step, "SIZE", rank < 2 ? 1 : shape_product(&x->shape, 2, rank));
+    return step;
+}
+
+static void infer_batch(Node *node) {
+    if (attr_int(node, "training_mode") != 0) node_fail(node, STATUS_UNSUPPORTED, "training_mode is not supported");
+    if (attr_int(node, "spatial") == 0) node_fail(node, STATUS_UNSUPPORTED, "spatial=0 is not supported");
+    for (int i = 1; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL)
+            node_fail(node, STATUS_UNSUPPORTED, "outputs of training are not supported");
+    Dim channels = channels_of(node, 1);
+    for (int i = 1; i < 5; i++) check_vector(node, i, channels);
+    infer_same(node);
+}
+
+static void lower_batch(Program *program, Node *node) {
+    static const char *const names[] = {NULL, "scale", "bias", "mean", "variance"};
+    Type type = node->inputs.items[0]->type;
+    Dim channels = channels_of(node, 1);
+    Buffer *vectors[5];
+    for (int i = 1; i < 5; i++) vectors[i] = spread(program, node->inputs.items[i], type, 1, &channels);
+    Step *step = channel_step(program, node, "batch_normalization");
+    for (int i = 1; i < 5; i++) step_buffer(step, names[i], vectors[i], 0);
+    step_number(step, "epsilon", (double)attr_float(node, "epsilon"));
+}
+
+static void infer_instance(Node *node) {
+    Dim channels = channels_of(node, 2);
+    check_vector(node, 1, channels);
+    check_vector(node, 2, channels);
+    infer_same(node);
+}
+
+static void lower_group_step(Program *program, const Node *node, int64_t groups, int64_t per) {
+    Step *step = channel_step(program, node, "group_normalization");
+    step_value(program, step, "scale", node->inputs.items[1]);
+    step_value(program, step, "bias", node->inputs.items[2]);
+    step_number(step, "epsilon", (double)attr_float(node, "epsilon"));
+    step_size(step, "G", groups), step_size(step, "PER", per);
+}
+
+static void lower_instance(Program *program, Node *node) {
+    lower_group_step(program, node, channels_of(node, 2).size, 1);
+}
+
+static void infer_group(Node *node) {
+    int64_t groups = attr_int(node, "num_groups");
+    Dim channels = channels_of(node, 2);
+    if (groups < 1) node_fail(node, STATUS_INVALID, "num_groups is %lld", (long long)groups);
+    if (channels.size >= 0 && channels.size % groups != 0)
+        node_fail(node, STATUS_INVALID, "%lld channels do not divide into %lld groups", (long long)channels.size,
+                  (long long)groups);
+    for (int i = 1; i < 3; i++) check_vector(node, i, node->version < 21 ? dim_known(groups) : channels);
+    infer_same(node);
+}
+
+/* Version 18 has scale and bias for each group, version 21 for each channel. */
+static void lower_group(Program *program, Node *node) {
+    int64_t groups = attr_int(node, "num_groups"), channels = channels_of(node, 2).size;
+    lower_group_step(program, node, groups, node->version < 21 ? channels / groups : 1);
+}
+
+/* The first axis that is normalised, checked, and that inputs 1 and 2 broadcast to the dimensions from there on. */
+static int first_axis(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    int axis = node_axis(node, attr_int(node, "axis"), x->rank);
+    for (int i = 1; i < node->inputs.count; i++) {
+        const Value *value = node->inputs.items[i];
+        if (value == NULL || value->shape.rank < 0) continue;
+        for (int from_end = 1; from_end <= value->shape.rank; from_end++) {
+            Dim own = value->shape.dims[value->shape.rank - from_end];
+            Dim of = from_end > x->rank ? dim_known(1) : x->dims[x->rank - from_end];
+            if (own.size < 0 || own.size == 1) continue;
+            if (of.size >= 0 && own.size != of.size)
+                node_fail(node, STATUS_INVALID, "input %d has the shape %s, which does not broadcast to %s", i,
+                          shape_text(node->graph->arena, &value->shape), shape_text(node->graph->arena, x));
+            if (from_end > x->rank - axis)
+                node_fail(node, STATUS_UNSUPPORTED, "input %d extends beyond the normalised dimensions", i);
+        }
+    }
+    return axis;
+}
+
+static void check_stash(const Node *node) {
+    int64_t type = attr_int(node, "stash_type");
+    if (type != TYPE_FLOAT && type != TYPE_DOUBLE)
+        node_fail(node, STATUS_UNSUPPORTED, "stash_type %lld is not supported", (long long)type);
+}
+
+static void infer_layer(Node *node) {
+    check_stash(node);
+    infer_same(node);
+    const Shape *x = &node->inputs.items[0]->shape;
+    int axis = x->rank < 0 ? 0 : first_axis(node);
+    Shape statistics = *x;
+    for (int i = axis; i < x->rank; i++) statistics.dims[i] = dim_known(1);
+    for (int i = 1; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL) node->outputs.items[i]->shape = statistics;
+}
+
+/* Input i, scale or bias, with an element for each one of a row; NULL where it is left out. */
+static Buffer *row_vector(Program *program, const Node *node, int i, Type type) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    int axis = first_axis(node);
+    const Value *value = node_input(node, i);
+    return value == NULL ? NULL : spread(program, value, type, x->rank - axis, x->dims + axis);
+}
+
+static void give_rows(Step *step, const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    int axis = first_axis(node);
+    step_number(step, "epsilon", (double)attr_float(node, "epsilon"));
+    step_size(step, "ROWS", shape_product(x, 0, axis));
+    step_size(step, "N", shape_product(x, axis, x->rank));
+}
+
+static void lower_layer(Program *program, Node *node) {
+    const Value *x = node->inputs.items[0];
+    Buffer *scale = row_vector(program, node, 1, x->type), *bias = row_vector(program, node, 2, x->type);
+    Step *step = step_kernel(program, "layer_normalization", x->type);
+    step_value(program, step, "x", x);
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_buffer(step, "scale", scale, 0);
+    step_buffer(step, "bias", bias, 0);
+    step_value(program, step, "mean", node_output(node, 1));
+    step_value(program, step, "deviation", node_output(node, 2));
+    give_rows(step, node);
+}
+
+static void infer_rms(Node *node) {
+    check_stash(node);
+    infer_same(node);
+    if (node->inputs.items[0]->shape.rank >= 0) first_axis(node);
+}
+
+/* Where x and scale have different types the work is done in the type that both are computed in. */
+static void lower_rms(Program *program, Node *node) {
+    const Value *x = node->inputs.items[0], *y = node->outputs.items[0];
+    bool mixed = x->type != y->type;
+    Type compute = x->type == TYPE_DOUBLE || y->type == TYPE_DOUBLE ? TYPE_DOUBLE : TYPE_FLOAT;
+    Type type = mixed ? compute : x->type;
+    Buffer *from = spread(program, x, type, x->shape.rank, x->shape.dims);
+    Buffer *scale = row_vector(program, node, 1, type);
+    Buffer *to = y->type == type ? program_buffer(program, y) : program_scratch(program, type, shape_count(&y->shape));
+    Step *step = step_kernel(program, "rms_normalization", type);
+    step_buffer(step, "x", from, 0), step_buffer(step, "y", to, 0), step_buffer(step, "scale", scale, 0);
+    give_rows(step, node);
+    if (y->type == type) return;
+    int64_t count = shape_count(&y->shape);
+    Loop *loop = step_loop(program, 1, &count);
+    loop_cast(loop, loop_input(loop, to, 0, (int64_t[]){1}), y->type);
+    loop_output(loop, program_buffer(program, y), 0, (int64_t[]){1});
+}
+
+static void infer_lp(Node *node) {
+    int64_t p = attr_int(node, "p");
+    if (p != 1 && p != 2) node_fail(node, STATUS_INVALID, "p is %lld, expected 1 or 2", (long long)p);
+    infer_same(node);
+    int rank = node->inputs.items[0]->shape.rank;
+    if (rank >= 0) node_axis(node, attr_int(node, "axis"), rank);
+}
+
+static void lower_lp(Program *program, Node *node) {
+    const Value *x = node->inputs.items[0];
+    int rank = x->shape.rank, axis = node_axis(node, attr_int(node, "axis"), rank);
+    Step *step = step_kernel(program, "lp_normalization", x->type);
+    step_value(program, step, "x", x);
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_size(step, "P", attr_int(node, "p"));
+    step_size(step, "OUTER", shape_product(&x->shape, 0, axis));
+    step_size(step, "N", x->shape.dims[axis].size);
+    step_size(step, "INNER", shape_product(&x->shape, axis + 1, rank));
+}
+
+/* The dimensions of MeanVarianceNormalization, as bits. */
+static unsigned normalised_axes(const Node *node, int rank) {
+    static const int64_t preset[] = {0, 2, 3};
+    int count;
+    const int64_t *axes = attr_ints(node, "axes", &count);
+    if (axes == NULL) axes = preset, count = 3;
+    unsigned bits = 0;
+    for (int i = 0; i < count; i++) bits |= 1u << node_axis(node, axes[i], rank);
+    return bits;
+}
+
+static void infer_mean_variance(Node *node) {
+    infer_same(node);
+    int rank = node->inputs.items[0]->shape.rank;
+    if (rank >= 0) normalised_axes(node, rank);
+}
+
+/* Neighbouring dimensions of one sort are one; the kernel takes kept and normalised ones in turns. */
+static void lower_mean_variance(Program *program, Node *node) {
+    static const char *const names[] = {"K0", "A0", "K1", "A1", "K2"};
+    const Value *x = node->inputs.items[0];
+    unsigned axes = normalised_axes(node, x->shape.rank);
+    int64_t sizes[5] = {1, 1, 1, 1, 1};
+    int at = 0;
+    for (int i = 0; i < x->shape.rank; i++) {
+        if (x->shape.dims[i].size == 1) continue;
+        if ((axes >> i & 1) != (unsigned)(at % 2)) at++;
+        if (at > 4) node_fail(node, STATUS_UNSUPPORTED, "axes in so many places are not supported");
+        sizes[at] *= x->shape.dims[i].size;
+    }
+    Step *step = step_kernel(program, "mean_variance_normalization", x->type);
+    step_value(program, step, "x", x);
+    step_value(program, step, "y", node->outputs.items[0]);
+    for (int i = 0; i < 5; i++) step_size(step, names[i], sizes[i]);
+}
+
+static void infer_lrn(Node *node) {
+    int64_t size = attr_int(node, "size");
+    if (size < 1) node_fail(node, STATUS_INVALID, "size is %lld", (long long)size);
+    channels_of(node, 2);
+    infer_same(node);
+}
+
+static void lower_lrn(Program *program, Node *node) {
+    Step *step = channel_step(program, node, "local_response_normalization");
+    step_number(step, "alpha", (double)attr_float(node, "alpha"));
+    step_number(step, "beta", (double)attr_float(node, "beta"));
+    step_number(step, "bias", (double)attr_float(node, "bias"));
+    step_size(step, "WIDTH", attr_int(node, "size"));
+}
+
+const Op OPS_normalisation[] = {
+    {.name = "BatchNormalization",
+     .versions = {7, 9, 14, 15},
+     .inputs = "X:T scale:T1 B:T1 input_mean:T2 input_var:T2",
+     .outputs = "Y:T running_mean:T2? running_var:T2? saved_mean:T2? saved_var:T2?",
+     .types = "T: floats; T1: floats; T2: floats",
+     .attributes = "epsilon:float=1e-5 momentum:float=0.9 spatial:int=1 training_mode:int=0",
+     .infer = infer_batch,
+     .lower = lower_batch},
+    {.name = "InstanceNormalization",
+     .versions = {6, 22},
+     .inputs = "input:T scale:T B:T",
+     .outputs = "output:T",
+     .types = "T: floats",
+     .attributes = "epsilon:float=1e-5",
+     .infer = infer_instance,
+     .lower = lower_instance},
+    {.name = "GroupNormalization",
+     .versions = {18, 21},
+     .inputs = "X:T scale:T bias:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "epsilon:float=1e-5 num_groups:int! stash_type:int=1",
+     .infer = infer_group,
+     .lower = lower_group},
+    {.name = "LayerNormalization",
+     .versions = {17},
+     .inputs = "X:T Scale:T B:T?",
+     .outputs = "Y:T Mean:float? InvStdDev:float?",
+     .types = "T: floats",
+     .attributes = "axis:int=-1 epsilon:float=1e-5 stash_type:int=1",
+     .infer = infer_layer,
+     .lower = lower_layer},
+    {.name = "RMSNormalization",
+     .versions = {23},
+     .inputs = "X:T scale:S",
+     .outputs = "Y:S",
+     .types = "T: floats; S: floats",
+     .attributes = "axis:int=-1 epsilon:float=1e-5 stash_type:int=1",
+     .infer = infer_rms,
+     .lower = lower_rms},
+    {.name = "LpNormalization",
+     .versions = {1, 22},
+     .inputs = "input:T",
+     .outputs = "output:T",
+     .types = "T: floats",
+     .attributes = "axis:int=-1 p:int=2",
+     .infer = infer_lp,
+     .lower = lower_lp},
+    {.name = "MeanVarianceNormalization",
+     .versions = {9, 13},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "axes:ints",
+     .infer = infer_mean_variance,
+     .lower = lower_mean_variance},
+    {.name = "LRN",
+     .versions = {1, 13},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "alpha:float=0.0001 beta:float=0.75 bias:float=1 size:int!",
+     .infer = infer_lrn,
+     .lower = lower_lrn},
+    {0},
+};

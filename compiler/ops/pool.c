@@ -1,0 +1,189 @@
+/* Pools: MaxPool, AveragePool and LpPool in one to three dimensions, and their global forms.
+ * A window is a box, so that a pool in three dimensions is one over rows and columns, then one over planes. */
+#include "ops/window.h"
+
+#include <math.h>
+#include <string.h>
+
+static Window pool_window(const Node *node) {
+    const Shape *input = &node->inputs.items[0]->shape;
+    int64_t kernel[MAX_SPATIAL];
+    window_check_rank(node, input);
+    window_numbers(node, "kernel_shape", input->rank - 2, kernel);
+    return window_read(node, input, kernel);
+}
+
+static void infer_pool(Node *node) {
+    const Shape *input = &node->inputs.items[0]->shape;
+    if (input->rank < 0) return;
+    Window window = pool_window(node);
+    for (int i = 0; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL)
+            node->outputs.items[i]->shape = window_shape(&window, input->dims[0], input->dims[1]);
+}
+
+/* One call of a pool's kernel, on maps of two dimensions. */
+typedef struct {
+    const char *kernel;
+    Buffer *x, *y;
+    int64_t channels;
+    WindowDim h, w;
+} Planar;
+
+static Step *pool_step(Program *program, Type type, const Planar *pool) {
+    Step *step = step_kernel(program, pool->kernel, type);
+    const WindowDim *h = &pool->h, *w = &pool->w;
+    step_buffer(step, "x", pool->x, 0), step_buffer(step, "y", pool->y, 0);
+    step_size(step, "C", pool->channels);
+    step_size(step, "H", h->input), step_size(step, "W", w->input);
+    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
+    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
+    step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
+    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
+    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+    return step;
+}
+
+/* Lowers a pool with one or two such calls; finish() gives the parameters that only its kernel has. */
+static void lower_windows(Program *program, const Node *node, const char *kernel,
+                          void (*finish)(Program *program, Step *step, const Node *node, const Planar *pool)) {
+    const Value *x = node->inputs.items[0], *y = node->outputs.items[0];
+    Window window = pool_window(node);
+    int64_t channels = x->shape.dims[0].size * x->shape.dims[1].size;
+    Planar pool = {kernel,   program_buffer(program, x), program_buffer(program, y),
+                   channels, window_dim(&window, 2, 0),  window_dim(&window, 2, 1)};
+    if (window.rank == 3) {
+        const WindowDim *d = &window.dims[0], *h = &window.dims[1], *w = &window.dims[2];
+        int64_t between[] = {channels, d->input, h->output, w->output};
+        Shape shape = shape_of(4, between);
+        Planar inside = {kernel, pool.x, program_scratch(program, x->type, shape_count(&shape)), channels * d->input,
+                         *h,     *w};
+        finish(program, pool_step(program, x->type, &inside), node, &inside);
+        int64_t size = h->output * w->output;
+        pool.x = inside.y, pool.h = *d;
+        pool.w = (WindowDim){.input = size, .output = size, .kernel = 1, .stride = 1, .dilation = 1};
+    }
+    finish(program, pool_step(program, x->type, &pool), node, &pool);
+}
+
+static double lowest(Type type) { return type_is_float(type) ? -INFINITY : type == TYPE_INT8 ? -128 : 0; }
+
+static void finish_max(Program *program, Step *step, const Node *node, const Planar *pool) {
+    (void)pool;
+    const Value *indices = node_output(node, 1);
+    step_number(step, "lowest", lowest(node->inputs.items[0]->type));
+    if (indices == NULL) return;
+    step_value(program, step, "indices", indices);
+    step_size(step, "COLUMN_MAJOR", attr_int(node, "storage_order") != 0);
+}
+
+static void lower_max_pool(Program *program, Node *node) {
+    bool indices = node_output(node, 1) != NULL;
+    if (indices && node->inputs.items[0]->shape.rank == 5)
+        node_fail(node, STATUS_UNSUPPORTED, "Indices are not supported in three dimensions");
+    lower_windows(program, node, indices ? "max_pool_indices" : "max_pool", finish_max);
+}
+
+static void finish_average(Program *program, Step *step, const Node *node, const Planar *pool) {
+    (void)program;
+    step_size(step, "COUNT_PADS", attr_int(node, "count_include_pad") != 0);
+    step_size(step, "EH", pool->h.input + pool->h.after);
+    step_size(step, "EW", pool->w.input + pool->w.after);
+}
+
+static void lower_average_pool(Program *program, Node *node) {
+    lower_windows(program, node, "average_pool", finish_average);
+}
+
+/* The p of a norm. */
+static int64_t norm_of(const Node *node) {
+    int64_t p = attr_int(node, "p");
+    if (p < 1) node_fail(node, STATUS_INVALID, "p is %lld", (long long)p);
+    return p;
+}
+
+static void finish_norm(Program *program, Step *step, const Node *node, const Planar *pool) {
+    (void)program, (void)pool;
+    step_size(step, "P", norm_of(node));
+}
+
+static void lower_norm_pool(Program *program, Node *node) { lower_windows(program, node, "norm_pool", finish_norm); }
+
+static void infer_global(Node *node) {
+    const Shape *input = &node->inputs.items[0]->shape;
+    if (input->rank < 0) return;
+    if (input->rank < 2)
+        node_fail(node, STATUS_INVALID, "the input has %d dimensions, expected at least 2", input->rank);
+    Shape *output = &node->outputs.items[0]->shape;
+    *output = *input;
+    for (int i = 2; i < output->rank; i++) output->dims[i] = dim_known(1);
+}
+
+static Step *global_step(Program *program, const Node *node, const char *kernel) {
+    const Value *x = node->inputs.items[0];
+    Step *step = step_kernel(program, kernel, x->type);
+    step_value(program, step, "x", x);
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_size(step, "C", shape_product(&x->shape, 0, 2));
+    step_size(step, "SIZE", shape_product(&x->shape, 2, x->shape.rank));
+    return step;
+}
+
+static void lower_global_average(Program *program, Node *node) { global_step(program, node, "global_average_pool"); }
+static void lower_global_max(Program *program, Node *node) { global_step(program, node, "global_max_pool"); }
+static void lower_global_norm(Program *program, Node *node) {
+    step_size(global_step(program, node, "global_norm_pool"), "P", norm_of(node));
+}
+
+const Op OPS_pool[] = {
+    {.name = "MaxPool",
+     .versions = {1, 8, 10, 11, 12, 22},
+     .inputs = "X:T",
+     .outputs = "Y:T Indices:int64?",
+     .types = "T: floats int8 uint8",
+     .attributes = "auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints kernel_shape:ints! pads:ints "
+                   "storage_order:int=0 strides:ints",
+     .infer = infer_pool,
+     .lower = lower_max_pool},
+    {.name = "AveragePool",
+     .versions = {7, 10, 11, 19, 22},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 dilations:ints kernel_shape:ints! "
+                   "pads:ints strides:ints",
+     .infer = infer_pool,
+     .lower = lower_average_pool},
+    {.name = "LpPool",
+     .versions = {2, 11, 18, 22},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes =
+         "auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints kernel_shape:ints! p:int=2 pads:ints strides:ints",
+     .infer = infer_pool,
+     .lower = lower_norm_pool},
+    {.name = "GlobalAveragePool",
+     .versions = {1, 22},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .infer = infer_global,
+     .lower = lower_global_average},
+    {.name = "GlobalMaxPool",
+     .versions = {1, 22},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .infer = infer_global,
+     .lower = lower_global_max},
+    {.name = "GlobalLpPool",
+     .versions = {2, 22},
+     .inputs = "X:T",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "p:int=2",
+     .infer = infer_global,
+     .lower = lower_global_norm},
+    {0},
+};

@@ -1,0 +1,122 @@
+/* Windows: reading the attributes of convolutions and pools, and the arithmetic of their output sizes.
+ * Their bounds keep every position that a kernel computes, be it past the last output, within an int. */
+#include "ops/window.h"
+
+#include <string.h>
+
+static const int64_t MOST_NUMBER = 1 << 24; /* of a stride, dilation or pad */
+static const int64_t MOST_EXTENT = 1 << 30; /* of a kernel with its dilation, or an input with its pads */
+
+static _Noreturn void fail_large(const Node *node, const char *what, int64_t size) {
+    node_fail(node, STATUS_UNSUPPORTED, "%s of %lld is more than generated code can count", what, (long long)size);
+}
+
+void window_check_rank(const Node *node, const Shape *input) {
+    if (input->rank < 3)
+        node_fail(node, STATUS_INVALID, "the input has %d dimension%s, expected at least 3", input->rank,
+                  input->rank == 1 ? "" : "s");
+    if (input->rank > 2 + MAX_SPATIAL)
+        node_fail(node, STATUS_UNSUPPORTED, "%d spatial dimensions; at most %d are supported", input->rank - 2,
+                  MAX_SPATIAL);
+}
+
+void window_numbers(const Node *node, const char *attribute, int rank, int64_t *numbers) {
+    int count;
+    const int64_t *given = attr_ints(node, attribute, &count);
+    if (given != NULL && count != rank)
+        node_fail(node, STATUS_INVALID, "attribute %s has %d numbers for %d spatial dimension%s", attribute, count,
+                  rank, rank == 1 ? "" : "s");
+    for (int i = 0; i < rank; i++) {
+        numbers[i] = given == NULL ? 1 : given[i];
+        if (numbers[i] < 1)
+            node_fail(node, STATUS_INVALID, "attribute %s holds %lld", attribute, (long long)numbers[i]);
+        if (numbers[i] > MOST_NUMBER) fail_large(node, attribute, numbers[i]);
+    }
+}
+
+static void read_pads(const Node *node, Window *window) {
+    int count;
+    const int64_t *pads = attr_ints(node, "pads", &count);
+    if (pads == NULL) return;
+    if (count != 2 * window->rank)
+        node_fail(node, STATUS_INVALID, "attribute pads has %d numbers, expected %d", count, 2 * window->rank);
+    for (int i = 0; i < count; i++) {
+        if (pads[i] < 0) node_fail(node, STATUS_INVALID, "attribute pads holds %lld", (long long)pads[i]);
+        if (pads[i] > MOST_NUMBER) fail_large(node, "a pad", pads[i]);
+        WindowDim *dim = &window->dims[i % window->rank];
+        if (i < window->rank) dim->before = pads[i];
+        else dim->after = pads[i];
+    }
+}
+
+/* How much of the input one output reads, from its first to its last element. */
+static int64_t extent(const Node *node, const WindowDim *dim) {
+    if (dim->kernel > MOST_NUMBER) fail_large(node, "a kernel", dim->kernel);
+    int64_t span = (dim->kernel - 1) * dim->dilation + 1;
+    if (span > MOST_EXTENT) fail_large(node, "a dilated kernel", span);
+    if (dim->input > MOST_EXTENT) fail_large(node, "a dimension", dim->input);
+    return span;
+}
+
+/* SAME_UPPER and SAME_LOWER: as many outputs as strides begin in the input; an odd pad is at the end, or the start. */
+static void pad_same(const Node *node, WindowDim *dim, bool upper) {
+    if (dim->input < 0) return;
+    dim->output = (dim->input + dim->stride - 1) / dim->stride;
+    int64_t pad = (dim->output - 1) * dim->stride + extent(node, dim) - dim->input;
+    if (pad < 0) pad = 0;
+    dim->before = upper ? pad / 2 : pad - pad / 2;
+    dim->after = pad - dim->before;
+}
+
+/* Explicit pads. With ceil_mode a last window may hang over, but has to begin in the input or the pads before it. */
+static void count_outputs(const Node *node, WindowDim *dim, bool ceil_mode) {
+    if (dim->input < 0) return;
+    int64_t slack = dim->input + dim->before + dim->after - extent(node, dim);
+    if (slack < 0)
+        node_fail(node, STATUS_INVALID, "the kernel spans %lld, more than the input of %lld with its pads",
+                  (long long)extent(node, dim), (long long)dim->input);
+    dim->output = slack / dim->stride + 1;
+    if (ceil_mode && slack % dim->stride != 0 && dim->output * dim->stride < dim->input + dim->before) dim->output++;
+}
+
+static bool has_ceil_mode(const Node *node) {
+    const Attribute *attribute = node_attribute(node, "ceil_mode");
+    return attribute != NULL && attribute->integer != 0;
+}
+
+Window window_read(const Node *node, const Shape *input, const int64_t *kernel) {
+    window_check_rank(node, input);
+    Window window = {.rank = input->rank - 2};
+    int64_t strides[MAX_SPATIAL], dilations[MAX_SPATIAL];
+    window_numbers(node, "strides", window.rank, strides);
+    window_numbers(node, "dilations", window.rank, dilations);
+    for (int i = 0; i < window.rank; i++)
+        window.dims[i] = (WindowDim){.input = input->dims[i + 2].size,
+                                     .output = -1,
+                                     .kernel = kernel[i],
+                                     .stride = strides[i],
+                                     .dilation = dilations[i]};
+    const char *auto_pad = attr_string(node, "auto_pad");
+    bool upper = strcmp(auto_pad, "SAME_UPPER") == 0, lower = strcmp(auto_pad, "SAME_LOWER") == 0;
+    bool explicit_pads = strcmp(auto_pad, "NOTSET") == 0 || auto_pad[0] == '\0';
+    if (!upper && !lower && !explicit_pads && strcmp(auto_pad, "VALID") != 0)
+        node_fail(node, STATUS_INVALID, "auto_pad is %s", quoted(auto_pad));
+    if (explicit_pads) read_pads(node, &window);
+    for (int i = 0; i < window.rank; i++) {
+        if (upper || lower) pad_same(node, &window.dims[i], upper);
+        else count_outputs(node, &window.dims[i], has_ceil_mode(node));
+    }
+    return window;
+}
+
+Shape window_shape(const Window *window, Dim batch, Dim channels) {
+    Shape shape = {.rank = window->rank + 2, .dims = {batch, channels}};
+    for (int i = 0; i < window->rank; i++) shape.dims[i + 2] = dim_known(window->dims[i].output);
+    return shape;
+}
+
+WindowDim window_dim(const Window *window, int rank, int i) {
+    int lead = rank - window->rank;
+    if (i >= lead) return window->dims[i - lead];
+    return (WindowDim){.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1};
+}

@@ -1,0 +1,171 @@
+/* Normalisation: maps and rows brought to zero mean and unit variance, or to unit norm, then scaled and shifted.
+ * Means and variances are taken in two passes over 16 partial sums: no cancellation, and little rounding. */
+#include "runtime/kernel.h"
+
+/* BatchNormalization with the statistics of training: y = (x - mean) / sqrt(variance + epsilon) * scale + bias.
+ * x, y [N][C][SIZE]   scale, bias, mean, variance [C]
+ * name: batch_normalization_{C}_{SIZE}
+ * types: floats */
+KERNEL void batch_normalization(const T *restrict x, const T *restrict scale, const T *restrict bias,
+                                const T *restrict mean, const T *restrict variance, T *restrict y, const A epsilon,
+                                const int N, const int C, const int SIZE) {
+    for (int n = 0; n < N; n++)
+        for (int c = 0; c < C; c++) {
+            const A factor = LOAD(scale[c]) / F(sqrt)(LOAD(variance[c]) + epsilon);
+            const A middle = LOAD(mean[c]), shift = LOAD(bias[c]);
+            for (int i = 0; i < SIZE; i++) {
+                OUT(y, (n * C + c) * SIZE + i, (LOAD(x[(n * C + c) * SIZE + i]) - middle) * factor + shift);
+            }
+        }
+}
+
+/* LayerNormalization: each row to zero mean and unit variance, then scaled and shifted element by element.
+ * x, y [ROWS][N]   scale [N]   bias [N] or NULL
+ * mean, deviation [ROWS] or NULL: the means and 1 / sqrt(variance + epsilon)
+ * name: layer_normalization_{ROWS}_{N}
+ * types: floats */
+KERNEL void layer_normalization(const T *restrict x, const T *restrict scale, const T *restrict bias, T *restrict y,
+                                float *restrict mean, float *restrict deviation, const A epsilon, const int ROWS,
+                                const int N) {
+    for (int r = 0; r < ROWS; r++) {
+        const T *const row = x + r * N;
+        A sum[16] = {0}, square[16] = {0};
+        for (int i = 0; i < N / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) sum[j] += LOAD(row[i + j]);
+        for (int i = N / 16 * 16; i < N; i++) sum[i % 16] += LOAD(row[i]);
+        const A middle = F(sum16)(sum) / (A)N;
+        for (int i = 0; i < N / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) {
+                const A distance = LOAD(row[i + j]) - middle;
+                square[j] += distance * distance;
+            }
+        for (int i = N / 16 * 16; i < N; i++) square[i % 16] += (LOAD(row[i]) - middle) * (LOAD(row[i]) - middle);
+        const A inverse = 1 / F(sqrt)(F(sum16)(square) / (A)N + epsilon);
+        for (int i = 0; i < N; i++) {
+            const A shift = bias == NULL ? 0 : LOAD(bias[i]);
+            OUT(y, r * N + i, (LOAD(row[i]) - middle) * inverse * LOAD(scale[i]) + shift);
+        }
+        if (mean != NULL) mean[r] = (float)middle;
+        if (deviation != NULL) deviation[r] = (float)inverse;
+    }
+}
+
+/* GroupNormalization, and InstanceNormalization with G = C: the channels of each group together to zero mean and unit
+ * variance, then scaled and shifted. PER channels share a scale and a bias: 1, or all C / G of a group.
+ * x, y [N][C][SIZE]   scale, bias [C/PER]
+ * name: group_normalization_{G}_{C}_{SIZE}
+ * types: floats */
+KERNEL void group_normalization(const T *restrict x, const T *restrict scale, const T *restrict bias, T *restrict y,
+                                const A epsilon, const int N, const int C, const int SIZE, const int G, const int PER) {
+    const int count = C / G * SIZE;
+    for (int ng = 0; ng < N * G; ng++) {
+        const T *const group = x + ng * count;
+        A sum[16] = {0}, square[16] = {0};
+        for (int i = 0; i < count / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) sum[j] += LOAD(group[i + j]);
+        for (int i = count / 16 * 16; i < count; i++) sum[i % 16] += LOAD(group[i]);
+        const A middle = F(sum16)(sum) / (A)count;
+        for (int i = 0; i < count / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) {
+                const A distance = LOAD(group[i + j]) - middle;
+                square[j] += distance * distance;
+            }
+        for (int i = count / 16 * 16; i < count; i++)
+            square[i % 16] += (LOAD(group[i]) - middle) * (LOAD(group[i]) - middle);
+        const A inverse = 1 / F(sqrt)(F(sum16)(square) / (A)count + epsilon);
+        for (int c = 0; c < C / G; c++) {
+            const int at = (ng % G * (C / G) + c) / PER;
+            const A factor = inverse * LOAD(scale[at]), shift = LOAD(bias[at]);
+            for (int i = 0; i < SIZE; i++) {
+                OUT(y, ng * count + c * SIZE + i, (LOAD(group[c * SIZE + i]) - middle) * factor + shift);
+            }
+        }
+    }
+}
+
+/* RMSNormalization: each row divided by its root mean square, then scaled element by element.
+ * x, y [ROWS][N]   scale [N]
+ * name: rms_normalization_{ROWS}_{N}
+ * types: floats */
+KERNEL void rms_normalization(const T *restrict x, const T *restrict scale, T *restrict y, const A epsilon,
+                              const int ROWS, const int N) {
+    for (int r = 0; r < ROWS; r++) {
+        const T *const row = x + r * N;
+        A square[16] = {0};
+        for (int i = 0; i < N / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) square[j] += LOAD(row[i + j]) * LOAD(row[i + j]);
+        for (int i = N / 16 * 16; i < N; i++) square[i % 16] += LOAD(row[i]) * LOAD(row[i]);
+        const A inverse = 1 / F(sqrt)(F(sum16)(square) / (A)N + epsilon);
+        for (int i = 0; i < N; i++) {
+            OUT(y, r * N + i, LOAD(row[i]) * inverse * LOAD(scale[i]));
+        }
+    }
+}
+
+/* LpNormalization: divided by the P-norm (P is 1 or 2) over the axis of N. What has the norm 0 stays 0.
+ * x, y [OUTER][N][INNER]
+ * name: lp_normalization{P}_{OUTER}_{N}_{INNER}
+ * types: floats */
+KERNEL void lp_normalization(const T *restrict x, T *restrict y, const int P, const int OUTER, const int N,
+                             const int INNER) {
+    for (int o = 0; o < OUTER; o++)
+        for (int i = 0; i < INNER; i++) {
+            const int at = o * N * INNER + i;
+            A sum = 0;
+            for (int n = 0; n < N; n++) {
+                const A value = LOAD(x[at + n * INNER]);
+                sum += P == 1 ? F(fabs)(value) : value * value;
+            }
+            const A norm = P == 1 ? sum : F(sqrt)(sum);
+            for (int n = 0; n < N; n++) {
+                OUT(y, at + n * INNER, norm == 0 ? 0 : LOAD(x[at + n * INNER]) / norm);
+            }
+        }
+}
+
+/* MeanVarianceNormalization: zero mean and unit deviation over the dimensions A0 and A1, for each of the others.
+ * x, y [K0][A0][K1][A1][K2]
+ * name: mean_variance_normalization_{K0}_{A0}_{K1}_{A1}_{K2}
+ * types: floats */
+KERNEL void mean_variance_normalization(const T *restrict x, T *restrict y, const int K0, const int A0, const int K1,
+                                        const int A1, const int K2) {
+    for (int k0 = 0; k0 < K0; k0++)
+        for (int k1 = 0; k1 < K1; k1++)
+            for (int k2 = 0; k2 < K2; k2++) {
+                A sum = 0, square = 0;
+                for (int a0 = 0; a0 < A0; a0++)
+                    for (int a1 = 0; a1 < A1; a1++) sum += LOAD(x[(((k0 * A0 + a0) * K1 + k1) * A1 + a1) * K2 + k2]);
+                const A middle = sum / (A)(A0 * A1);
+                for (int a0 = 0; a0 < A0; a0++)
+                    for (int a1 = 0; a1 < A1; a1++) {
+                        const A distance = LOAD(x[(((k0 * A0 + a0) * K1 + k1) * A1 + a1) * K2 + k2]) - middle;
+                        square += distance * distance;
+                    }
+                const A deviation = F(sqrt)(square / (A)(A0 * A1)) + 1e-9;
+                for (int a0 = 0; a0 < A0; a0++)
+                    for (int a1 = 0; a1 < A1; a1++) {
+                        const int at = (((k0 * A0 + a0) * K1 + k1) * A1 + a1) * K2 + k2;
+                        OUT(y, at, (LOAD(x[at]) - middle) / deviation);
+                    }
+            }
+}
+
+/* LRN: y = x / (bias + alpha / WIDTH * the sum of squares over WIDTH neighbouring channels) ^ beta.
+ * x, y [N][C][SIZE]
+ * name: local_response_normalization_{C}_{SIZE}
+ * types: floats */
+KERNEL void local_response_normalization(const T *restrict x, T *restrict y, const A alpha, const A beta, const A bias,
+                                         const int WIDTH, const int N, const int C, const int SIZE) {
+    for (int n = 0; n < N; n++)
+        for (int c = 0; c < C; c++) {
+            const int before = (WIDTH - 1) / 2, after = WIDTH / 2;
+            const int from = c < before ? 0 : c - before, to = C - 1 - c < after ? C - 1 : c + after;
+            for (int i = 0; i < SIZE; i++) {
+                A square = 0;
+                for (int k = from; k <= to; k++)
+                    square += LOAD(x[(n * C + k) * SIZE + i]) * LOAD(x[(n * C + k) * SIZE + i]);
+                const A scale = F(pow)(bias + alpha / (A)WIDTH * square, beta);
+                OUT(y, (n * C + c) * SIZE + i, LOAD(x[(n * C + c) * SIZE + i]) / scale);
+            }
+        }
+}

@@ -1,0 +1,160 @@
+/* Pools over channels-first maps: windows reduced to their largest element, their mean or their norm.
+ * In all of them C counts the channels of the whole batch; SH, SW are strides, DH, DW dilations, and PH and PW the pads
+ * in front of the first row and column. */
+#include "runtime/kernel.h"
+
+/* MaxPool: the largest element of each window. A NaN in it is the result; a window of nothing but pads gives `lowest`.
+ * x [C][H][W]   y [C][OH][OW]
+ * name: max_pool{KH}x{KW}_{C}_{OH}x{OW}
+ * types: floats int8 uint8 */
+KERNEL void max_pool(const T *restrict x, T *restrict y, const A lowest, const int C, const int H, const int W,
+                     const int OH, const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
+                     const int DW, const int PH, const int PW) {
+    for (int c = 0; c < C; c++)
+        for (int oh = 0; oh < OH; oh++)
+            for (int ow = 0; ow < OW; ow++) {
+                A best = lowest;
+                for (int kh = 0; kh < KH; kh++) {
+                    const int h = oh * SH - PH + kh * DH;
+                    if (h < 0 || h >= H) continue;
+                    for (int kw = 0; kw < KW; kw++) {
+                        const int v = ow * SW - PW + kw * DW;
+                        if (v < 0 || v >= W) continue;
+                        const A value = LOAD(x[(c * H + h) * W + v]);
+                        if (value > best || is_nan(value)) best = value;
+                    }
+                }
+                OUT(y, (c * OH + oh) * OW + ow, best);
+            }
+}
+
+/* MaxPool with the place of each maximum, the first one of equal ones: an index into x, which is column-major within a
+ * map where COLUMN_MAJOR is 1.
+ * x [C][H][W]   y, indices [C][OH][OW]
+ * name: max_pool_indices{KH}x{KW}_{C}_{OH}x{OW}
+ * types: floats int8 uint8 */
+KERNEL void max_pool_indices(const T *restrict x, T *restrict y, int64_t *restrict indices, const A lowest, const int C,
+                             const int H, const int W, const int OH, const int OW, const int KH, const int KW,
+                             const int SH, const int SW, const int DH, const int DW, const int PH, const int PW,
+                             const int COLUMN_MAJOR) {
+    for (int c = 0; c < C; c++)
+        for (int oh = 0; oh < OH; oh++)
+            for (int ow = 0; ow < OW; ow++) {
+                A best = lowest;
+                int at = -1;
+                for (int kh = 0; kh < KH; kh++) {
+                    const int h = oh * SH - PH + kh * DH;
+                    if (h < 0 || h >= H) continue;
+                    for (int kw = 0; kw < KW; kw++) {
+                        const int v = ow * SW - PW + kw * DW;
+                        if (v < 0 || v >= W) continue;
+                        const A value = LOAD(x[(c * H + h) * W + v]);
+                        if (at >= 0 && !(value > best || is_nan(value))) continue;
+                        best = value;
+                        at = COLUMN_MAJOR ? v * H + h : h * W + v;
+                    }
+                }
+                indices[(c * OH + oh) * OW + ow] = at < 0 ? -1 : (int64_t)c * H * W + at;
+                OUT(y, (c * OH + oh) * OW + ow, best);
+            }
+}
+
+/* AveragePool: the mean of each window. Pads count as zeros where COUNT_PADS is 1, up to EH rows and EW columns behind
+ * the first of the input, and are left out where it is 0.
+ * x [C][H][W]   y [C][OH][OW]
+ * name: average_pool{KH}x{KW}_{C}_{OH}x{OW}
+ * types: floats */
+KERNEL void average_pool(const T *restrict x, T *restrict y, const int C, const int H, const int W, const int OH,
+                         const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
+                         const int DW, const int PH, const int PW, const int COUNT_PADS, const int EH, const int EW) {
+    for (int c = 0; c < C; c++)
+        for (int oh = 0; oh < OH; oh++)
+            for (int ow = 0; ow < OW; ow++) {
+                A sum = 0;
+                int rows = 0, columns = 0;
+                for (int kw = 0; kw < KW; kw++) {
+                    const int v = ow * SW - PW + kw * DW;
+                    if (COUNT_PADS ? v < EW : v >= 0 && v < W) columns++;
+                }
+                for (int kh = 0; kh < KH; kh++) {
+                    const int h = oh * SH - PH + kh * DH;
+                    if (COUNT_PADS ? h < EH : h >= 0 && h < H) rows++;
+                    if (h < 0 || h >= H) continue;
+                    for (int kw = 0; kw < KW; kw++) {
+                        const int v = ow * SW - PW + kw * DW;
+                        if (v >= 0 && v < W) sum += LOAD(x[(c * H + h) * W + v]);
+                    }
+                }
+                OUT(y, (c * OH + oh) * OW + ow, sum / (A)(rows * columns));
+            }
+}
+
+/* LpPool: the P-norm of each window, (sum |x|^P)^(1/P).
+ * x [C][H][W]   y [C][OH][OW]
+ * name: norm_pool{KH}x{KW}_{C}_{OH}x{OW}
+ * types: floats */
+KERNEL void norm_pool(const T *restrict x, T *restrict y, const int P, const int C, const int H, const int W,
+                      const int OH, const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
+                      const int DW, const int PH, const int PW) {
+    for (int c = 0; c < C; c++)
+        for (int oh = 0; oh < OH; oh++)
+            for (int ow = 0; ow < OW; ow++) {
+                A sum = 0;
+                for (int kh = 0; kh < KH; kh++) {
+                    const int h = oh * SH - PH + kh * DH;
+                    if (h < 0 || h >= H) continue;
+                    for (int kw = 0; kw < KW; kw++) {
+                        const int v = ow * SW - PW + kw * DW;
+                        if (v < 0 || v >= W) continue;
+                        const A size = F(fabs)(LOAD(x[(c * H + h) * W + v]));
+                        sum += P == 1 ? size : P == 2 ? size * size : F(pow)(size, (A)P);
+                    }
+                }
+                OUT(y, (c * OH + oh) * OW + ow, P == 1 ? sum : P == 2 ? F(sqrt)(sum) : F(pow)(sum, 1.0 / (A)P));
+            }
+}
+
+/* GlobalAveragePool: the mean of each channel, in 16 partial sums.
+ * x [C][SIZE]   y [C]
+ * name: global_average_pool_{C}_{SIZE}
+ * types: floats */
+KERNEL void global_average_pool(const T *restrict x, T *restrict y, const int C, const int SIZE) {
+    for (int c = 0; c < C; c++) {
+        const T *const map = x + c * SIZE;
+        A sum[16] = {0};
+        for (int i = 0; i < SIZE / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) sum[j] += LOAD(map[i + j]);
+        for (int i = SIZE / 16 * 16; i < SIZE; i++) sum[i % 16] += LOAD(map[i]);
+        OUT(y, c, F(sum16)(sum) / (A)SIZE);
+    }
+}
+
+/* GlobalMaxPool: the largest element of each channel. A NaN in it is the result.
+ * x [C][SIZE]   y [C]
+ * name: global_max_pool_{C}_{SIZE}
+ * types: floats */
+KERNEL void global_max_pool(const T *restrict x, T *restrict y, const int C, const int SIZE) {
+    for (int c = 0; c < C; c++) {
+        A best = -INFINITY;
+        for (int i = 0; i < SIZE; i++) {
+            const A value = LOAD(x[c * SIZE + i]);
+            if (value > best || is_nan(value)) best = value;
+        }
+        OUT(y, c, best);
+    }
+}
+
+/* GlobalLpPool: the P-norm of each channel, (sum |x|^P)^(1/P).
+ * x [C][SIZE]   y [C]
+ * name: global_norm_pool_{C}_{SIZE}
+ * types: floats */
+KERNEL void global_norm_pool(const T *restrict x, T *restrict y, const int P, const int C, const int SIZE) {
+    for (int c = 0; c < C; c++) {
+        A sum = 0;
+        for (int i = 0; i < SIZE; i++) {
+            const A size = F(fabs)(LOAD(x[c * SIZE + i]));
+            sum += P == 1 ? size : P == 2 ? size * size : F(pow)(size, (A)P);
+        }
+        OUT(y, c, P == 1 ? sum : P == 2 ? F(sqrt)(sum) : F(pow)(sum, 1.0 / (A)P));
+    }
+}
