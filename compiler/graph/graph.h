@@ -11,7 +11,9 @@
 typedef struct Graph Graph;
 typedef struct Node Node;
 typedef struct Value Value;
-struct Op; /* ops/op.h */
+struct Op;         /* ops/op.h */
+struct Block;      /* patterns/block.h */
+struct BlockProbe; /* patterns/block.h */
 
 typedef LIST(Node *) NodeList;
 typedef LIST(Value *) ValueList;
@@ -26,6 +28,7 @@ struct Value {
     NodeList consumers; /* once per use; kept by graph_index() */
     bool is_input, is_output;
     bool is_probed;    /* has to exist in memory, whole, under its name */
+    Value *replacement; /* what graph_replace() put in its place, or NULL */
     int mark;          /* scratch for whichever pass runs */
 };
 
@@ -74,6 +77,7 @@ struct Node {
     ValueList outputs;   /* NULL for one that is left out */
     AttributeList attributes;
     LIST(const char *) sources; /* "/conv1/Conv", ...: the model's nodes that this does the work of */
+    const struct Block *block;  /* the attention block that it is part of, or NULL */
     Graph *graph;
     int mark;            /* scratch for whichever pass runs */
 };
@@ -85,6 +89,8 @@ struct Graph {
     ValueList inputs, outputs;
     ValueList values; /* all of them */
     NodeList nodes;
+    LIST(struct Block *) blocks;      /* attention, in order of execution */
+    LIST(struct BlockProbe *) probes; /* those that are open: of blocks, and of single values */
     int ir_version;
     int opset; /* of ONNX's own domain */
     const char *producer, *producer_version; /* the exporter */

@@ -3,6 +3,7 @@
 #include "passes/lower.h"
 
 #include "ops/elementwise.h"
+#include "patterns/block.h"
 
 #include <string.h>
 
@@ -21,7 +22,11 @@ static void lower_node(Program *program, Node *node) {
     if (node->op->lower != NULL) node->op->lower(program, node);
     else if (node->op->formula != NULL) lower_formula(program, node, node->op->formula);
     else node_fail(node, STATUS_UNSUPPORTED, "can be evaluated only when all its inputs are known while compiling");
-    for (int i = from; i < program->steps.count; i++) step_check(program->steps.items[i]);
+    for (int i = from; i < program->steps.count; i++) {
+        Step *step = program->steps.items[i];
+        step_check(step);
+        if (node->block != NULL) step->block = node->block->name;
+    }
     program->current = NULL;
 }
 

@@ -7,6 +7,7 @@
 const Pass PASSES[] = {
     {"bind", "give symbolic dimensions the sizes from --dim and --shape", pass_bind_dimensions},
     {"infer", "infer types and shapes; compute what depends on constants alone", pass_infer},
+    {"blocks", "find attention blocks and open their probes; before what rewrites their nodes", pass_blocks},
     {NULL, NULL, NULL},
 };
 

@@ -30,5 +30,6 @@ void passes_run(Graph *graph, const PassOptions *options);
 /* The passes, each in a file of its own: */
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);
 void pass_infer(Graph *graph, const PassOptions *options);
+void pass_blocks(Graph *graph, const PassOptions *options);
 
 #endif

@@ -1,0 +1,10 @@
+/* The pass `blocks`: finds the attention in a graph and opens the probes that were asked for.
+ * It runs before anything that rewrites the nodes of a block, and keeps later passes from swallowing its maps. */
+#include "passes/pass.h"
+#include "patterns/probes.h"
+
+void pass_blocks(Graph *graph, const PassOptions *options) {
+    PatternSet patterns = patterns_builtin(graph->arena);
+    blocks_find(graph, &patterns);
+    probes_open(graph, options->probes);
+}

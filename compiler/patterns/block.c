@@ -1,0 +1,200 @@
+/* Blocks: finding them, and naming them by the modules that the exporter says their nodes come from.
+ * Roots are tried from the last node to the first, so that of two nested matches the larger one is found. */
+#include "patterns/block.h"
+
+#include "base/text.h"
+#include "patterns/match.h"
+#include "patterns/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Finding. */
+
+static int by_mark(const void *a, const void *b) { return (*(Node *const *)a)->mark - (*(Node *const *)b)->mark; }
+
+/* The shape of a map as its axes see it: dimensions of size 1 are dropped from the end on where there are too many, and
+ * put behind the first one where there are too few. Of unknown rank where that does not do. */
+static Shape shape_for(const Shape *shape, int rank) {
+    Shape result = *shape;
+    for (int d = result.rank - 1; d >= 0 && result.rank > rank; d--) {
+        if (result.dims[d].size != 1) continue;
+        memmove(&result.dims[d], &result.dims[d + 1], (size_t)(result.rank - d - 1) * sizeof result.dims[0]);
+        result.rank--;
+    }
+    while (result.rank > 0 && result.rank < rank && rank <= MAX_RANK) {
+        memmove(&result.dims[2], &result.dims[1], (size_t)(result.rank - 1) * sizeof result.dims[0]);
+        result.dims[1] = dim_known(1);
+        result.rank++;
+    }
+    return result.rank == rank ? result : SHAPE_UNKNOWN;
+}
+
+static void add_probes(Graph *graph, Block *block, const BlockPattern *pattern, const Match *match) {
+    for (int i = 0; i < pattern->probes.count; i++) {
+        const PatternProbe *from = &pattern->probes.items[i];
+        if (match->tensors[from->tensor] == NULL) continue; /* of the half that is not there */
+        BlockProbe *probe = arena_new_object(graph->arena, BlockProbe);
+        Value *value = view_root(match->tensors[from->tensor]);
+        *probe = (BlockProbe){.name = from->name,
+                              .family = block->family,
+                              .kind = from->kind,
+                              .axes = from->axes,
+                              .value = value,
+                              .shape = shape_for(&value->shape, from->axis_count),
+                              .on_request = from->on_request};
+        list_add(graph->arena, &block->probes, probe);
+    }
+}
+
+static void add_block(Graph *graph, const BlockPattern *pattern, const Match *match) {
+    Block *block = arena_new_object(graph->arena, Block);
+    block->family = pattern->family;
+    block->nodes = match->nodes;
+    qsort(block->nodes.items, (size_t)block->nodes.count, sizeof(Node *), by_mark);
+    for (int i = 0; i < block->nodes.count; i++) block->nodes.items[i]->block = block;
+    add_probes(graph, block, pattern, match);
+    list_add(graph->arena, &graph->blocks, block);
+}
+
+static void number_nodes(Graph *graph) {
+    for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i]->mark = i;
+}
+
+static int by_last_node(const void *a, const void *b) {
+    const NodeList *x = &(*(Block *const *)a)->nodes, *y = &(*(Block *const *)b)->nodes;
+    return by_mark(&x->items[x->count - 1], &y->items[y->count - 1]);
+}
+
+/* Naming. */
+
+/* The common beginning of two dotted paths, by whole components: a's length of it. */
+static size_t common_components(const char *a, size_t length, const char *b) {
+    size_t common = 0;
+    for (size_t i = 0; i <= length; i++) {
+        bool a_ends = i == length || a[i] == '.', b_ends = b[i] == '\0' || b[i] == '.';
+        if (a_ends && b_ends) common = i;
+        if (i == length || b[i] == '\0' || a[i] != b[i]) break;
+    }
+    return common;
+}
+
+/* The module that all nodes of a block are in; nodes that do not say theirs are passed over. "" where there is none. */
+static const char *common_scope(Arena *arena, const Block *block) {
+    const char *scope = NULL;
+    size_t length = 0;
+    for (int i = 0; i < block->nodes.count; i++) {
+        const char *of_node = block->nodes.items[i]->scope;
+        if (of_node[0] == '\0') continue;
+        if (scope == NULL) scope = of_node, length = strlen(of_node);
+        else length = common_components(scope, length, of_node);
+    }
+    return scope == NULL ? "" : arena_printf(arena, "%.*s", (int)length, scope);
+}
+
+/* A module named as one of the probes in it ("cbam.channel") would say it twice ("cbam.channel.channel"): the block is
+ * then named after the module around. */
+static const char *without_probe_name(Arena *arena, const char *scope, const Block *block) {
+    const char *dot = strrchr(scope, '.'), *last = dot != NULL ? dot + 1 : scope;
+    for (int i = 0; i < block->probes.count; i++)
+        if (strcmp(block->probes.items[i]->name, last) == 0)
+            return dot == NULL ? "" : arena_printf(arena, "%.*s", (int)(dot - scope), scope);
+    return scope;
+}
+
+/* The number kept under a name, 0 at first. */
+static int *counter(Map *map, const char *name) {
+    int *count = map_get(map, name);
+    if (count == NULL) map_set(map, name, count = arena_new_object(map->arena, int));
+    return count;
+}
+
+/* Names all blocks. Those of one name get an index, and so do those without any, by family. */
+static void name_blocks(Graph *graph) {
+    Arena *arena = graph->arena;
+    Map uses = map_new(arena), next = map_new(arena);
+    for (int i = 0; i < graph->blocks.count; i++) {
+        Block *block = graph->blocks.items[i];
+        block->name = without_probe_name(arena, common_scope(arena, block), block);
+        ++*counter(&uses, block->name);
+    }
+    for (int i = 0; i < graph->blocks.count; i++) {
+        Block *block = graph->blocks.items[i];
+        bool has_name = block->name[0] != '\0';
+        if (has_name && *counter(&uses, block->name) == 1) continue;
+        const char *stem = has_name ? block->name : block->family;
+        do block->name = arena_printf(arena, "%s_%d", stem, (*counter(&next, stem))++);
+        while (++*counter(&uses, block->name) > 1);
+    }
+}
+
+static void name_probes(Graph *graph) {
+    for (int i = 0; i < graph->blocks.count; i++) {
+        const Block *block = graph->blocks.items[i];
+        for (int k = 0; k < block->probes.count; k++) {
+            BlockProbe *probe = block->probes.items[k];
+            probe->id = arena_printf(graph->arena, "%s.%s", block->name, probe->name);
+        }
+    }
+}
+
+void blocks_find(Graph *graph, const PatternSet *patterns) {
+    number_nodes(graph);
+    for (int p = 0; p < patterns->blocks.count; p++)
+        for (int i = graph->nodes.count - 1; i >= 0; i--) {
+            Value *root = node_output(graph->nodes.items[i], 0);
+            Match match;
+            if (root != NULL && match_pattern(graph, patterns->blocks.items[p], root, false, &match))
+                add_block(graph, patterns->blocks.items[p], &match);
+        }
+    if (graph->blocks.count == 0) return;
+    qsort(graph->blocks.items, (size_t)graph->blocks.count, sizeof(Block *), by_last_node);
+    name_blocks(graph);
+    name_probes(graph);
+}
+
+/* Explaining. */
+
+static void check_family(Arena *arena, const PatternSet *patterns, const char *family) {
+    Text known = text_new(arena);
+    for (int i = 0; i < patterns->blocks.count; i++) {
+        const char *name = patterns->blocks.items[i]->family;
+        if (strcmp(name, family) == 0) return;
+        text_printf(&known, "%s%s", i == 0 ? "" : ", ", name);
+    }
+    fail(STATUS_USAGE, "there is no family %s; there are %s", quoted(family), known.data);
+}
+
+/* The deepest mismatch of a family's patterns at one node. */
+static Match deepest_mismatch(Graph *graph, const PatternSet *patterns, const char *family, Value *root) {
+    Match deepest = {0};
+    for (int i = 0; i < patterns->blocks.count; i++) {
+        Match match;
+        if (strcmp(patterns->blocks.items[i]->family, family) != 0) continue;
+        match_pattern(graph, patterns->blocks.items[i], root, true, &match);
+        if (match.matched > deepest.matched) deepest = match;
+    }
+    return deepest;
+}
+
+void blocks_explain(Graph *graph, const PatternSet *patterns, const char *family, FILE *out) {
+    check_family(graph->arena, patterns, family);
+    int found = 0, missed = 0;
+    for (int i = 0; i < graph->blocks.count; i++) {
+        const Block *block = graph->blocks.items[i];
+        if (strcmp(block->family, family) != 0) continue;
+        fprintf(out, "%s is %s of %d nodes\n", quoted(block->name), family, block->nodes.count);
+        found++;
+    }
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        Value *root = node_output(node, 0);
+        if (node->block != NULL || root == NULL) continue;
+        Match deepest = deepest_mismatch(graph, patterns, family, root);
+        if (deepest.matched < 2) continue;
+        fprintf(out, "%s ends no %s: %d nodes match, then: %s\n", node_text(node), family, deepest.matched,
+                deepest.reason);
+        missed++;
+    }
+    fprintf(out, "%s: %d found, %d other candidate%s\n", family, found, missed, missed == 1 ? "" : "s");
+}

@@ -1,0 +1,36 @@
+/* Blocks: the attention of a graph, each block with its nodes, its name and its probes.
+ * The pass `blocks` finds them, before anything rewrites their nodes. */
+#ifndef FOVEA_PATTERNS_BLOCK_H
+#define FOVEA_PATTERNS_BLOCK_H
+
+#include "graph/graph.h"
+#include "patterns/pattern.h"
+
+/* A map that can be looked at: a block's, or any value that was asked for by its name. */
+typedef struct BlockProbe {
+    const char *id;     /* "layer1.0.se.gate"; of a single value its ONNX name */
+    const char *name;   /* "gate" */
+    const char *family; /* "se"; of a single value "tensor" */
+    const char *kind;   /* what the map weighs: "channel", "spatial", "tokens"; "" where it is not said */
+    const char *axes;   /* "N C", one word for each dimension of shape; "" of a single value */
+    Value *value;
+    Shape shape;     /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
+    bool on_request; /* not among those that --probes auto opens */
+} BlockProbe;
+
+typedef struct Block {
+    const char *family; /* "se" */
+    const char *name;   /* "layer1.0.se": from the exporter's scopes, or "se_0" where there are none */
+    NodeList nodes;     /* in order of execution */
+    LIST(BlockProbe *) probes;
+} Block;
+
+/* Finds all blocks: graph->blocks in order of execution, and each of their nodes' .block. */
+void blocks_find(Graph *graph, const PatternSet *patterns);
+
+/* Writes why what looks like a block of a family is none: the deepest mismatch of every node that could be the last one
+ * of such a block and of which at least one other node matched. Called after blocks_find(). Fails with STATUS_USAGE
+ * where there is no such family. */
+void blocks_explain(Graph *graph, const PatternSet *patterns, const char *family, FILE *out);
+
+#endif

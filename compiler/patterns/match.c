@@ -1,0 +1,498 @@
+/* Match: a backtracking search. What is still to be matched is a list of goals, so that a choice made early is taken
+ * back when something late fails, also when all is matched and only then a value turns out to be used elsewhere. */
+#include "patterns/match.h"
+
+#include "base/text.h"
+#include "ops/op.h"
+#include "patterns/view.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A pattern with many ways to match is given up in a graph made to try them all; real blocks take tens of steps. */
+enum { MAX_STEPS = 20000 };
+
+typedef struct Goal {
+    const Term *term;
+    Value *value;     /* what it has to match; NULL: an input that is left out */
+    const Node *node; /* not NULL: the node that matched; its attributes are left to check */
+    const struct Goal *next;
+} Goal;
+
+typedef struct {
+    bool is_dim;
+    int number;
+} Binding;
+
+typedef struct {
+    Graph *graph;
+    const BlockPattern *pattern;
+    Value *root;
+    Value **tensors;
+    Dim *dims;
+    bool *has_dim;
+    LIST(Binding) bindings; /* in the order in which they were made */
+    NodeList nodes;
+    int steps;
+    bool explain;
+    int matched;
+    const char *reason;
+} Search;
+
+static Value LEFT_OUT; /* what the name of an input that is left out stands for */
+
+/* Keeps the mismatch that the most nodes precede, and says where in the pattern it is. Returns false. To be called only
+ * where the search has to explain itself, since its arguments cost memory. */
+static bool PRINTF_LIKE(3, 4) miss(Search *search, const Term *term, const char *format, ...) {
+    if (search->nodes.count <= search->matched) return false;
+    va_list args;
+    va_start(args, format);
+    const char *message = arena_vprintf(search->graph->arena, format, args);
+    va_end(args);
+    const char *file = strrchr(search->pattern->file, '/');
+    search->matched = search->nodes.count;
+    search->reason = arena_printf(search->graph->arena, "%s (%s:%d)", message,
+                                  file != NULL ? file + 1 : search->pattern->file, term->line);
+    return false;
+}
+
+/* "'relu_3', made by node 7 'relu' (Relu)" */
+static const char *value_text(const Search *search, const Value *value) {
+    Arena *arena = search->graph->arena;
+    if (value == NULL || value == &LEFT_OUT) return "nothing";
+    const char *name = quoted(value->name);
+    if (value->constant != NULL) return arena_printf(arena, "%s, a constant", name);
+    if (value->producer == NULL) return arena_printf(arena, "%s, an input", name);
+    return arena_printf(arena, "%s, made by %s", name, node_text(value->producer));
+}
+
+/* "Gate (Sigmoid)": what a node should be. */
+static const char *term_text(const Search *search, const Term *term) {
+    if (term->role == NULL) return term->name;
+    return arena_printf(search->graph->arena, "%s (%s)", term->role, term->name);
+}
+
+/* Going back to an earlier state. */
+
+typedef struct {
+    int bindings, nodes;
+} State;
+
+static State state_of(const Search *search) { return (State){search->bindings.count, search->nodes.count}; }
+
+static void go_back(Search *search, State state) {
+    while (search->bindings.count > state.bindings) {
+        Binding binding = search->bindings.items[--search->bindings.count];
+        if (binding.is_dim) search->has_dim[binding.number] = false;
+        else search->tensors[binding.number] = NULL;
+    }
+    search->nodes.count = state.nodes;
+}
+
+static void bind_tensor(Search *search, int number, Value *value) {
+    Binding binding = {false, number};
+    search->tensors[number] = value;
+    list_add(search->graph->arena, &search->bindings, binding);
+}
+
+static void bind_dim(Search *search, int number, Dim dim) {
+    Binding binding = {true, number};
+    search->dims[number] = dim;
+    search->has_dim[number] = true;
+    list_add(search->graph->arena, &search->bindings, binding);
+}
+
+/* Shapes. Two sizes, one of which is not known, may be the same. */
+
+static bool may_be_equal(Dim a, Dim b) {
+    if (a.size >= 0 && b.size >= 0) return a.size == b.size;
+    return a.symbol == NULL || b.symbol == NULL || dim_equal(a, b);
+}
+
+static bool dim_fits(Search *search, const DimPattern *pattern, Dim dim) {
+    switch (pattern->kind) {
+    case DIM_SIZE: return may_be_equal(dim, dim_known(pattern->size));
+    case DIM_ONES: return dim.size == 1;
+    case DIM_NAME:
+        if (search->has_dim[pattern->name]) return may_be_equal(dim, search->dims[pattern->name]);
+        bind_dim(search, pattern->name, dim);
+        return true;
+    case DIM_ANY:
+    case DIM_REST: break;
+    }
+    return true;
+}
+
+static bool dims_fit(Search *search, const ShapePattern *pattern, const Shape *shape) {
+    int at = 0;
+    for (int i = 0; i < pattern->dims.count; i++) {
+        const DimPattern *dim = &pattern->dims.items[i];
+        bool is_rest = dim->kind == DIM_REST || dim->kind == DIM_ONES;
+        if (!is_rest && at >= shape->rank) return false;
+        do {
+            if (at < shape->rank && !dim_fits(search, dim, shape->dims[at])) return false;
+            at++;
+        } while (is_rest && at < shape->rank);
+        if (is_rest) return true;
+    }
+    return at == shape->rank;
+}
+
+/* " with N=1 C=64": what the names in a shape stand for so far. */
+static const char *dims_text(const Search *search, const ShapePattern *pattern) {
+    Text text = text_new(search->graph->arena);
+    for (int i = 0; i < pattern->dims.count; i++) {
+        const DimPattern *dim = &pattern->dims.items[i];
+        if (dim->kind != DIM_NAME || !search->has_dim[dim->name]) continue;
+        Dim known = search->dims[dim->name];
+        text_printf(&text, text.length == 0 ? " with %s=" : " %s=", dim->text);
+        if (known.size >= 0) text_printf(&text, "%" PRId64, known.size);
+        else text_add(&text, known.symbol != NULL ? quoted(known.symbol) : "?");
+    }
+    return text.data;
+}
+
+static bool shape_fits(Search *search, const Term *term, const ShapePattern *pattern, const Value *value) {
+    if (pattern == NULL || value == NULL) return true;
+    if (dims_fit(search, pattern, &value->shape)) return true;
+    return search->explain &&
+           miss(search, term, "expected the shape %s%s, found %s of %s", pattern->text, dims_text(search, pattern),
+                shape_text(search->graph->arena, &value->shape), value_text(search, value));
+}
+
+/* Attributes. */
+
+/* The default that an operator's row states for an integer attribute. */
+static bool default_of(const Node *node, const char *name, int64_t *value) {
+    if (node->op == NULL || node->op->attributes == NULL) return false;
+    char start[64];
+    snprintf(start, sizeof start, "%s:int=", name);
+    for (const char *at = node->op->attributes; (at = strstr(at, start)) != NULL; at++) {
+        if (at != node->op->attributes && at[-1] != ' ') continue;
+        *value = strtoll(at + strlen(start), NULL, 10);
+        return true;
+    }
+    return false;
+}
+
+typedef struct {
+    int64_t values[MAX_RANK];
+    int count; /* -1: not known */
+} Integers;
+
+/* An integer or a list of them, from the attribute, from the constant input that took its place (axes, always the
+ * second), or from the operator's default. */
+static Integers integers_of(const Node *node, const char *name) {
+    Integers integers = {.count = -1};
+    const Attribute *attribute = node_attribute(node, name);
+    const Value *input = strcmp(name, "axes") == 0 ? node_input(node, 1) : NULL;
+    if (attribute != NULL && attribute->kind == ATTRIBUTE_INT) {
+        integers.count = 1;
+        integers.values[0] = attribute->integer;
+    } else if (attribute != NULL && attribute->kind == ATTRIBUTE_INTS && attribute->count <= MAX_RANK) {
+        integers.count = attribute->count;
+        for (int i = 0; i < attribute->count; i++) integers.values[i] = attribute->integers[i];
+    } else if (attribute == NULL && input != NULL && input->constant != NULL && input->type == TYPE_INT64 &&
+               tensor_count(input->constant) <= MAX_RANK) {
+        integers.count = (int)tensor_count(input->constant);
+        for (int i = 0; i < integers.count; i++) integers.values[i] = tensor_int(input->constant, i);
+    } else if (attribute == NULL && default_of(node, name, &integers.values[0])) {
+        integers.count = 1;
+    }
+    return integers;
+}
+
+static bool is_axis(const char *attribute) { return strcmp(attribute, "axis") == 0 || strcmp(attribute, "axes") == 0; }
+
+static int64_t from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
+
+/* Whether the axes of a node are the expected ones, in any order; -1 is the last. */
+static bool axes_agree(const Integers *found, const int64_t *expected, int count, int rank) {
+    uint64_t of_found = 0, of_expected = 0;
+    if (found->count != count || rank < 0) return false;
+    for (int i = 0; i < count; i++) {
+        int64_t a = from_start(found->values[i], rank), b = from_start(expected[i], rank);
+        if (a < 0 || a >= rank || b < 0 || b >= rank) return false;
+        of_found |= UINT64_C(1) << a;
+        of_expected |= UINT64_C(1) << b;
+    }
+    return of_found == of_expected;
+}
+
+/* Lists other than axes are of sizes, and of those none is negative. */
+static bool list_agrees(Search *search, const Integers *found, const ShapePattern *list) {
+    Shape shape = {.rank = found->count};
+    for (int i = 0; i < found->count; i++) {
+        if (found->values[i] < 0) return false;
+        shape.dims[i] = dim_known(found->values[i]);
+    }
+    return dims_fit(search, list, &shape);
+}
+
+static bool condition_holds(Search *search, const Condition *condition, const Node *node) {
+    Integers found = integers_of(node, condition->attribute);
+    const Value *input = node_input(node, 0);
+    int rank = input == NULL ? -1 : input->shape.rank;
+    int64_t axes[MAX_RANK];
+    int count = 0;
+    if (found.count < 0) return false;
+    if (condition->kind == CONDITION_SPATIAL) {
+        for (int d = 2; d < rank; d++) axes[count++] = d;
+        return count > 0 && axes_agree(&found, axes, count, rank);
+    }
+    if (!is_axis(condition->attribute)) return list_agrees(search, &found, &condition->list);
+    for (; count < condition->list.dims.count && count < MAX_RANK; count++)
+        axes[count] = condition->list.dims.items[count].size;
+    return axes_agree(&found, axes, count, rank);
+}
+
+static const char *integers_text(const Search *search, const Node *node, const char *name) {
+    Integers found = integers_of(node, name);
+    Text text = text_new(search->graph->arena);
+    if (found.count < 0) return "not given, or not constant";
+    for (int i = 0; i < found.count; i++) text_printf(&text, i == 0 ? "%" PRId64 : " %" PRId64, found.values[i]);
+    return text.data;
+}
+
+static bool conditions_hold(Search *search, const Term *term, const Node *node) {
+    for (int i = 0; i < term->conditions.count; i++) {
+        const Condition *condition = &term->conditions.items[i];
+        if (condition_holds(search, condition, node)) continue;
+        return search->explain &&
+               miss(search, term, "expected %s{%s}, found %s with %s %s", term->name, condition->text, node_text(node),
+                    condition->attribute, integers_text(search, node, condition->attribute));
+    }
+    return true;
+}
+
+/* Tensors and numbers. */
+
+static bool is_constant_as(const Tensor *constant, ConditionKind kind) {
+    if (kind == CONDITION_COMPUTED) return constant == NULL;
+    return constant != NULL && (kind == CONDITION_CONSTANT || tensor_count(constant) == 1);
+}
+
+static bool tensor_conditions_hold(Search *search, const Term *term, Value *value) {
+    const Tensor *constant = value == NULL ? NULL : view_root(value)->constant;
+    for (int i = 0; i < term->conditions.count; i++) {
+        const Condition *condition = &term->conditions.items[i];
+        if (is_constant_as(constant, condition->kind)) continue;
+        return search->explain && miss(search, term, "expected %s to be %s, found %s", term->name, condition->text,
+                                       value_text(search, value));
+    }
+    return true;
+}
+
+/* 1/6 is written in many ways, hence the tolerance. */
+static bool number_holds(const Tensor *constant, double number) {
+    TypeClass class = constant == NULL ? CLASS_NONE : type_info(constant->type)->class;
+    if (class != CLASS_FLOAT && class != CLASS_SIGNED && class != CLASS_UNSIGNED) return false;
+    int64_t count = tensor_count(constant);
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabs(tensor_number(constant, i) - number) <= 1e-5 * fmax(1, fabs(number)))) return false;
+    return count > 0;
+}
+
+/* The search. */
+
+static bool solve(Search *search, const Goal *goal);
+
+static bool solve_tensor(Search *search, const Goal *goal) {
+    const Term *term = goal->term;
+    if (goal->value == NULL && !term->is_optional)
+        return search->explain && miss(search, term, "expected %s, found nothing", term->name);
+    if (!tensor_conditions_hold(search, term, goal->value)) return false;
+    if (term->tensor < 0) return solve(search, goal->next);
+
+    const PatternTensor *tensor = &search->pattern->tensors.items[term->tensor];
+    Value *value = goal->value != NULL ? goal->value : &LEFT_OUT, *bound = search->tensors[term->tensor];
+    if (bound != NULL) {
+        if (is_same_tensor(bound, value)) return solve(search, goal->next);
+        return search->explain && miss(search, term, "%s is %s in one place, and %s in another", tensor->name,
+                                       value_text(search, bound), value_text(search, value));
+    }
+    bind_tensor(search, term->tensor, value);
+    if (!shape_fits(search, term, tensor->shape, goal->value)) return false;
+    if (tensor->equation == NULL) return solve(search, goal->next);
+    Goal equation = {.term = tensor->equation, .value = goal->value, .next = goal->next};
+    return solve(search, &equation);
+}
+
+static bool solve_number(Search *search, const Goal *goal) {
+    if (number_holds(goal->value == NULL ? NULL : view_root(goal->value)->constant, goal->term->number))
+        return solve(search, goal->next);
+    return search->explain &&
+           miss(search, goal->term, "expected %g, found %s", goal->term->number, value_text(search, goal->value));
+}
+
+static bool solve_choice(Search *search, const Goal *goal) {
+    State state = state_of(search);
+    for (int i = 0; i < goal->term->arguments.count; i++) {
+        Goal alternative = {.term = goal->term->arguments.items[i], .value = goal->value, .next = goal->next};
+        if (solve(search, &alternative)) return true;
+        go_back(search, state);
+    }
+    return false;
+}
+
+/* Operators of two inputs whose order does not matter. */
+static bool is_commutative(const Term *term) {
+    static const char *const names[] = {"Add", "Mul", "Max", "Min", "Equal", "And", "Or", "Xor"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(term->name, names[i]) == 0) return term->arguments.count == 2 && !term->is_open;
+    return false;
+}
+
+/* Matches the inputs of a node, as they stand or the first two swapped, and then its attributes. */
+static bool solve_inputs(Search *search, const Goal *goal, const Node *node, bool swapped) {
+    const Term *term = goal->term;
+    Goal goals[MAX_TERM_ARGUMENTS + 1];
+    int count = term->arguments.count;
+    goals[count] = (Goal){.term = term, .node = node, .next = goal->next};
+    for (int i = 0; i < count; i++) {
+        Value *input = node_input(node, swapped ? 1 - i : i);
+        goals[i] = (Goal){.term = term->arguments.items[i], .value = input, .next = &goals[i + 1]};
+    }
+    return solve(search, goals);
+}
+
+static bool is_named_so(const Node *node, const Term *term, const Value *value) {
+    return strcmp(node->op_type, term->name) == 0 && node->domain[0] == '\0' &&
+           node_output(node, term->output) == value;
+}
+
+static bool solve_at(Search *search, const Goal *goal, Node *node) {
+    const Term *term = goal->term;
+    if (node->block != NULL) return search->explain && miss(search, term, "%s is in another block", node_text(node));
+    int given = node->inputs.count;
+    while (given > 0 && node->inputs.items[given - 1] == NULL) given--;
+    list_add(search->graph->arena, &search->nodes, node);
+    if (given > term->arguments.count && !term->is_open)
+        return search->explain && miss(search, term, "expected %s of %d inputs, found %s with %d", term->name,
+                                       term->arguments.count, node_text(node), given);
+    State state = state_of(search);
+    if (solve_inputs(search, goal, node, false)) return true;
+    go_back(search, state);
+    return is_commutative(term) && solve_inputs(search, goal, node, true);
+}
+
+/* Looks for the node at the value and, through views, above it. Views passed are part of the block. */
+static bool solve_node(Search *search, const Goal *goal) {
+    const Term *term = goal->term;
+    State start = state_of(search);
+    Value *value = goal->value;
+    while (value != NULL) {
+        Node *node = value->producer;
+        State here = state_of(search);
+        if (node != NULL && is_named_so(node, term, value)) {
+            if (solve_at(search, goal, node)) return true;
+            go_back(search, here);
+        }
+        Value *source = view_source(value);
+        if (source == NULL) break;
+        list_add(search->graph->arena, &search->nodes, node);
+        value = source;
+    }
+    bool is_other = value == NULL || value->producer == NULL || !is_named_so(value->producer, term, value);
+    if (search->explain && is_other)
+        miss(search, term, "expected %s, found %s", term_text(search, term), value_text(search, value));
+    go_back(search, start);
+    return false;
+}
+
+static bool is_in(const NodeList *nodes, const Node *node) {
+    for (int i = 0; i < nodes->count; i++)
+        if (nodes->items[i] == node) return true;
+    return false;
+}
+
+/* Whether a value is the map of a probe, which is kept in any case, or a view of it. */
+static bool is_map(const Search *search, Value *value) {
+    for (int i = 0; i < search->pattern->probes.count; i++) {
+        const PatternProbe *probe = &search->pattern->probes.items[i];
+        Value *map = search->tensors[probe->tensor];
+        if (!probe->on_request && map != NULL && view_root(map) == view_root(value)) return true;
+    }
+    return false;
+}
+
+static const Term *root_term(const Search *search) {
+    return search->pattern->tensors.items[search->pattern->root].equation;
+}
+
+/* Whether the values inside the block are used nowhere else; the last of the goals. */
+static bool is_closed(Search *search) {
+    for (int i = 0; i < search->nodes.count; i++) {
+        const Node *node = search->nodes.items[i];
+        for (int k = 0; k < node->outputs.count; k++) {
+            Value *value = node->outputs.items[k];
+            if (value == NULL || value == search->root || is_map(search, value)) continue;
+            if (value->is_output)
+                return search->explain && miss(search, root_term(search),
+                                               "%s, inside the block, is an output of the model", quoted(value->name));
+            for (int c = 0; c < value->consumers.count; c++)
+                if (!is_in(&search->nodes, value->consumers.items[c]))
+                    return search->explain &&
+                           miss(search, root_term(search), "%s, inside the block, is used outside too, by %s",
+                                quoted(value->name), node_text(value->consumers.items[c]));
+        }
+    }
+    return true;
+}
+
+static bool solve(Search *search, const Goal *goal) {
+    if (++search->steps > MAX_STEPS) return false;
+    if (goal == NULL) return is_closed(search);
+    if (goal->node != NULL) return conditions_hold(search, goal->term, goal->node) && solve(search, goal->next);
+    if (!shape_fits(search, goal->term, goal->term->shape, goal->value)) return false;
+    switch (goal->term->kind) {
+    case TERM_TENSOR: return solve_tensor(search, goal);
+    case TERM_NODE: return solve_node(search, goal);
+    case TERM_NUMBER: return solve_number(search, goal);
+    case TERM_CHOICE: return solve_choice(search, goal);
+    }
+    return false;
+}
+
+/* The nodes found, each once. */
+static NodeList distinct(Arena *arena, const NodeList *nodes) {
+    NodeList result = {0};
+    for (int i = 0; i < nodes->count; i++)
+        if (!is_in(&result, nodes->items[i])) list_add(arena, &result, nodes->items[i]);
+    return result;
+}
+
+/* Whether a term may match what a node makes, by the operator's name alone: a quick look that rules most nodes out. */
+static bool may_match(const BlockPattern *pattern, const Term *term, const Node *node) {
+    if (term->kind == TERM_NODE) return strcmp(term->name, node->op_type) == 0;
+    if (term->kind == TERM_TENSOR && term->tensor >= 0 && pattern->tensors.items[term->tensor].equation != NULL)
+        return may_match(pattern, pattern->tensors.items[term->tensor].equation, node);
+    for (int i = 0; i < term->arguments.count; i++)
+        if (may_match(pattern, term->arguments.items[i], node)) return true;
+    return term->kind == TERM_TENSOR;
+}
+
+bool match_pattern(Graph *graph, const BlockPattern *pattern, Value *root, bool explain, Match *match) {
+    *match = (Match){0};
+    /* A view is no end of a block: what it is a view of would be an inner value, and is tried by itself. */
+    if (root->producer == NULL || view_source(root) != NULL) return false;
+    if (!may_match(pattern, pattern->tensors.items[pattern->root].equation, root->producer)) return false;
+    Search search = {.graph = graph, .pattern = pattern, .root = root, .explain = explain};
+    search.tensors = arena_new_array(graph->arena, Value *, (size_t)pattern->tensors.count);
+    search.dims = arena_new_array(graph->arena, Dim, (size_t)pattern->dims.count);
+    search.has_dim = arena_new_array(graph->arena, bool, (size_t)pattern->dims.count);
+    Term last = {.kind = TERM_TENSOR, .tensor = pattern->root, .name = pattern->tensors.items[pattern->root].name};
+    Goal goal = {.term = &last, .value = root};
+    if (!solve(&search, &goal)) {
+        match->matched = search.matched;
+        match->reason = search.steps > MAX_STEPS ? "there are more ways to match it than are tried" : search.reason;
+        return false;
+    }
+    for (int i = 0; i < pattern->tensors.count; i++)
+        if (search.tensors[i] == &LEFT_OUT) search.tensors[i] = NULL;
+    match->tensors = search.tensors;
+    match->nodes = distinct(graph->arena, &search.nodes);
+    return true;
+}

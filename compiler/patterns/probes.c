@@ -1,0 +1,192 @@
+/* Probes: reading --probes, and handing what it opened to the program.
+ * Names are the model's, so they are compared as bytes and printed with quoted(). */
+#include "patterns/probes.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    Graph *graph;
+    Map open; /* ids, to probes */
+} Opening;
+
+static void open_probe(Opening *opening, BlockProbe *probe) {
+    if (map_get(&opening->open, probe->id) != NULL) return;
+    map_set(&opening->open, probe->id, probe);
+    probe->value->is_probed = true;
+    list_add(opening->graph->arena, &opening->graph->probes, probe);
+}
+
+static void open_value(Opening *opening, Value *value) {
+    BlockProbe *probe = arena_new_object(opening->graph->arena, BlockProbe);
+    *probe = (BlockProbe){.id = value->name,
+                          .name = value->name,
+                          .family = "tensor",
+                          .kind = "",
+                          .axes = "",
+                          .value = value,
+                          .shape = value->shape};
+    open_probe(opening, probe);
+}
+
+/* Calls visit for every probe of the blocks. */
+static void each_block_probe(const Graph *graph, void (*visit)(BlockProbe *probe, void *argument), void *argument) {
+    for (int i = 0; i < graph->blocks.count; i++)
+        for (int k = 0; k < graph->blocks.items[i]->probes.count; k++)
+            visit(graph->blocks.items[i]->probes.items[k], argument);
+}
+
+static void open_default(BlockProbe *probe, void *argument) {
+    if (!probe->on_request) open_probe(argument, probe);
+}
+
+static void open_any(BlockProbe *probe, void *argument) { open_probe(argument, probe); }
+
+static bool is_computed(const Value *value) { return value->producer != NULL && value->constant == NULL; }
+
+typedef struct {
+    Opening *opening;
+    const char *glob;
+    int fits;
+} Wanted;
+
+static bool fits(const char *glob, const char *name) {
+    return strcmp(glob, name) == 0 || fnmatch(glob, name, FNM_NOESCAPE) == 0;
+}
+
+static void open_fitting(BlockProbe *probe, void *argument) {
+    Wanted *wanted = argument;
+    if (!fits(wanted->glob, probe->id)) return;
+    open_probe(wanted->opening, probe);
+    wanted->fits++;
+}
+
+/* What may have been meant. */
+
+enum { SUGGESTIONS = 3, LONGEST_COMPARED = 200 };
+
+typedef struct {
+    const char *glob;
+    const char *names[SUGGESTIONS];
+    size_t distances[SUGGESTIONS];
+    int count;
+} Suggestions;
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* How many characters have to be changed, added or dropped to get from one name to the other (Levenshtein 1966). */
+static size_t edit_distance(const char *a, const char *b) {
+    size_t row[LONGEST_COMPARED + 1], length = strlen(b);
+    for (size_t k = 0; k <= length; k++) row[k] = k;
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t corner = row[0];
+        row[0] = i + 1;
+        for (size_t k = 1; k <= length; k++) {
+            size_t changed = corner + (a[i] != b[k - 1]);
+            corner = row[k];
+            row[k] = least(changed, least(row[k], row[k - 1]) + 1);
+        }
+    }
+    return row[length];
+}
+
+static void suggest(Suggestions *suggestions, const char *name) {
+    if (strlen(name) > LONGEST_COMPARED) return;
+    size_t distance = strstr(name, suggestions->glob) != NULL ? 1 : edit_distance(suggestions->glob, name);
+    if (distance > 1 + strlen(suggestions->glob) / 2) return;
+    int at = suggestions->count < SUGGESTIONS ? suggestions->count++ : SUGGESTIONS - 1;
+    if (suggestions->names[at] != NULL && distance >= suggestions->distances[at]) return;
+    for (; at > 0 && suggestions->distances[at - 1] > distance; at--) {
+        suggestions->names[at] = suggestions->names[at - 1];
+        suggestions->distances[at] = suggestions->distances[at - 1];
+    }
+    suggestions->names[at] = name;
+    suggestions->distances[at] = distance;
+}
+
+static void suggest_probe(BlockProbe *probe, void *argument) { suggest(argument, probe->id); }
+
+static void report_no_fit(const Graph *graph, const char *glob) {
+    report(STATUS_USAGE, "--probes %s: no attention map and no computed value has such a name", quoted(glob));
+    if (strlen(glob) > LONGEST_COMPARED) return;
+    Suggestions suggestions = {.glob = glob};
+    each_block_probe(graph, suggest_probe, &suggestions);
+    for (int i = 0; i < graph->values.count; i++)
+        if (is_computed(graph->values.items[i])) suggest(&suggestions, graph->values.items[i]->name);
+    for (int i = 0; i < suggestions.count; i++) note("there is %s", quoted(suggestions.names[i]));
+    if (suggestions.count == 0) note("fovea inspect lists the maps");
+}
+
+/* Opening. */
+
+static void open_glob(Opening *opening, const char *glob) {
+    Wanted wanted = {opening, glob, 0};
+    each_block_probe(opening->graph, open_fitting, &wanted);
+    for (int i = 0; i < opening->graph->values.count; i++) {
+        Value *value = opening->graph->values.items[i];
+        if (!is_computed(value) || !fits(glob, value->name)) continue;
+        open_value(opening, value);
+        wanted.fits++;
+    }
+    if (wanted.fits == 0) report_no_fit(opening->graph, glob);
+}
+
+void probes_open(Graph *graph, const char *wanted) {
+    Opening opening = {graph, map_new(graph->arena)};
+    const char *at = wanted != NULL ? wanted : "auto";
+    for (;;) {
+        size_t length = strcspn(at, ",");
+        const char *item = arena_printf(graph->arena, "%.*s", (int)length, at);
+        if (strcmp(item, "auto") == 0) each_block_probe(graph, open_default, &opening);
+        else if (strcmp(item, "all") == 0) each_block_probe(graph, open_any, &opening);
+        else if (strcmp(item, "none") != 0) open_glob(&opening, item);
+        if (at[length] == '\0') break;
+        at += length + 1;
+    }
+    fail_if_reported();
+}
+
+/* Collecting. */
+
+typedef struct {
+    Probe *probe;
+    int step, order;
+} Collected;
+
+static int by_step(const void *a, const void *b) {
+    const Collected *x = a, *y = b;
+    return x->step != y->step ? (x->step < y->step ? -1 : 1) : (x->order > y->order) - (x->order < y->order);
+}
+
+/* The value that now stands for the one that was opened. */
+static const Value *current_value(const Value *value) {
+    while (value->replacement != NULL) value = value->replacement;
+    return value;
+}
+
+static Probe *make_probe(Arena *arena, const BlockProbe *from) {
+    const Value *value = current_value(from->value);
+    fovea_assert(value->is_probed);
+    Probe *probe = arena_new_object(arena, Probe);
+    bool has_axes = from->axes[0] != '\0' && shape_is_known(&from->shape);
+    const Shape *shape = has_axes ? &from->shape : &value->shape;
+    *probe = (Probe){.id = from->id, .family = from->family, .axes = has_axes ? from->axes : "", .value = value};
+    probe->rank = shape->rank;
+    for (int d = 0; d < shape->rank; d++) probe->dims[d] = shape->dims[d].size;
+    return probe;
+}
+
+void probes_collect(Graph *graph, Program *program) {
+    int count = graph->probes.count;
+    if (count == 0) return;
+    for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i]->mark = i;
+    Collected *collected = arena_new_array(graph->arena, Collected, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        Probe *probe = make_probe(program->arena, graph->probes.items[i]);
+        const Node *producer = probe->value->producer;
+        collected[i] = (Collected){probe, producer != NULL ? producer->mark : -1, i};
+    }
+    qsort(collected, (size_t)count, sizeof *collected, by_step);
+    for (int i = 0; i < count; i++) list_add(program->arena, &program->probes, collected[i].probe);
+}

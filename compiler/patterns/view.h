@@ -1,0 +1,18 @@
+/* Views: nodes that hand their input on unchanged, but for dimensions of size 1, so that patterns look through them. */
+#ifndef FOVEA_PATTERNS_VIEW_H
+#define FOVEA_PATTERNS_VIEW_H
+
+#include "graph/graph.h"
+
+/* The value that this one is a view of: through Identity, Dropout as it is in inference, Cast to the same type, Expand
+ * to the same shape, and through Reshape, Flatten, Squeeze, Unsqueeze and Transpose where they only add, drop or move
+ * dimensions of size 1. NULL where it is none. */
+Value *view_source(const Value *value);
+
+/* The first value on the way up that is no view. */
+Value *view_root(Value *value);
+
+/* Whether two values are the same tensor: views of one value, or constants with the same type, shape and contents. */
+bool is_same_tensor(Value *a, Value *b);
+
+#endif
