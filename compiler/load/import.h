@@ -42,8 +42,8 @@ typedef struct Import {
     Map functions;        /* Function, by function_key() */
     int unsupported;      /* things reported as such */
     bool out_of_order, warned_checksum;
-    size_t used, budget; /* bytes of memory that the import takes beyond what is unpacked */
-    int64_t made_names;  /* how many names were made unique with a number */
+    size_t used, budget;    /* bytes of memory that the import takes beyond what is unpacked */
+    int64_t numbered_names; /* how many names were made unique with a number */
 } Import;
 
 /* Where a name comes from. */
@@ -92,8 +92,8 @@ struct Scope {
     Scope *owner;       /* of the graph that nodes are added to: itself, unless it is a function's body */
     Graph *graph;
     int graph_depth, call_depth;
-    Map names;   /* Name */
-    Map inlined; /* names that inlining has put in this graph */
+    Map names;      /* Name */
+    Map made_names; /* of values that are in the graph under other names than the model gives them */
     const Opsets *opsets;
 };
 
@@ -128,8 +128,8 @@ void declare_outputs(Import *import, Onnx__NodeProto **nodes, size_t count);
 void import_nodes(Import *import, Onnx__NodeProto **nodes, size_t count);
 /* Enters a name; fails with both places where it is taken, or hides one of an outer graph. */
 Name *declare_name(Import *import, Name name);
-/* The name, from the innermost scope that has it, and that scope; NULL where none has. */
-Name *find_name(Scope *scope, const char *name, Scope **home);
+/* The name, from the innermost scope that has it; NULL where none has. */
+Name *find_name(const Scope *scope, const char *name);
 /* The value of that name, NULL for "". what and index: "input", 2. Fails where nothing makes it. */
 Value *import_use(Import *import, const char *name, const char *what, size_t index);
 /* Appends a node that copies a value. */

@@ -12,7 +12,7 @@ Scope *enter_scope(Import *import) {
     Scope *scope = arena_new_object(import->arena, Scope), *parent = import->scope;
     *scope = (Scope){.parent = parent, .holder = import->place};
     scope->names = map_new(import->arena);
-    scope->inlined = map_new(import->arena);
+    scope->made_names = map_new(import->arena);
     if (parent != NULL) {
         scope->graph_depth = parent->graph_depth;
         scope->call_depth = parent->call_depth;
@@ -28,14 +28,10 @@ void leave_scope(Import *import) {
     import->scope = import->scope->parent;
 }
 
-Name *find_name(Scope *scope, const char *name, Scope **home) {
-    for (; scope != NULL; scope = scope->outer) {
-        Name *found = map_get(&scope->names, name);
-        if (found == NULL) continue;
-        if (home != NULL) *home = scope;
-        return found;
-    }
-    return NULL;
+Name *find_name(const Scope *scope, const char *name) {
+    Name *found = NULL;
+    for (; scope != NULL && found == NULL; scope = scope->outer) found = map_get(&scope->names, name);
+    return found;
 }
 
 static const char *name_text(Import *import, const Name *name) {
@@ -48,7 +44,7 @@ static const char *name_text(Import *import, const Name *name) {
 
 /* Visible outside are inputs, initializers, and what nodes before the one that holds this scope have made. */
 static const Name *hidden_name(const Scope *scope, const char *name) {
-    const Name *outer = scope->outer == NULL ? NULL : find_name(scope->outer, name, NULL);
+    const Name *outer = scope->outer == NULL ? NULL : find_name(scope->outer, name);
     return outer != NULL && outer->made ? outer : NULL;
 }
 
@@ -71,20 +67,23 @@ Name *declare_name(Import *import, Name name) {
     return entry;
 }
 
-/* A value's name in the graph that it is added to. What a function's body makes gets the call's name before its own,
- * and a number where that is taken. */
-static const char *graph_name(Import *import, const char *name) {
-    Scope *scope = import->scope, *owner = scope->owner;
-    if (!scope->is_body) return name;
-    size_t length = strlen(scope->frame->prefix) + strlen(name);
-    import_charge(import, 2 * length);
-    const char *unique = arena_printf(import->arena, "%s%s", scope->frame->prefix, name);
-    while (map_get(&owner->names, unique) != NULL || map_get(&owner->inlined, unique) != NULL) {
+/* prefix and name, with a number where that is taken in the graph that nodes are added to. */
+static const char *unique_name(Import *import, const char *prefix, const char *name) {
+    Scope *owner = import->scope->owner;
+    size_t length = strlen(prefix) + strlen(name);
+    import_charge(import, NAME_COST + 2 * length);
+    const char *unique = arena_printf(import->arena, "%s%s", prefix, name);
+    while (map_get(&owner->names, unique) != NULL || map_get(&owner->made_names, unique) != NULL) {
         import_charge(import, length + 24);
-        unique = arena_printf(import->arena, "%s%s_%lld", scope->frame->prefix, name, (long long)++import->made_names);
+        unique = arena_printf(import->arena, "%s%s_%lld", prefix, name, (long long)++import->numbered_names);
     }
-    map_set(&owner->inlined, unique, scope);
+    map_set(&owner->made_names, unique, owner);
     return unique;
+}
+
+/* A value's name in its graph: what a function's body makes gets the call's name before its own. */
+static const char *graph_name(Import *import, const char *name) {
+    return import->scope->is_body ? unique_name(import, import->scope->frame->prefix, name) : name;
 }
 
 static Value *new_value(Import *import, const char *name) {
@@ -158,7 +157,7 @@ static void import_input(Import *import, const Onnx__ValueInfoProto *info, int i
 
 Value *import_use(Import *import, const char *name, const char *what, size_t index) {
     if (name[0] == '\0') return NULL;
-    const Name *found = find_name(import->scope, name, NULL);
+    const Name *found = find_name(import->scope, name);
     if (found == NULL)
         import_fail(import, STATUS_INVALID,
                     "%s %zu is %s, which nothing makes: no input, initializer or node has this name", what, index,
@@ -179,7 +178,7 @@ void import_copy(Import *import, Value *from, Value *to) {
 /* The outputs of a graph within a node go by their position: there, values of the graph outside, and one value twice,
  * are as good as any. They are copied, so that each output is a value of the graph's own. */
 static Value *own_output(Import *import, const char *name, Value *value) {
-    Value *own = graph_value(import->scope->graph, name);
+    Value *own = graph_value(import->scope->graph, unique_name(import, "", name));
     import_charge(import, VALUE_COST + strlen(name));
     own->type = value->type;
     own->shape = value->shape;

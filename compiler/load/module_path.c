@@ -28,9 +28,11 @@ static bool next_item(const char **at, Item *item) {
 }
 
 /* name_scopes is like "['', 'layer1', 'layer1.0', 'layer1.0.se', 'mul']": the modules from the outermost one on, each
- * by its whole path, and the operation. The last but one is wanted. */
+ * by its whole path, and the operation. The last but one is wanted. What does not begin with the network itself, which
+ * has the empty path, is in no module of it ("['_empty_nn_module_stack_from_metadata_hook', 'sym_size_int']"). */
 static const char *from_name_scopes(Import *import, const char *scopes) {
     Item module = {"", 0}, operation = {"", 0}, item;
+    if (!next_item(&scopes, &item) || item.length > 0) return "";
     while (next_item(&scopes, &item)) module = operation, operation = item;
     import_charge(import, module.length + 1);
     char *path = arena_alloc(import->arena, module.length + 1), *to = path;

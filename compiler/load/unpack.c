@@ -6,7 +6,6 @@
 #include "load/prescan.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 

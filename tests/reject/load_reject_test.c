@@ -1,5 +1,5 @@
 /* What the loader does with wrong and hostile files: a message that says where, the right status, nothing leaked.
- * The tests follow the rows of the table "Bad input" in the security documentation. */
+ * The tests follow the rows of the table "Bad input" in docs/trust.md. */
 #include "support/loading.h"
 #include "support/temporary.h"
 
