@@ -1,7 +1,8 @@
 /* What the loader does with wrong and hostile files: a message that says where, the right status, nothing leaked.
  * The tests follow the rows of the table "Bad input" in docs/trust.md. */
+#include "support/test.h"
+
 #include "support/loading.h"
-#include "support/temporary.h"
 
 #include "load/external.h"
 
@@ -9,15 +10,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static Arena *arena; /* of what is written; one for each test */
 
@@ -43,6 +39,13 @@ static Proto new_graph(void) {
 
 static void assert_bytes_refused(const void *bytes, size_t size, const char *text) {
     assert_refused(loading_bytes(bytes, size, NULL, NULL), STATUS_INVALID, text);
+}
+
+/* Writes folder/name and returns its path. */
+static const char *write_file(const char *folder, const char *name, const void *bytes, size_t size) {
+    const char *path = test_path(arena, folder, name);
+    write_bytes(path, bytes, size);
+    return path;
 }
 
 /* ---- damaged files ---- */
@@ -90,31 +93,21 @@ static void test_cut_off_at_every_byte(void **state) {
     }
 }
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *seed) {
-    uint64_t z = *seed += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 /* A flipped bit may leave a model that is fine; it may not do harm, or be called a bug. */
 static void test_bit_flips(void **state) {
     (void)state;
     enum { ROUNDS = 4000, MOST_FLIPS = 4 };
-    const char *given = getenv("FOVEA_TEST_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 20240607;
-    print_message("seed %" PRIu64 " (FOVEA_TEST_SEED)\n", seed);
+    Random random = random_new();
     Proto model = rich_model();
     uint8_t *bytes = malloc(model.length);
     assert_non_null(bytes);
     for (int round = 0; round < ROUNDS; round++) {
         memcpy(bytes, model.data, model.length);
-        int flips = 1 + (int)(next_random(&seed) % MOST_FLIPS);
-        while (flips-- > 0) bytes[next_random(&seed) % model.length] ^= (uint8_t)(1u << next_random(&seed) % 8);
+        int flips = 1 + (int)random_below(&random, MOST_FLIPS);
+        while (flips-- > 0) bytes[random_below(&random, model.length)] ^= (uint8_t)(1u << random_below(&random, 8));
         Loading *loading = loading_bytes(bytes, model.length, NULL, NULL);
         if (loading->status != STATUS_OK && loading->status != STATUS_INVALID && loading->status != STATUS_UNSUPPORTED)
-            fail_msg("round %d: status %d: %s", round, loading->status, loading->messages);
+            fail_test("round %d: status %d: %s", round, loading->status, loading->messages);
         if (loading->status != STATUS_OK) assert_non_null(strstr(loading->messages, "error: "));
         loading_free(loading);
     }
@@ -239,14 +232,14 @@ static void test_functions_that_multiply(void **state) {
 
 static void test_two_gigabytes(void **state) {
     (void)state;
-    const char *directory = temporary_directory(arena), *path = write_file(arena, directory, "model.onnx", "", 0);
+    const char *directory = test_folder(arena), *path = write_file(directory, "model.onnx", "", 0);
     assert_int_equal(truncate(path, (off_t)INT_MAX + 1), 0); /* sparse */
     assert_refused(loading_file(path), STATUS_INVALID, "external data");
 }
 
 static void test_files_that_cannot_be_read(void **state) {
     (void)state;
-    const char *directory = temporary_directory(arena), *pipe = arena_printf(arena, "%s/pipe", directory);
+    const char *directory = test_folder(arena), *pipe = arena_printf(arena, "%s/pipe", directory);
     assert_refused(loading_file(arena_printf(arena, "%s/none", directory)), STATUS_SYSTEM, "No such file");
     assert_refused(loading_file(directory), STATUS_SYSTEM, "directory");
     assert_refused(loading_file("/dev/null"), STATUS_SYSTEM, "not a regular file");
@@ -635,19 +628,19 @@ static void test_tensor_data(void **state) {
 
 static void test_sequence_files(void **state) {
     (void)state;
-    const char *directory = temporary_directory(arena), *path;
+    const char *directory = test_folder(arena), *path;
     Proto tensor = tensor_of(1, TENSOR_RAW_DATA, "\0\0\0\0\0\0\0\0", 8), sequence = text_new(arena);
     proto_text(&sequence, 1, "x");
     proto_int(&sequence, 2, 1);
-    path = write_file(arena, directory, "empty.pb", sequence.data, sequence.length);
+    path = write_file(directory, "empty.pb", sequence.data, sequence.length);
     assert_refused(loading_tensor_file(path), STATUS_UNSUPPORTED, "a sequence or an optional value");
     proto_message(&sequence, 3, &tensor);
-    path = write_file(arena, directory, "one.pb", sequence.data, sequence.length);
+    path = write_file(directory, "one.pb", sequence.data, sequence.length);
     assert_refused(loading_tensor_file(path), STATUS_UNSUPPORTED, "a sequence or an optional value");
-    path = write_file(arena, directory, "cut.pb", tensor.data, tensor.length - 1);
+    path = write_file(directory, "cut.pb", tensor.data, tensor.length - 1);
     assert_refused(loading_tensor_file(path), STATUS_INVALID,
                    "in TensorProto.raw_data: a length of 8, where 7 bytes are left");
-    assert_refused(loading_tensor_file(write_file(arena, directory, "none.pb", "", 0)), STATUS_INVALID, "empty");
+    assert_refused(loading_tensor_file(write_file(directory, "none.pb", "", 0)), STATUS_INVALID, "empty");
 }
 
 /* ---- external data ---- */
@@ -672,12 +665,12 @@ static void assert_location_refused(const char *directory, const char *location,
 
 static void test_external_locations(void **state) {
     (void)state;
-    const char *top = temporary_directory(arena), *directory = arena_printf(arena, "%s/model", top);
+    const char *top = test_folder(arena), *directory = arena_printf(arena, "%s/model", top);
     static const char data[64];
     assert_int_equal(mkdir(directory, 0700), 0);
-    const char *secret = write_file(arena, top, "secret", data, sizeof data);
-    const char *file = write_file(arena, directory, "file", data, sizeof data);
-    const char *linked = write_file(arena, directory, "linked", data, sizeof data);
+    const char *secret = write_file(top, "secret", data, sizeof data);
+    const char *file = write_file(directory, "file", data, sizeof data);
+    const char *linked = write_file(directory, "linked", data, sizeof data);
     assert_int_equal(symlink(secret, arena_printf(arena, "%s/symlink", directory)), 0);
     assert_int_equal(symlink("file", arena_printf(arena, "%s/inner_symlink", directory)), 0);
     assert_int_equal(symlink(top, arena_printf(arena, "%s/up", directory)), 0);
@@ -685,7 +678,7 @@ static void test_external_locations(void **state) {
     assert_int_equal(mkdir(arena_printf(arena, "%s/folder", directory), 0700), 0);
     assert_int_equal(mkfifo(arena_printf(arena, "%s/fifo", directory), 0600), 0);
     Loading *fine = load_external(directory, 1, (const char *[]){"location", "file"});
-    if (fine->status != STATUS_OK) fail_msg("%s", fine->messages);
+    if (fine->status != STATUS_OK) fail_test("%s", fine->messages);
     loading_free(fine);
     assert_location_refused(directory, "../secret", "initializer 'w': external data '../secret' has '..' in its path");
     assert_location_refused(directory, "folder/../../secret", "has '..' in its path");
@@ -717,8 +710,8 @@ static void assert_keys_refused(const char *directory, int pairs, const char *co
 static void test_external_regions(void **state) {
     (void)state;
     static const char data[64];
-    const char *directory = temporary_directory(arena);
-    write_file(arena, directory, "f", data, sizeof data);
+    const char *directory = test_folder(arena);
+    write_file(directory, "f", data, sizeof data);
 #define KEYS(...) (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *) / 2), (const char *[]){__VA_ARGS__}
     Loading *fine = load_external(directory, KEYS("location", "f", "offset", "48", "length", "16"));
     assert_int_equal(fine->status, STATUS_OK);
@@ -746,8 +739,8 @@ static void test_external_regions(void **state) {
 static void test_external_amplification(void **state) {
     (void)state;
     enum { SIZE = 1 << 16, TENSORS = 64 };
-    const char *directory = temporary_directory(arena);
-    write_file(arena, directory, "file", arena_alloc(arena, SIZE), SIZE);
+    const char *directory = test_folder(arena);
+    write_file(directory, "file", arena_alloc(arena, SIZE), SIZE);
     Proto graph = new_graph();
     for (int i = 0; i < TENSORS; i++) {
         Proto tensor = onnx_tensor(arena, arena_printf(arena, "w%d", i), 2, 1, (int64_t[]){SIZE});
@@ -765,9 +758,9 @@ static void test_external_amplification(void **state) {
 /* Where there is no openat2(), each component is opened by itself: to the same effect. */
 static void test_opening_by_components(void **state) {
     (void)state;
-    const char *top = temporary_directory(arena), *folder = arena_printf(arena, "%s/folder", top);
+    const char *top = test_folder(arena), *folder = arena_printf(arena, "%s/folder", top);
     assert_int_equal(mkdir(folder, 0700), 0);
-    write_file(arena, folder, "file", "data", 4);
+    write_file(folder, "file", "data", 4);
     assert_int_equal(symlink("folder", arena_printf(arena, "%s/link", top)), 0);
     assert_int_equal(symlink("file", arena_printf(arena, "%s/link", folder)), 0);
     int directory = open(top, O_RDONLY | O_DIRECTORY);

@@ -1,13 +1,10 @@
 /* Loads models that tests have written, and keeps what came of it. */
 #include "support/loading.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/test.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 typedef struct {
     Loading *loading;
@@ -72,9 +69,7 @@ void loading_free(Loading *loading) {
 
 void assert_refused(Loading *loading, Status status, const char *text) {
     if (loading->status != status || strstr(loading->messages, text) == NULL) {
-        print_error("wanted status %d and '%s', got status %d and: %s\n", status, text, loading->status,
-                    loading->messages);
-        fail();
+        fail_test("wanted status %d and '%s', got status %d and: %s", status, text, loading->status, loading->messages);
     }
     loading_free(loading);
 }
@@ -90,13 +85,13 @@ void assert_graph_refused(const Proto *graph, Status status, const char *text) {
 Value *graph_find_value(const Graph *graph, const char *name) {
     for (int i = 0; i < graph->values.count; i++)
         if (strcmp(graph->values.items[i]->name, name) == 0) return graph->values.items[i];
-    fail_msg("no value %s", name);
+    fail_test("no value %s", name);
     return NULL;
 }
 
 Node *graph_find_node(const Graph *graph, const char *name) {
     for (int i = 0; i < graph->nodes.count; i++)
         if (strcmp(graph->nodes.items[i]->name, name) == 0) return graph->nodes.items[i];
-    fail_msg("no node %s", name);
+    fail_test("no node %s", name);
     return NULL;
 }

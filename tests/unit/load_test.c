@@ -1,15 +1,11 @@
 /* What the loader makes of right models: types and data fields, names, graphs within nodes, functions, module paths.
  * Models are written by tests/support/proto_writer. */
-#include "support/loading.h"
-#include "support/temporary.h"
+#include "support/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/loading.h"
+
 #include <string.h>
 #include <sys/stat.h>
-
-#include <cmocka.h>
 
 static Arena *arena; /* of what is written; one for each test */
 
@@ -28,7 +24,7 @@ static int teardown(void **state) {
 /* Loads a graph, which has to be fine. */
 static Loading *load_fine(const Proto *graph) {
     Loading *loading = loading_graph(graph);
-    if (loading->status != STATUS_OK) fail_msg("%s", loading->messages);
+    if (loading->status != STATUS_OK) fail_test("%s", loading->messages);
     return loading;
 }
 
@@ -408,7 +404,7 @@ static void test_graphs_within_nodes(void **state) {
 
 static Loading *load_model_fine(const Proto *model) {
     Loading *loading = loading_model(model);
-    if (loading->status != STATUS_OK) fail_msg("%s", loading->messages);
+    if (loading->status != STATUS_OK) fail_test("%s", loading->messages);
     return loading;
 }
 
@@ -567,12 +563,19 @@ static void test_module_paths(void **state) {
 
 /* ---- files ---- */
 
+/* Writes folder/name and returns its path. */
+static const char *write_file(const char *folder, const char *name, const void *bytes, size_t size) {
+    const char *path = test_path(arena, folder, name);
+    write_bytes(path, bytes, size);
+    return path;
+}
+
 static void test_external_data(void **state) {
     (void)state;
-    const char *directory = temporary_directory(arena), *below = arena_printf(arena, "%s/below", directory);
+    const char *directory = test_folder(arena), *below = arena_printf(arena, "%s/below", directory);
     assert_int_equal(mkdir(below, 0700), 0);
     static const float values[4] = {0, 1, 2, 3};
-    write_file(arena, below, "weights.bin", values, sizeof values);
+    write_file(below, "weights.bin", values, sizeof values);
     Proto graph = text_new(arena), tensor = onnx_tensor(arena, "w", TYPE_FLOAT, 1, (int64_t[]){2});
     Proto location = onnx_pair(arena, "location", "below/weights.bin"), offset = onnx_pair(arena, "offset", "8");
     Proto length = onnx_pair(arena, "length", "8"), checksum = onnx_pair(arena, "checksum", "0");
@@ -583,9 +586,9 @@ static void test_external_data(void **state) {
     add_node(&graph, "Identity", "", "w", "y");
     add_output(&graph, "y");
     Proto model = onnx_model(arena, 8, 17, &graph);
-    const char *path = write_file(arena, directory, "model.onnx", model.data, model.length);
+    const char *path = write_file(directory, "model.onnx", model.data, model.length);
     Loading *loading = loading_file(path);
-    if (loading->status != STATUS_OK) fail_msg("%s", loading->messages);
+    if (loading->status != STATUS_OK) fail_test("%s", loading->messages);
     assert_memory_equal(graph_find_value(loading->graph, "w")->constant->data, values + 2, 8);
     assert_non_null(strstr(loading->messages, "checksum"));
     loading_free(loading);
@@ -593,9 +596,9 @@ static void test_external_data(void **state) {
 
 static void test_tensor_files(void **state) {
     (void)state;
-    const char *directory = temporary_directory(arena);
+    const char *directory = test_folder(arena);
     Proto tensor = bytes_tensor(TYPE_FLOAT, TENSOR_FLOAT_DATA, (float[]){1, 2, 3, 4}, 16);
-    const char *path = write_file(arena, directory, "input_0.pb", tensor.data, tensor.length), *name = NULL;
+    const char *path = write_file(directory, "input_0.pb", tensor.data, tensor.length), *name = NULL;
     Arena *own = arena_new();
     Tensor *loaded = load_tensor_file(own, path, &name);
     assert_string_equal(name, "w");
@@ -607,7 +610,7 @@ static void test_tensor_files(void **state) {
     proto_bytes(&packed, TENSOR_DIMS, (uint8_t[]){2, 1}, 2);
     proto_int(&packed, TENSOR_DATA_TYPE, TYPE_FLOAT);
     proto_bytes(&packed, TENSOR_RAW_DATA, (float[]){1, 2}, 8);
-    write_file(arena, directory, "input_0.pb", packed.data, packed.length);
+    write_file(directory, "input_0.pb", packed.data, packed.length);
     Loading *loading = loading_tensor_file(path);
     assert_int_equal(loading->status, STATUS_OK);
     assert_int_equal(loading->tensor->shape.rank, 2);
