@@ -68,12 +68,20 @@ static void add_hex_float(Text *out, bool negative, uint64_t fraction, int fract
     text_add_bytes(out, text, (size_t)(at - text));
 }
 
+/* Whole numbers that people count with are written as such; -0 is none. */
+static bool add_whole(Text *out, double value) {
+    if (value == 0 || !(fabs(value) < 1e6) || value != (double)(int)value) return false;
+    text_printf(out, "%d.0", (int)value);
+    return true;
+}
+
 static void add_single(Text *out, float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     int exponent = (int)(bits >> 23 & 255u);
     bool negative = bits >> 31 != 0, is_normal = exponent != 0;
     if ((bits & 0x7FFFFFFFu) == 0) text_add(out, negative ? "-0.0f" : "0.0f");
+    else if (add_whole(out, (double)value)) text_add(out, "f");
     else {
         add_hex_float(out, negative, bits & 0x7FFFFFu, 23, is_normal ? exponent - 127 : -126, is_normal);
         text_add(out, "f");
@@ -86,7 +94,8 @@ static void add_double(Text *out, double value) {
     int exponent = (int)(bits >> 52 & 2047u);
     bool negative = bits >> 63 != 0, is_normal = exponent != 0;
     if ((bits & INT64_MAX) == 0) text_add(out, negative ? "-0.0" : "0.0");
-    else add_hex_float(out, negative, bits & 0xFFFFFFFFFFFFFu, 52, is_normal ? exponent - 1023 : -1022, is_normal);
+    else if (!add_whole(out, value))
+        add_hex_float(out, negative, bits & 0xFFFFFFFFFFFFFu, 52, is_normal ? exponent - 1023 : -1022, is_normal);
 }
 
 void literal_element(Text *out, const Tensor *tensor, int64_t i) {

@@ -1,6 +1,7 @@
 /* Loop: loop nests over strided operands as functions.
  * An operand that shares the output's memory is read through the output's pointer, so all pointers can be `restrict`.
- * Sums of floats run over 16 partial sums: they round less than one long sum, and can be computed as vectors. */
+ * Sums of floats run over 16 partial sums, or many sums run side by side: that rounds less than one long sum, and can
+ * be computed as vectors. */
 #include "emit/function.h"
 #include "emit/literal.h"
 
@@ -152,9 +153,10 @@ static void open_loops(Text *out, const Loop *loop, int from, int to, int depth,
 }
 
 /* "y[...] = e;", e being in the compute type of the output. */
-static void add_store(Text *out, const LoopWriter *writer, const char *indent, const char *e) {
+static void add_store(Text *out, const LoopWriter *writer, const char *indent, const char *const *indices,
+                      const char *e) {
     const Operand *output = &writer->loop->output;
-    text_printf(out, "%sy[%s] = %s;\n", indent, index_text(out->arena, writer->loop, output, INDEX_NAMES),
+    text_printf(out, "%sy[%s] = %s;\n", indent, index_text(out->arena, writer->loop, output, indices),
                 stored(out->arena, output->buffer->type, e));
 }
 
@@ -173,7 +175,7 @@ static void write_elementwise(Text *out, const LoopWriter *writer) {
     const char *result = body_statements(&body, indent, loop, reads, "v");
     bool braces = body.length > 0 && loop->rank > 0;
     if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent);
-    else add_store(&body, writer, indent, result);
+    else add_store(&body, writer, indent, INDEX_NAMES, result);
     open_loops(out, loop, 0, loop->rank, 1, braces);
     text_add(out, body.data);
     if (braces) text_printf(out, "%s}\n", indented(out->arena, loop->rank));
@@ -251,17 +253,60 @@ static void write_plain(Text *out, const LoopWriter *writer, int depth, const ch
     add_accumulate(out, writer, depth + loop->reduced, INDEX_NAMES, "result");
 }
 
+/* Where neighbours in memory belong to different results: how many results to make side by side, a divisor of the last
+ * kept extent; 0: one after the other. */
+static int results_together(const Loop *loop) {
+    enum { LEAST = 8, MOST = 64 };
+    int kept = loop->rank - loop->reduced, last = loop->rank - 1, together = 0;
+    bool is_across = false;
+    for (int i = 0; i < loop->input_count; i++) {
+        if (loop->inputs[i].stride[last] == 1) return 0;
+        if (kept > 0 && loop->inputs[i].stride[kept - 1] == 1) is_across = true;
+    }
+    for (int n = LEAST; is_across && n <= MOST; n++)
+        if (loop->extent[kept - 1] % n == 0) together = n;
+    return together;
+}
+
+/* Results side by side, so that memory is read in order. */
+static void write_together(Text *out, const LoopWriter *writer, int together, const char *c_type, const char *initial) {
+    const Loop *loop = writer->loop;
+    Arena *arena = out->arena;
+    int kept = loop->rank - loop->reduced, depth = kept + 1;
+    const char *name = INDEX_NAMES[kept - 1], *indices[MAX_RANK], *result = "part[s]";
+    memcpy(indices, INDEX_NAMES, sizeof indices);
+    indices[kept - 1] = arena_printf(arena, "%s + s", name);
+    open_loops(out, loop, 0, kept - 1, 1, false);
+    text_printf(out, "%*sfor (int %s = 0; %s < %" PRId64 "; %s += %d) {\n", 4 * kept, "", name, name,
+                loop->extent[kept - 1], name, together);
+    text_printf(out, "%*s%s part[%d];\n", 4 * depth, "", c_type, together);
+    text_printf(out, "%*sfor (int s = 0; s < %d; s++) part[s] = %s;\n", 4 * depth, "", together, initial);
+    open_loops(out, loop, kept, loop->rank, depth, false);
+    text_printf(out, "%*sfor (int s = 0; s < %d; s++)", 4 * (depth + loop->reduced), "", together);
+    add_accumulate(out, writer, depth + loop->reduced + 1, indices, result);
+    text_printf(out, "%*sfor (int s = 0; s < %d; s++) {\n", 4 * depth, "", together);
+    const char *indent = indented(arena, depth + 1);
+    if (loop->finish != NULL) result = body_statements(out, indent, loop->finish, &result, "final");
+    add_store(out, writer, indent, indices, result);
+    text_printf(out, "%*s}\n%*s}\n", 4 * depth, "", 4 * kept, "");
+}
+
 static void write_reduction(Text *out, const LoopWriter *writer) {
     const Loop *loop = writer->loop;
     int kept = loop->rank - loop->reduced, depth = kept + 1;
     const char *c_type = type_info(type_info(loop->combine_type)->compute)->c_name;
     const char *initial = literal_text(out->arena, loop->combine_type, loop->initial.number, loop->initial.integer);
+    int together = writer->is_empty ? 0 : results_together(loop);
+    if (together > 0) {
+        write_together(out, writer, together, c_type, initial);
+        return;
+    }
     open_loops(out, loop, 0, kept, 1, true);
     if (has_lanes(loop) && !writer->is_empty) write_lanes(out, writer, depth, c_type, initial);
     else write_plain(out, writer, depth, c_type, initial);
     const char *indent = indented(out->arena, depth), *result = "result";
     if (loop->finish != NULL) result = body_statements(out, indent, loop->finish, &result, "final");
-    add_store(out, writer, indent, result);
+    add_store(out, writer, indent, INDEX_NAMES, result);
     if (kept > 0) text_printf(out, "%s}\n", indented(out->arena, kept));
 }
 

@@ -31,12 +31,14 @@ static void keep(void *user, const GeneratedProbe *probe, const void *data) {
     memcpy(album->shown[album->count++].data, data, bytes);
 }
 
-/* Runs a model without inputs and outputs under both compilers; check(album, argument) looks at its probes. */
+/* Runs a model without inputs and outputs under both compilers, the second time with a trap at undefined behaviour;
+ * check(album, argument) looks at its probes. */
 static void run_and_check(Generated *generated, WeightMode mode, void (*check)(const Album *album, void *argument),
                           void *argument) {
     generated_emit(generated, "test", mode);
     for (int i = 0; i < COMPILERS_COUNT; i++) {
-        void *library = generated_load(generated, COMPILERS[i], "");
+        const char *flags = i == 1 ? "-fsanitize=undefined -fsanitize-undefined-trap-on-error" : "";
+        void *library = generated_load(generated, COMPILERS[i], flags);
         int (*run)(const GeneratedContext *) =
             (int (*)(const GeneratedContext *))generated_function(generated, library, "run");
         Album *album = arena_new_object(generated->arena, Album);
@@ -289,6 +291,16 @@ static void reduce(Loop *loop, int reduced, const char *combine, Type type) {
     loop->initial.type = type;
 }
 
+/* result / divisor, for the end of a reduction. */
+static Loop *division(Arena *arena, float divisor) {
+    Loop *finish = arena_new_object(arena, Loop);
+    finish->input_count = finish->scalar_count = 1;
+    finish->scalars[0].type = TYPE_FLOAT;
+    loop_apply(finish, "divide", TYPE_FLOAT, TYPE_FLOAT, 2,
+               (int[]){0, loop_literal(finish, TYPE_FLOAT, (double)divisor)});
+    return finish;
+}
+
 static void check_reductions(const Album *album, void *argument) {
     (void)argument;
     float rows[3], whole = 0;
@@ -303,6 +315,8 @@ static void check_reductions(const Album *album, void *argument) {
     assert_floats(album->shown[3].data, (float[]){0, 0}, 2, 0);
     assert_memory_equal(album->shown[4].data, ((int8_t[]){(int8_t)(5 + 5 + 120 + 1)}), 1);
     assert_floats(album->shown[5].data, (float[]){60000}, 1, 0);
+    for (int i = 0; i < 40; i++) /* the mean of elements i, 40 + i, ..., 280 + i */
+        assert_floats(album->shown[6].data + 4 * i, &(float){(float)i + 140}, 1, 1e-4f);
 }
 
 static void reductions(void **state) {
@@ -323,11 +337,7 @@ static void reductions(void **state) {
     loop_input(loop, x, 320, (int64_t[]){-107, -1});
     loop_output(loop, mean, 0, (int64_t[]){0, 0});
     reduce(loop, 2, "add", TYPE_FLOAT);
-    Loop *finish = arena_new_object(generated.arena, Loop);
-    finish->input_count = finish->scalar_count = 1;
-    finish->scalars[0].type = TYPE_FLOAT;
-    loop_apply(finish, "divide", TYPE_FLOAT, TYPE_FLOAT, 2, (int[]){0, loop_literal(finish, TYPE_FLOAT, 321)});
-    loop->finish = finish;
+    loop->finish = division(generated.arena, 321);
 
     Buffer *columns = work_make(&generated, "columns", TYPE_FLOAT, 2); /* few elements, far apart */
     loop = step_loop(generated.program, 2, (int64_t[]){2, 3});
@@ -358,8 +368,15 @@ static void reductions(void **state) {
     reduce(loop, 1, "add", TYPE_FLOAT16);
     loop_cast(flat_loop(&generated, 1, 1, &sum, wide), 0, TYPE_FLOAT);
 
-    Buffer *probed[] = {rows, mean, columns, empty, byte, wide};
-    for (int i = 0; i < 6; i++) probe_make(&generated, "sum", probed[i]);
+    Buffer *side = work_make(&generated, "side", TYPE_FLOAT, 40); /* many results side by side */
+    loop = step_loop(generated.program, 2, (int64_t[]){40, 8});
+    loop_input(loop, x, 0, (int64_t[]){1, 40});
+    loop_output(loop, side, 0, (int64_t[]){1, 0});
+    reduce(loop, 1, "add", TYPE_FLOAT);
+    loop->finish = division(generated.arena, 8);
+
+    Buffer *probed[] = {rows, mean, columns, empty, byte, wide, side};
+    for (int i = 0; i < 7; i++) probe_make(&generated, "sum", probed[i]);
     run_and_check(&generated, WEIGHTS_AUTO, check_reductions, NULL);
     generated_free(&generated);
 }

@@ -169,7 +169,10 @@ static void literals_read_back(void **state) {
         float value, back;
         memcpy(&value, &bits, sizeof value);
         if (!isfinite(value)) continue;
-        back = strtof(literal_text(arena, TYPE_FLOAT, (double)value, 0), NULL);
+        setlocale(LC_ALL, "");
+        const char *decimal = literal_text(arena, TYPE_FLOAT, (double)value, 0);
+        setlocale(LC_ALL, "C");
+        back = strtof(decimal, NULL);
         assert_memory_equal(&back, &value, sizeof value);
         memcpy(tensor->data, &value, sizeof value);
         Text text = text_new(arena);
