@@ -57,7 +57,7 @@ static void run(Arena *arena, int argc, char **argv) {
 
     Program *program = model_program(model_load(arena, model.path), &model.pass);
     Output *output = output_new(arena, folder);
-    output_protect(output, model.path);
+    output_keep(output, model.path);
     const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode};
     const EmittedModel *emitted = emit_model(program, &options, output);
     emit_manifest(program, emitted, output);

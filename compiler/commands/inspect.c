@@ -129,20 +129,16 @@ static void print_summary(Arena *arena, const Graph *graph, const Summary *summa
 
 static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {.pass = {.open_dimensions = true}};
-    const char *why = NULL;
     bool as_json = false;
     Option rows[2 + MODEL_OPTION_ROWS] = {
         {OPTION_FLAG, '\0', "json", NULL, "write JSON", &as_json},
-        {OPTION_TEXT, '\0', "why", "FAMILY", "for what looks like a block of this family and is none: why not", &why},
+        {OPTION_TEXT, '\0', "why", "FAMILY", "for what looks like a block of this family and is none: why not", &model.pass.explain},
     };
     if (!options_parse(arena, &COMMAND_INSPECT, rows, model_option_rows(&model, rows, 2), argc, argv)) return;
     model_options_finish(arena, &model);
     Graph *graph = model_load(arena, model.path);
     passes_run(graph, &model.pass);
-    if (why != NULL) {
-        probes_explain(graph, &model.pass, why, stdout);
-        return;
-    }
+    if (model.pass.explain != NULL) return; /* said when blocks were looked for */
     Summary summary = summarise(arena, graph, &model.pass);
     if (as_json) print_json(arena, graph, &summary);
     else print_summary(arena, graph, &summary);

@@ -2,6 +2,8 @@
  * Every write and close is checked, so that a full disk is noticed. */
 #include "emit/output.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,8 +85,7 @@ Output *output_new(Arena *arena, const char *directory) {
     Output *output = arena_new_object(arena, Output);
     output->arena = arena;
     output->directory = arena_copy(arena, directory);
-    if (mkdir(directory, 0777) != 0 && errno != EEXIST)
-        fail(STATUS_SYSTEM, "cannot make the folder %s: %s", quoted(directory), strerror(errno));
+    directory_make(directory);
     arena_defer(arena, discard, output);
     catch_signals();
     return output;

@@ -77,7 +77,7 @@ static void lower_gather(Program *program, Node *node) {
     const Value *x = node->inputs.items[0], *indices = node->inputs.items[1], *y = node->outputs.items[0];
     int axis = node_axis(node, attr_int(node, "axis"), x->shape.rank);
     int64_t count = shape_count(&indices->shape);
-    if (is_empty(program, y)) return;
+    if (is_empty(y)) return;
     if (indices->constant == NULL) {
         gather_kernel(program, x, axis_of(&x->shape, axis), index_buffer(program, indices), count, y);
         return;
@@ -134,7 +134,7 @@ static void lower_compress(Program *program, Node *node) {
     Axis axis = axis_of(&shape, along);
     int64_t count;
     const int64_t *indices = chosen(node, node->inputs.items[1]->constant, axis.size, &count);
-    if (!is_empty(program, output)) gather_known(program, node->inputs.items[0], axis, indices, count, output);
+    if (!is_empty(output)) gather_known(program, node->inputs.items[0], axis, indices, count, output);
 }
 
 /* GatherElements */
@@ -196,7 +196,7 @@ static void infer_gather_elements(Node *node) {
 
 static void lower_gather_elements(Program *program, Node *node) {
     const Value *y = node->outputs.items[0];
-    if (is_empty(program, y)) return;
+    if (is_empty(y)) return;
     gather_blocks(program, node->inputs.items[0], element_offsets(program, node), shape_count(&y->shape), 1, y);
 }
 
@@ -269,7 +269,7 @@ static void lower_gather_nd(Program *program, Node *node) {
     const Shape *i = &node->inputs.items[1]->shape;
     int batch = batch_dims(node);
     int64_t count = shape_product(i, 0, i->rank - 1);
-    if (is_empty(program, y)) return;
+    if (is_empty(y)) return;
     gather_blocks(program, x, nd_offsets(program, node, batch), count, shape_count(&y->shape) / count, y);
 }
 
@@ -310,7 +310,7 @@ static void infer_one_hot(Node *node) {
 static void lower_one_hot(Program *program, Node *node) {
     const Value *indices = node->inputs.items[0], *y = node->outputs.items[0];
     int axis = one_hot_axis(node);
-    if (is_empty(program, y)) return;
+    if (is_empty(y)) return;
     Buffer *buffer = index_buffer(program, indices);
     Step *step = step_kernel(program, "one_hot", y->type);
     step_buffer(step, "indices", buffer, 0);

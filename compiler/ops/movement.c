@@ -91,7 +91,7 @@ void fill_number(Program *program, const Value *to, double number) {
     else loop_literal_int(loop, to->type, (int64_t)number);
 }
 
-bool is_empty(Program *program, const Value *output) { return program_buffer(program, output)->count == 0; }
+bool is_empty(const Value *output) { return shape_count(&output->shape) == 0; }
 
 bool input_is_readable(const Node *node, int input) {
     const Value *value = node_input(node, input);
@@ -388,7 +388,7 @@ static void infer_trilu(Node *node) {
 static void lower_trilu(Program *program, Node *node) {
     const Shape *shape = &node->inputs.items[0]->shape;
     const Value *k = node_input(node, 1);
-    if (is_empty(program, node->outputs.items[0])) return;
+    if (is_empty(node->outputs.items[0])) return;
     if (k != NULL && shape_count(&k->shape) != 1)
         node_fail(node, STATUS_INVALID, "input 1 (k) has %lld elements, expected 1", (long long)shape_count(&k->shape));
     Step *step = step_kernel(program, attr_int(node, "upper") != 0 ? "upper_triangle" : "lower_triangle",
@@ -423,7 +423,7 @@ static void lower_reverse_sequence(Program *program, Node *node) {
     const Shape *shape = &node->inputs.items[0]->shape;
     int batch = (int)attr_int(node, "batch_axis"), time = 1 - batch;
     int64_t strides[MAX_RANK];
-    if (is_empty(program, node->outputs.items[0])) return;
+    if (is_empty(node->outputs.items[0])) return;
     strides_of(shape, strides);
     Step *step = step_kernel(program, "reverse_sequence", node->inputs.items[0]->type);
     step_value(program, step, "x", node->inputs.items[0]);

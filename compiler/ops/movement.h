@@ -29,7 +29,7 @@ void fill_value(Program *program, const Value *to, const Value *scalar);
 void fill_number(Program *program, const Value *to, double number);
 
 /* Whether an output has no elements, so that nothing is left to do: its buffer is made. */
-bool is_empty(Program *program, const Value *output);
+bool is_empty(const Value *output);
 
 /* Whether input i can be read while compiling: it is constant, or left out. */
 bool input_is_readable(const Node *node, int input);

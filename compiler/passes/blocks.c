@@ -6,5 +6,6 @@
 void pass_blocks(Graph *graph, const PassOptions *options) {
     PatternSet patterns = patterns_builtin(graph->arena);
     blocks_find(graph, &patterns);
+    if (options->explain != NULL) blocks_explain(graph, &patterns, options->explain, stdout);
     probes_open(graph, options->probes);
 }

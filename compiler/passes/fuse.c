@@ -191,16 +191,18 @@ static bool fuse_loop_into(Program *program, int at, const Usage *usage) {
     return false;
 }
 
-/* The one output of a kernel whose elements go through OUT(); -1 where it has another form. */
+/* The parameter through which a kernel stores with OUT(y, ...); -1 where it does not, or has an epilogue already. */
 static int epilogue_parameter(const Step *step) {
-    if (strstr(step->kernel->body, "OUT(") == NULL || step->epilogue != NULL) return -1;
-    int found = -1;
+    const char *store = strstr(step->kernel->body, "OUT(");
+    if (store == NULL || step->epilogue != NULL) return -1;
+    store += strlen("OUT(");
+    size_t length = strcspn(store, ",");
     for (int i = 0; i < step->kernel->parameter_count; i++) {
-        if (step->kernel->parameters[i].kind != PARAMETER_OUTPUT || step->arguments[i].buffer == NULL) continue;
-        if (found >= 0) return -1;
-        found = i;
+        const char *name = step->kernel->parameters[i].name;
+        if (strlen(name) == length && memcmp(name, store, length) == 0)
+            return step->arguments[i].buffer != NULL && step->arguments[i].offset == 0 ? i : -1;
     }
-    return found >= 0 && step->arguments[found].offset == 0 ? found : -1;
+    return -1;
 }
 
 /* A loop as an epilogue: over one dimension, operand 0 the value made, the others read at the same place or one element
@@ -252,6 +254,7 @@ static bool fuse_into_kernel(Program *program, int at, const Usage *usage) {
         const Step *producer = program->steps.items[usage[between->number].writer];
         if (producer == NULL || producer->kind != STEP_KERNEL) continue;
         int parameter = epilogue_parameter(producer);
+        if (parameter >= 0 && producer->arguments[parameter].buffer != between) continue;
         Loop *epilogue = parameter < 0 ? NULL : as_epilogue(program->arena, consumer->loop, between);
         if (epilogue == NULL || type_info(between->type)->compute != type_info(producer->type)->compute) continue;
         best = usage[between->number].writer, best_parameter = parameter, best_epilogue = epilogue;

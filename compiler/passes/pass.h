@@ -12,6 +12,7 @@ typedef struct {
     StringList fuse;        /* --fuse: names of rules; empty: all */
     StringList patterns;    /* --patterns: files of the user's own blocks */
     const char *probes;     /* --probes: auto, all, none, or a glob over tensor names and probe ids */
+    const char *explain;            /* --why: a family whose near misses are printed */
     const char *dump_after; /* --dump-after: a pass */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */
 } PassOptions;
