@@ -3,6 +3,7 @@
 #include "patterns/pattern.h"
 
 #include "base/assets.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -551,12 +552,27 @@ void patterns_parse(PatternSet *set, const char *file, const char *text) {
         else fail_expected(&reader, "'define' or 'block'");
 }
 
-PatternSet patterns_builtin(Arena *arena) {
+static void parse_builtin(PatternSet *set) {
     static const char folder[] = "compiler/patterns/", common[] = "compiler/patterns/common.pattern";
-    PatternSet set = patterns_new(arena);
-    patterns_parse(&set, common, asset_text(common));
+    patterns_parse(set, common, asset_text(common));
     for (const Asset *asset = ASSETS; asset->path != NULL; asset++)
         if (strncmp(asset->path, folder, strlen(folder)) == 0 && strcmp(asset->path, common) != 0)
-            patterns_parse(&set, asset->path, asset->text);
-    return set;
+            patterns_parse(set, asset->path, asset->text);
+}
+
+static void parse_file(PatternSet *set, const char *path) {
+    enum { LARGEST = 1 << 20 };
+    size_t size;
+    const char *text = file_read(set->arena, path, LARGEST, &size);
+    if (strlen(text) != size) fail(STATUS_USAGE, "%s: is no text: it has a NUL byte", quoted(path));
+    patterns_parse(set, path, text);
+}
+
+PatternSet patterns_load(Arena *arena, const char *const *files, int count) {
+    PatternSet builtin = patterns_new(arena);
+    parse_builtin(&builtin);
+    PatternSet all = {.arena = arena, .definitions = builtin.definitions};
+    for (int i = 0; i < count; i++) parse_file(&all, files[i]);
+    for (int i = 0; i < builtin.blocks.count; i++) list_add(arena, &all.blocks, builtin.blocks.items[i]);
+    return all;
 }

@@ -109,7 +109,8 @@ PatternSet patterns_new(Arena *arena);
 /* Adds the definitions and blocks of one file. Fails with STATUS_USAGE and "FILE:LINE:COLUMN: MESSAGE". */
 void patterns_parse(PatternSet *set, const char *file, const char *text);
 
-/* Those that are embedded in fovea: common.pattern first, then the families by name. */
-PatternSet patterns_builtin(Arena *arena);
+/* All patterns: the user's own files, tried first, since whoever writes one knows the model; then those that are
+ * embedded in fovea, by name. All can use the definitions of common.pattern. */
+PatternSet patterns_load(Arena *arena, const char *const *files, int count);
 
 #endif
