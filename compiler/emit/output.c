@@ -11,29 +11,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct OutputFile {
+typedef struct EmittedFile {
     const char *path, *temporary;
     FILE *file; /* NULL once closed */
     bool is_placed;
-    struct OutputFile *next; /* in the list of temporary files */
-} OutputFile;
+    struct EmittedFile *next; /* in the list of temporary files */
+} EmittedFile;
 
 struct Output {
     Arena *arena;
     const char *directory;
-    LIST(OutputFile *) files;
+    LIST(EmittedFile *) files;
     bool keeps; /* a file that must not be replaced is known: */
     struct stat kept;
 };
 
 /* The temporary files that there are now, for the signal handler; changed with the signals blocked. */
-static OutputFile *temporaries;
+static EmittedFile *temporaries;
 
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 enum { SIGNALS_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
 
 static void remove_and_die(int number) {
-    for (const OutputFile *file = temporaries; file != NULL; file = file->next)
+    for (const EmittedFile *file = temporaries; file != NULL; file = file->next)
         if (!file->is_placed) unlink(file->temporary);
     signal(number, SIG_DFL);
     raise(number);
@@ -46,7 +46,7 @@ static void block_signals(sigset_t *before) {
     sigprocmask(SIG_BLOCK, &blocked, before);
 }
 
-static void remember(OutputFile *file) {
+static void remember(EmittedFile *file) {
     sigset_t before;
     block_signals(&before);
     file->next = temporaries;
@@ -54,10 +54,10 @@ static void remember(OutputFile *file) {
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-static void forget(const OutputFile *file) {
+static void forget(const EmittedFile *file) {
     sigset_t before;
     block_signals(&before);
-    for (OutputFile **at = &temporaries; *at != NULL;)
+    for (EmittedFile **at = &temporaries; *at != NULL;)
         if (*at == file) *at = file->next;
         else at = &(*at)->next;
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -74,7 +74,7 @@ static void catch_signals(void) {
 static void discard(void *object) {
     Output *output = object;
     for (int i = 0; i < output->files.count; i++) {
-        OutputFile *file = output->files.items[i];
+        EmittedFile *file = output->files.items[i];
         if (file->file != NULL) fclose(file->file);
         if (!file->is_placed) unlink(file->temporary);
         forget(file);
@@ -93,7 +93,7 @@ Output *output_new(Arena *arena, const char *directory) {
 
 void output_keep(Output *output, const char *path) { output->keeps = stat(path, &output->kept) == 0; }
 
-static _Noreturn void write_failed(const OutputFile *file) {
+static _Noreturn void write_failed(const EmittedFile *file) {
     fail(STATUS_SYSTEM, "cannot write %s: %s", quoted(file->path), strerror(errno));
 }
 
@@ -108,7 +108,7 @@ static void check_place(const Output *output, const char *path) {
 }
 
 void output_begin(Output *output, const char *name) {
-    OutputFile *file = arena_new_object(output->arena, OutputFile);
+    EmittedFile *file = arena_new_object(output->arena, EmittedFile);
     file->path = arena_printf(output->arena, "%s/%s", output->directory, name);
     file->temporary = arena_printf(output->arena, "%s/.%s.%ld.tmp", output->directory, name, (long)getpid());
     check_place(output, file->path);
@@ -119,20 +119,20 @@ void output_begin(Output *output, const char *name) {
 }
 
 void output_write(Output *output, const void *bytes, size_t count) {
-    const OutputFile *file = output->files.items[output->files.count - 1];
+    const EmittedFile *file = output->files.items[output->files.count - 1];
     if (fwrite(bytes, 1, count, file->file) != count) write_failed(file);
 }
 
 void output_commit(Output *output) {
     for (int i = 0; i < output->files.count; i++) {
-        OutputFile *file = output->files.items[i];
+        EmittedFile *file = output->files.items[i];
         if (fflush(file->file) != 0 || fsync(fileno(file->file)) != 0) write_failed(file);
         int closed = fclose(file->file);
         file->file = NULL;
         if (closed != 0) write_failed(file);
     }
     for (int i = 0; i < output->files.count; i++) {
-        OutputFile *file = output->files.items[i];
+        EmittedFile *file = output->files.items[i];
         if (rename(file->temporary, file->path) != 0) write_failed(file);
         file->is_placed = true;
         forget(file);
