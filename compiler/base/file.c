@@ -154,7 +154,13 @@ void file_set_protect(FileSet *set, const char *path) {
 
 void file_set_add(FileSet *set, const char *path, const void *bytes, size_t size) {
     for (int i = 0; i < set->files.count; i++) fovea_assert(strcmp(set->files.items[i].path, path) != 0);
-    list_add(set->arena, &set->files, ((OutputFile){arena_copy(set->arena, path), bytes, size}));
+    list_add(set->arena, &set->files, ((OutputFile){.path = arena_copy(set->arena, path)}));
+    file_set_append(set, bytes, size);
+}
+
+void file_set_append(FileSet *set, const void *bytes, size_t size) {
+    fovea_assert(set->files.count > 0);
+    list_add(set->arena, &set->files.items[set->files.count - 1].pieces, ((FilePiece){bytes, size}));
 }
 
 /* Whether there is a file of that name; fails where it must not be replaced. */
@@ -174,7 +180,7 @@ static bool check_target(const FileSet *set, const char *path) {
     return true;
 }
 
-/* Writes all bytes and brings them to the disk; 0, or an errno. */
+/* Writes all bytes; 0, or an errno. */
 static int write_all(int descriptor, const char *bytes, size_t size) {
     for (size_t done = 0; done < size;) {
         ssize_t wrote = write(descriptor, bytes + done, size - done);
@@ -182,16 +188,19 @@ static int write_all(int descriptor, const char *bytes, size_t size) {
         if (wrote < 0) return errno;
         done += (size_t)wrote;
     }
-    return fsync(descriptor) != 0 && errno != EINVAL ? errno : 0; /* EINVAL: a file system without it */
+    return 0;
 }
 
-static Temporary *write_temporary(Arena *scratch, const char *path, const void *bytes, size_t size) {
-    Temporary *temporary = temporary_beside(scratch, path);
-    int descriptor = open(temporary->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (descriptor < 0) fail(STATUS_SYSTEM, "cannot write %s: %s", quoted(path), strerror(errno));
-    int error = write_all(descriptor, bytes, size);
+/* Writes a file's pieces to a temporary one, and brings them to the disk. */
+static Temporary *write_temporary(Arena *scratch, const OutputFile *file) {
+    Temporary *temporary = temporary_beside(scratch, file->path);
+    int descriptor = open(temporary->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666), error = 0;
+    if (descriptor < 0) fail(STATUS_SYSTEM, "cannot write %s: %s", quoted(file->path), strerror(errno));
+    for (int i = 0; i < file->pieces.count && error == 0; i++)
+        error = write_all(descriptor, file->pieces.items[i].bytes, file->pieces.items[i].size);
+    if (error == 0 && fsync(descriptor) != 0 && errno != EINVAL) error = errno; /* EINVAL: a file system without it */
     if (close(descriptor) != 0 && error == 0) error = errno;
-    if (error != 0) fail(STATUS_SYSTEM, "cannot write %s: %s", quoted(path), strerror(error));
+    if (error != 0) fail(STATUS_SYSTEM, "cannot write %s: %s", quoted(file->path), strerror(error));
     return temporary;
 }
 
@@ -225,8 +234,7 @@ static void commit(Arena *scratch, void *argument) {
         moves[i].path = set->files.items[i].path;
         moves[i].replaces = check_target(set, moves[i].path);
     }
-    for (int i = 0; i < count; i++)
-        moves[i].written = write_temporary(scratch, moves[i].path, set->files.items[i].bytes, set->files.items[i].size);
+    for (int i = 0; i < count; i++) moves[i].written = write_temporary(scratch, &set->files.items[i]);
     for (int i = 0; count > 1 && i < count; i++) { /* a single rename needs no way back */
         if (!moves[i].replaces) continue;
         Temporary *old = temporary_beside(scratch, moves[i].path);
@@ -244,7 +252,8 @@ static void commit(Arena *scratch, void *argument) {
 void file_set_commit(const FileSet *set) { arena_scope(commit, (void *)set); }
 
 void file_write_atomic(const char *path, const void *bytes, size_t size) {
-    OutputFile file = {path, bytes, size};
+    FilePiece piece = {bytes, size};
+    OutputFile file = {path, {&piece, 1, 1}};
     FileSet set = {.files = {&file, 1, 1}};
     file_set_commit(&set);
 }

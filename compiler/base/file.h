@@ -24,9 +24,13 @@ void directory_make(const char *path);
 void file_write_atomic(const char *path, const void *bytes, size_t size);
 
 typedef struct {
-    const char *path;
     const void *bytes;
     size_t size;
+} FilePiece;
+
+typedef struct {
+    const char *path;
+    LIST(FilePiece) pieces;
 } OutputFile;
 
 /* Several files that are written all or not at all. */
@@ -41,6 +45,8 @@ FileSet file_set_new(Arena *arena);
 void file_set_protect(FileSet *set, const char *path);
 /* Adds a file. The bytes are not copied: they have to stay until the commit. */
 void file_set_add(FileSet *set, const char *path, const void *bytes, size_t size);
+/* More bytes for the file that was added last; not copied either. */
+void file_set_append(FileSet *set, const void *bytes, size_t size);
 /* Writes all of them, then gives all their names; a failure, or a signal, undoes everything. */
 void file_set_commit(const FileSet *set);
 

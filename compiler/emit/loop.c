@@ -284,11 +284,14 @@ static void write_together(Text *out, const LoopWriter *writer, int together, co
     open_loops(out, loop, kept, loop->rank, depth, false);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++)", 4 * (depth + loop->reduced), "", together);
     add_accumulate(out, writer, depth + loop->reduced + 1, indices, result);
-    text_printf(out, "%*sfor (int s = 0; s < %d; s++) {\n", 4 * depth, "", together);
+    Text body = text_new(arena);
     const char *indent = indented(arena, depth + 1);
-    if (loop->finish != NULL) result = body_statements(out, indent, loop->finish, &result, "final");
-    add_store(out, writer, indent, indices, result);
-    text_printf(out, "%*s}\n%*s}\n", 4 * depth, "", 4 * kept, "");
+    if (loop->finish != NULL) result = body_statements(&body, indent, loop->finish, &result, "final");
+    bool braces = body.length > 0;
+    add_store(&body, writer, indent, indices, result);
+    text_printf(out, "%*sfor (int s = 0; s < %d; s++)%s\n%s", 4 * depth, "", together, braces ? " {" : "", body.data);
+    if (braces) text_printf(out, "%*s}\n", 4 * depth, "");
+    text_printf(out, "%*s}\n", 4 * kept, "");
 }
 
 static void write_reduction(Text *out, const LoopWriter *writer) {

@@ -73,11 +73,11 @@ static json_t *open_probes(const Program *program) {
     for (int i = 0; i < program->probes.count; i++) {
         const Probe *probe = program->probes.items[i];
         Shape shape = shape_of(probe->rank, probe->dims);
-        json_array_append_new(
-            list, json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", manifest_name(probe->id), "family",
-                            probe->family, "axes", probe->axes, "type", type_info(probe->value->type)->name, "shape",
-                            manifest_shape(&shape), "tensor", manifest_name(probe->value->name), "node",
-                            manifest_name(maker(probe->value))));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", manifest_name(probe->id), "family",
+                                        probe->family, "axes", probe->axes, "type", type_info(probe->value->type)->name,
+                                        "shape", manifest_shape(&shape), "tensor", manifest_name(probe->value->name),
+                                        "node", manifest_name(maker(probe->value))));
     }
     return list;
 }
@@ -96,16 +96,16 @@ const char *manifest_text(Arena *arena, json_t *json) {
 
 void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
     Arena *arena = program->arena;
-    json_t *memory = json_pack("{s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes,
-                               "lower_bound_bytes", (json_int_t)program->lower_bound_bytes, "weights_bytes",
-                               (json_int_t)model->weights_bytes);
+    json_t *memory =
+        json_pack("{s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes, "lower_bound_bytes",
+                  (json_int_t)program->lower_bound_bytes, "weights_bytes", (json_int_t)model->weights_bytes);
     json_t *files = json_array();
     for (int i = 0; i < model->files.count; i++) json_array_append_new(files, json_string(model->files.items[i]));
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION,
-                             "inputs", tensors(model->inputs.items, model->inputs.count), "outputs",
-                             tensors(model->outputs.items, model->outputs.count), "blocks",
-                             manifest_blocks(program->graph), "probes", open_probes(program), "memory", memory, "files",
-                             files);
+    json_t *root =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION, "inputs",
+                  tensors(model->inputs.items, model->inputs.count), "outputs",
+                  tensors(model->outputs.items, model->outputs.count), "blocks", manifest_blocks(program->graph),
+                  "probes", open_probes(program), "memory", memory, "files", files);
     const char *text = manifest_text(arena, root);
     output_begin(output, arena_printf(arena, "%s.json", model->name));
     output_write(output, text, strlen(text));

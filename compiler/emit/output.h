@@ -1,5 +1,5 @@
-/* Output: the files of one compilation, none of which appears before all are whole.
- * Each is written under a temporary name beside its place, and output_commit() renames them. */
+/* Output: the files of one compilation, in one folder, which appear together or not at all (base/file.h).
+ * Text is copied as it is written; weights are only referred to, so that a large model is not in memory twice. */
 #ifndef FOVEA_EMIT_OUTPUT_H
 #define FOVEA_EMIT_OUTPUT_H
 
@@ -7,15 +7,16 @@
 
 typedef struct Output Output;
 
-/* Files in a folder, which is made where it is missing. Unless committed they vanish with the arena, and also when
- * SIGINT, SIGTERM or SIGHUP ends the program. */
+/* Nothing happens to the folder before output_commit(). */
 Output *output_new(Arena *arena, const char *directory);
-/* Names a file that must not be replaced: the model that is being read. */
+/* Names a file that must not be written over: the model. */
 void output_keep(Output *output, const char *path);
 /* Begins a file; what is written next goes there. */
 void output_begin(Output *output, const char *name);
 void output_write(Output *output, const void *bytes, size_t count);
-/* Flushes, syncs and renames all. Fails with STATUS_SYSTEM, and leaves nothing behind, where that is not possible. */
+/* As output_write(), but the bytes are not copied: they have to stay until the commit. */
+void output_refer(Output *output, const void *bytes, size_t count);
+/* Makes the folder where it is missing, and writes all files. */
 void output_commit(Output *output);
 
 #endif

@@ -99,7 +99,7 @@ uint64_t weights_checksum(const Weights *weights) {
     return checksum.state;
 }
 
-static void write_piece(void *argument, const void *bytes, size_t count) { output_write(argument, bytes, count); }
+static void write_piece(void *argument, const void *bytes, size_t count) { output_refer(argument, bytes, count); }
 
 void weights_write_blob(const Weights *weights, Output *output) { each_piece(weights, write_piece, output); }
 
