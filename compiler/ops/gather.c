@@ -245,7 +245,7 @@ Buffer *nd_offsets(Program *program, const Node *node, int batch) {
 }
 
 static int batch_dims(const Node *node) {
-    int64_t batch = attr_int(node, "batch_dims");
+    int64_t batch = node->version < 12 ? 0 : attr_int(node, "batch_dims");
     if (batch < 0 || batch > MAX_RANK)
         node_fail(node, STATUS_INVALID, "batch_dims is %lld, expected 0 to the number of dimensions", (long long)batch);
     return (int)batch;
@@ -326,7 +326,7 @@ const Op OPS_gather[] = {
      .versions = {1, 11, 13},
      .inputs = "data:T indices:I",
      .outputs = "output:T",
-     .types = "T: all; I: int32 int64",
+     .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "axis:int=0",
      .infer = infer_gather,
      .lower = lower_gather},
@@ -334,7 +334,7 @@ const Op OPS_gather[] = {
      .versions = {11, 13},
      .inputs = "data:T indices:I",
      .outputs = "output:T",
-     .types = "T: all; I: int32 int64",
+     .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "axis:int=0",
      .infer = infer_gather_elements,
      .lower = lower_gather_elements},
@@ -342,15 +342,15 @@ const Op OPS_gather[] = {
      .versions = {11, 12, 13},
      .inputs = "data:T indices:int64",
      .outputs = "output:T",
-     .types = "T: all",
-     .attributes = "batch_dims:int=0",
+     .types = "T: numeric bool string complex",
+     .attributes = "batch_dims:int@12=0",
      .infer = infer_gather_nd,
      .lower = lower_gather_nd},
     {.name = "Compress",
      .versions = {9, 11, 28},
      .inputs = "input:T condition:bool",
      .outputs = "output:T",
-     .types = "T: all",
+     .types = "T: numeric bool string complex",
      .attributes = "axis:int",
      .infer = infer_compress,
      .lower = lower_compress},
@@ -358,7 +358,7 @@ const Op OPS_gather[] = {
      .versions = {9, 11, 28},
      .inputs = "indices:I depth:D values:T",
      .outputs = "output:T",
-     .types = "T: all; I: numeric; D: numeric",
+     .types = "T: numeric bool string complex; I: integers float16 float double; D: integers float16 float double",
      .attributes = "axis:int=-1",
      .infer = infer_one_hot,
      .lower = lower_one_hot},

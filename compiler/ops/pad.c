@@ -143,7 +143,7 @@ static bool is_constant_mode(const Node *node) {
 static Margins read_margins(const Node *node, int rank) {
     const int64_t *pads;
     int count, axes[MAX_RANK], named = node_axes(node, NULL, 3, rank, axes);
-    if (!node_ints(node, "pads", 1, &pads, &count)) node_fail(node, STATUS_INVALID, "pads are missing");
+    node_ints(node, "pads", 1, &pads, &count);
     check_length(node, "pads", count, 2 * named);
     Margins margins = {0};
     for (int i = 0; i < named; i++) margins.of[axes[i]] = (Margin){pads[i], pads[named + i]};
@@ -240,17 +240,17 @@ static void lower_center_crop_pad(Program *program, Node *node) {
 const Op OPS_pad[] = {
     {.name = "Pad",
      .versions = {2, 11, 13, 18, 19, 21, 23, 24, 25},
-     .inputs = "data:T pads:int64? constant_value:T? axes:I?",
+     .inputs = "data:T pads:int64@11 constant_value:T?@11 axes:I?@18",
      .outputs = "output:T",
      .types = "T: all; I: int32 int64",
-     .attributes = "mode:string=constant pads:ints value:float=0",
+     .attributes = "mode:string=constant pads:ints!@<11 value:float@<11=0",
      .infer = infer_pad,
      .lower = lower_pad},
     {.name = "CenterCropPad",
      .versions = {18},
      .inputs = "input_data:T shape:I",
      .outputs = "output_data:T",
-     .types = "T: all; I: int32 int64",
+     .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "axes:ints",
      .infer = infer_center_crop_pad,
      .lower = lower_center_crop_pad},

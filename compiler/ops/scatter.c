@@ -19,7 +19,7 @@ static const struct {
 
 /* The kernel for the node's reduction. */
 static const char *scatter_kernel(const Node *node) {
-    const char *reduction = strcmp(node->op_type, "Scatter") == 0 ? "none" : attr_string(node, "reduction");
+    const char *reduction = node->version < 16 ? "none" : attr_string(node, "reduction");
     for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
         if (strcmp(reduction, reductions[i].reduction) == 0 && node->version >= reductions[i].version)
             return type_is_float(node->inputs.items[0]->type) ? reductions[i].floats : reductions[i].integers;
@@ -138,7 +138,7 @@ const Op OPS_scatter[] = {
      .versions = {9, 11},
      .inputs = "data:T indices:I updates:T",
      .outputs = "output:T",
-     .types = "T: all; I: int32 int64",
+     .types = "T: integers float16 float double bool string complex; I: int32 int64",
      .attributes = "axis:int=0",
      .infer = infer_scatter_elements,
      .lower = lower_scatter_elements},
@@ -146,23 +146,23 @@ const Op OPS_scatter[] = {
      .versions = {11, 13, 16, 18},
      .inputs = "data:T indices:I updates:T",
      .outputs = "output:T",
-     .types = "T: all; I: int32 int64",
-     .attributes = "axis:int=0 reduction:string=none",
+     .types = "T: numeric bool string complex; I: int32 int64",
+     .attributes = "axis:int=0 reduction:string@16=none",
      .infer = infer_scatter_elements,
      .lower = lower_scatter_elements},
     {.name = "ScatterND",
      .versions = {11, 13, 16, 18},
      .inputs = "data:T indices:int64 updates:T",
      .outputs = "output:T",
-     .types = "T: all",
-     .attributes = "reduction:string=none",
+     .types = "T: numeric bool string complex",
+     .attributes = "reduction:string@16=none",
      .infer = infer_scatter_nd,
      .lower = lower_scatter_nd},
     {.name = "TensorScatter",
      .versions = {24},
      .inputs = "past_cache:T update:T write_indices:int64?",
      .outputs = "present_cache:T",
-     .types = "T: all",
+     .types = "T: numeric bool string complex float8s float8e8m0 int4 uint4 float4e2m1",
      .attributes = "axis:int=-2 mode:string=linear",
      .infer = infer_tensor_scatter,
      .lower = lower_tensor_scatter},

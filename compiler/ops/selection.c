@@ -11,8 +11,7 @@
 
 /* How many are asked for; -1 where that is not known. */
 static int64_t top_count(const Node *node) {
-    if (node_attribute(node, "k") != NULL) return attr_int(node, "k");
-    if (node_input(node, 1) == NULL) node_fail(node, STATUS_INVALID, "input 1 (K) is left out");
+    if (node->version < 10) return attr_int(node, "k");
     return input_is_readable(node, 1) ? input_int(node, 1) : -1;
 }
 
@@ -44,7 +43,8 @@ static void lower_top_k(Program *program, Node *node) {
     Buffer *values = output_or_scratch(program, node_output(node, 0), x->type, count);
     Buffer *indices = output_or_scratch(program, node_output(node, 1), TYPE_INT64, count);
     if (count == 0) return;
-    Step *step = step_kernel(program, attr_int(node, "largest") != 0 ? "top_k_largest" : "top_k_smallest", x->type);
+    bool largest = node->version < 11 || attr_int(node, "largest") != 0;
+    Step *step = step_kernel(program, largest ? "top_k_largest" : "top_k_smallest", x->type);
     step_value(program, step, "x", x);
     step_buffer(step, "values", values, 0);
     step_buffer(step, "indices", indices, 0);
@@ -63,19 +63,26 @@ static void set_ints(Node *node, int output, Tensor *tensor) {
     value->shape = tensor->shape;
 }
 
+/* The data of an input where it is known and can be compared; else NULL. */
+static const Tensor *known_numbers(const Value *value) {
+    TypeClass class = type_info(value->type)->class;
+    return class == CLASS_STRING || class == CLASS_COMPLEX ? NULL : value->constant;
+}
+
 static void infer_non_zero(Node *node) {
     const Value *x = node->inputs.items[0];
+    const Tensor *known = known_numbers(x);
     node->outputs.items[0]->shape = shape_open(2);
     if (x->shape.rank >= 0) node->outputs.items[0]->shape.dims[0] = dim_known(x->shape.rank);
-    if (x->constant == NULL) return;
-    int64_t count = tensor_count(x->constant), found = 0, next = 0;
-    for (int64_t i = 0; i < count; i++) found += tensor_number(x->constant, i) != 0;
+    if (known == NULL) return;
+    int64_t count = tensor_count(known), found = 0, next = 0;
+    for (int64_t i = 0; i < count; i++) found += tensor_number(known, i) != 0;
     Shape shape = shape_of(2, (int64_t[]){x->shape.rank, found});
     Tensor *places = tensor_new(node->graph->arena, TYPE_INT64, &shape);
     int64_t strides[MAX_RANK], *place = places->data;
     strides_of(&x->shape, strides);
     for (int64_t i = 0; i < count; i++) {
-        if (tensor_number(x->constant, i) == 0) continue;
+        if (tensor_number(known, i) == 0) continue;
         for (int d = 0; d < x->shape.rank; d++) place[d * found + next] = i / strides[d] % x->shape.dims[d].size;
         next++;
     }
@@ -192,7 +199,7 @@ static void fold_unique(Node *node) {
 
 static void infer_unique(Node *node) {
     const Value *x = node->inputs.items[0];
-    if (x->constant != NULL && x->type != TYPE_STRING) {
+    if (known_numbers(x) != NULL) {
         fold_unique(node);
         return;
     }
@@ -211,23 +218,23 @@ static void infer_unique(Node *node) {
 const Op OPS_selection[] = {
     {.name = "TopK",
      .versions = {1, 10, 11, 24},
-     .inputs = "X:T K:int64?",
-     .outputs = "Values:T? Indices:int64?",
+     .inputs = "X:T K:int64@10",
+     .outputs = "Values:T Indices:int64",
      .types = "T: numeric",
-     .attributes = "axis:int=-1 k:int largest:int=1 sorted:int=1",
+     .attributes = "axis:int=-1 k:int!@<10 largest:int@11=1 sorted:int@11=1",
      .infer = infer_top_k,
      .lower = lower_top_k},
     {.name = "NonZero",
      .versions = {9, 13},
      .inputs = "X:T",
      .outputs = "Y:int64",
-     .types = "T: plain",
+     .types = "T: numeric bool string complex",
      .infer = infer_non_zero},
     {.name = "Unique",
      .versions = {11, 28},
      .inputs = "X:T",
-     .outputs = "Y:T? indices:int64? inverse_indices:int64? counts:int64?",
-     .types = "T: all",
+     .outputs = "Y:T indices:int64? inverse_indices:int64? counts:int64?",
+     .types = "T: numeric bool string complex",
      .attributes = "axis:int sorted:int=1",
      .infer = infer_unique},
     {0},

@@ -28,7 +28,7 @@ static void infer_shape(Node *node) {
     Value *output = node->outputs.items[0];
     output->shape = shape_open(1);
     if (from->rank < 0) return;
-    int start = clamp_axis(attr_int(node, "start"), from->rank);
+    int start = node->version < 15 ? 0 : clamp_axis(attr_int(node, "start"), from->rank);
     int end = node_attribute(node, "end") == NULL ? from->rank : clamp_axis(attr_int(node, "end"), from->rank);
     int count = end > start ? end - start : 0;
     int64_t sizes[MAX_RANK];
@@ -208,7 +208,7 @@ const Op OPS_shape_values[] = {
      .inputs = "data:T",
      .outputs = "shape:int64",
      .types = "T: all",
-     .attributes = "start:int=0 end:int",
+     .attributes = "start:int@15=0 end:int@15",
      .infer = infer_shape},
     {.name = "Size",
      .versions = {1, 13, 19, 21, 23, 24, 25},
@@ -221,8 +221,9 @@ const Op OPS_shape_values[] = {
      .inputs = "",
      .outputs = "output:T",
      .types = "T: all",
-     .attributes = "value:tensor value_int:int value_ints:ints value_float:float value_floats:floats "
-                   "value_string:string value_strings:strings",
+     .attributes =
+         "value:tensor!@<11 value:tensor@11 sparse_value:sparse_tensor@11 value_int:int@12 value_ints:ints@12 "
+         "value_float:float@12 value_floats:floats@12 value_string:string@12 value_strings:strings@12",
      .infer = infer_constant},
     {.name = "ConstantOfShape",
      .versions = {9, 20, 21, 23, 24, 25},
@@ -237,13 +238,13 @@ const Op OPS_shape_values[] = {
      .inputs = "start:T limit:T delta:T",
      .outputs = "output:T",
      .types = "T: floats int16 int32 int64",
-     .attributes = "stash_type:int=1",
+     .attributes = "stash_type:int@27=1",
      .infer = infer_range},
     {.name = "EyeLike",
      .versions = {9, 22},
      .inputs = "input:T",
      .outputs = "output:U",
-     .types = "T: numeric bool",
+     .types = "T: numeric bool; U: numeric bool",
      .attributes = "dtype:int k:int=0",
      .infer = infer_eye_like,
      .lower = lower_eye_like},

@@ -37,8 +37,8 @@ typedef struct {
 static SliceLists read_slice(const Node *node, int rank) {
     SliceLists lists;
     int starts, ends, steps;
-    if (!node_ints(node, "starts", 1, &lists.starts, &starts)) node_fail(node, STATUS_INVALID, "starts are missing");
-    if (!node_ints(node, "ends", 2, &lists.ends, &ends)) node_fail(node, STATUS_INVALID, "ends are missing");
+    node_ints(node, "starts", 1, &lists.starts, &starts);
+    node_ints(node, "ends", 2, &lists.ends, &ends);
     bool has_steps = node_ints(node, NULL, 4, &lists.steps, &steps);
     check_length(node, "ends", ends, starts);
     if (has_steps) check_length(node, "steps", steps, starts);
@@ -244,26 +244,26 @@ static void lower_split(Program *program, Node *node) {
 const Op OPS_slices[] = {
     {.name = "Slice",
      .versions = {1, 10, 11, 13},
-     .inputs = "data:T starts:I? ends:I? axes:I? steps:I?",
+     .inputs = "data:T starts:I@10 ends:I@10 axes:I?@10 steps:I?@10",
      .outputs = "output:T",
-     .types = "T: all; I: int32 int64",
-     .attributes = "starts:ints ends:ints axes:ints",
+     .types = "T: numeric bool string complex; I: int32 int64",
+     .attributes = "starts:ints!@<10 ends:ints!@<10 axes:ints@<10",
      .infer = infer_slice,
      .lower = lower_slice},
     {.name = "Concat",
      .versions = {4, 11, 13},
      .inputs = "inputs:T*",
      .outputs = "concat_result:T",
-     .types = "T: all",
+     .types = "T: numeric bool string complex",
      .attributes = "axis:int!",
      .infer = infer_concat,
      .lower = lower_concat},
     {.name = "Split",
      .versions = {2, 11, 13, 18},
-     .inputs = "input:T split:int64?",
+     .inputs = "input:T split:int64?@13",
      .outputs = "outputs:T*",
-     .types = "T: all",
-     .attributes = "axis:int=0 split:ints num_outputs:int",
+     .types = "T: numeric bool string complex",
+     .attributes = "axis:int=0 split:ints@<13 num_outputs:int@18",
      .infer = infer_split,
      .lower = lower_split},
     {0},

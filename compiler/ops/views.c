@@ -71,7 +71,7 @@ static Dim requested_dim(const Node *node, const Shape *from, int64_t size, int 
 
 /* The shape that constant sizes ask for. */
 static Shape requested_shape(const Node *node, const Shape *from, const int64_t *sizes, int count) {
-    bool zero_copies = attr_int(node, "allowzero") == 0, has_zero = false;
+    bool zero_copies = node->version < 14 || attr_int(node, "allowzero") == 0, has_zero = false;
     int inferred = -1;
     Shape shape = shape_open(count);
     for (int i = 0; i < count; i++) {
@@ -167,7 +167,7 @@ static void infer_unsqueeze(Node *node) {
     const int64_t *given;
     int count, axes[MAX_RANK];
     if (from->rank < 0 || !input_is_readable(node, 1)) return;
-    if (!node_ints(node, "axes", 1, &given, &count)) node_fail(node, STATUS_INVALID, "axes are missing");
+    node_ints(node, "axes", 1, &given, &count);
     if (count > MAX_RANK - from->rank)
         node_fail(node, STATUS_UNSUPPORTED, "the result has more than %d dimensions", MAX_RANK);
     Shape shape = shape_open(from->rank + count);
@@ -186,7 +186,7 @@ static void infer_dropout(Node *node) {
     Value *mask = node_output(node, 1);
     if (mask == NULL) return;
     mask->shape = node->inputs.items[0]->shape;
-    if (node->version < 10) mask->type = node->inputs.items[0]->type;
+    mask->type = node->version < 10 ? node->inputs.items[0]->type : TYPE_BOOL;
 }
 
 /* Whether a constant scalar input is left out or 0. */
@@ -219,7 +219,7 @@ const Op OPS_views[] = {
      .inputs = "data:T shape:int64",
      .outputs = "reshaped:T",
      .types = "T: all",
-     .attributes = "allowzero:int=0",
+     .attributes = "allowzero:int@14=0",
      .infer = infer_reshape,
      .lower = lower_view},
     {.name = "Flatten",
@@ -232,26 +232,26 @@ const Op OPS_views[] = {
      .lower = lower_view},
     {.name = "Squeeze",
      .versions = {1, 11, 13, 21, 23, 24, 25},
-     .inputs = "data:T axes:int64?",
+     .inputs = "data:T axes:int64?@13",
      .outputs = "squeezed:T",
      .types = "T: all",
-     .attributes = "axes:ints",
+     .attributes = "axes:ints@<13",
      .infer = infer_squeeze,
      .lower = lower_view},
     {.name = "Unsqueeze",
      .versions = {1, 11, 13, 21, 23, 24, 25},
-     .inputs = "data:T axes:int64?",
+     .inputs = "data:T axes:int64@13",
      .outputs = "expanded:T",
      .types = "T: all",
-     .attributes = "axes:ints",
+     .attributes = "axes:ints!@<13",
      .infer = infer_unsqueeze,
      .lower = lower_view},
     {.name = "Dropout",
      .versions = {7, 10, 12, 13, 22},
-     .inputs = "data:T ratio:T1? training_mode:bool?",
-     .outputs = "output:T mask:bool?",
-     .types = "T: floats float8s; T1: floats float8s",
-     .attributes = "ratio:float=0.5 seed:int",
+     .inputs = "data:T ratio:T1?@12 training_mode:bool?@12",
+     .outputs = "output:T mask:M?",
+     .types = "T: floats float8s; T1: floats float8s; M: bool float16 float double",
+     .attributes = "ratio:float@<12=0.5 seed:int@12",
      .infer = infer_dropout,
      .lower = lower_dropout},
     {0},
