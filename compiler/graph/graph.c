@@ -42,6 +42,29 @@ Node *graph_node(Graph *graph, const char *op_type, const char *name) {
     return node;
 }
 
+static bool has_value(const Graph *graph, const char *name) {
+    for (int i = 0; i < graph->values.count; i++)
+        if (strcmp(graph->values.items[i]->name, name) == 0) return true;
+    return false;
+}
+
+const char *graph_free_name(const Graph *graph, const char *base) {
+    const char *name = base;
+    for (int number = 2; has_value(graph, name); number++) name = arena_printf(graph->arena, "%s_%d", base, number);
+    return name;
+}
+
+static void add_source(Node *node, const char *source) {
+    if (source[0] != '\0') list_add(node->graph->arena, &node->sources, source);
+}
+
+void node_absorb(Node *node, const Node *other) {
+    if (node->sources.count == 0) add_source(node, node->name);
+    if (other->sources.count == 0) add_source(node, other->name);
+    for (int i = 0; i < other->sources.count; i++) add_source(node, other->sources.items[i]);
+    if (node->block == NULL) node->block = other->block;
+}
+
 /* Calls visit for each graph that a node holds. */
 static void each_subgraph(const Node *node, void (*visit)(Graph *inner, void *argument), void *argument) {
     for (int i = 0; i < node->attributes.count; i++) {

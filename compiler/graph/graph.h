@@ -102,6 +102,11 @@ Value *graph_constant(Graph *graph, const char *name, Tensor *tensor);
 /* A new node, appended; inputs and outputs are added with list_add. */
 Node *graph_node(Graph *graph, const char *op_type, const char *name);
 
+/* A name that no value of the graph has: base, or base with a number behind it. */
+const char *graph_free_name(const Graph *graph, const char *base);
+/* Adds the sources of a node whose work another one takes over (one without any stands for itself), and its block. */
+void node_absorb(Node *node, const Node *other);
+
 /* Rebuilds consumers and producers and removes values that nothing refers to; to be called after a change. */
 void graph_index(Graph *graph);
 /* Lets all uses of a value (graph outputs included) read another one instead. */

@@ -32,5 +32,7 @@ void passes_run(Graph *graph, const PassOptions *options);
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);
 void pass_infer(Graph *graph, const PassOptions *options);
 void pass_blocks(Graph *graph, const PassOptions *options);
+void pass_eliminate(Graph *graph, const PassOptions *options);
+void pass_fold_batchnorm(Graph *graph, const PassOptions *options);
 
 #endif

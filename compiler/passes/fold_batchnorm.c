@@ -1,0 +1,215 @@
+/* Fold: a BatchNormalization, or a product with or sum with a constant for each channel, that follows a Conv,
+ * ConvTranspose or Gemm goes into its weights and bias, which become new constants: computed in double, rounded once.
+ * Jacob et al., Quantization and Training of Neural Networks, 2018, section 3.2, has the formulas. */
+#include "passes/pass.h"
+
+#include "ops/op.h"
+#include "runtime/support.h"
+
+#include <math.h>
+#include <string.h>
+
+/* y = x * factor[c] + shift[c] for every channel c. */
+typedef struct {
+    int64_t channels;
+    double *factor, *shift;
+    bool scales; /* whether any factor is not 1 */
+} Affine;
+
+/* Where output channels are in weights: element ((g * outer + o) * per + k) * inner + i is of channel g * per + k. */
+typedef struct {
+    int64_t groups, outer, per, inner;
+} Layout;
+
+static bool is_op(const Node *node, const char *op_type) {
+    return node->domain[0] == '\0' && strcmp(node->op_type, op_type) == 0;
+}
+
+/* The constants of a BatchNormalization. */
+static bool compose_batchnorm(const Node *node, Affine *affine) {
+    const Tensor *vectors[5] = {NULL};
+    for (int i = 1; i < 5; i++) {
+        vectors[i] = node->inputs.items[i]->constant;
+        if (vectors[i] == NULL || tensor_count(vectors[i]) != affine->channels) return false;
+    }
+    double epsilon = (double)attr_float(node, "epsilon");
+    for (int64_t c = 0; c < affine->channels; c++) {
+        double factor = tensor_number(vectors[1], c) / sqrt(tensor_number(vectors[4], c) + epsilon);
+        affine->factor[c] *= factor;
+        affine->shift[c] = (affine->shift[c] - tensor_number(vectors[3], c)) * factor + tensor_number(vectors[2], c);
+    }
+    affine->scales = true;
+    return true;
+}
+
+/* Whether a constant has one element, or one for each channel of a value of the given rank, and broadcasts to it. */
+static bool is_per_channel(const Tensor *constant, int rank, int64_t channels) {
+    const Shape *shape = &constant->shape;
+    if (shape->rank > rank) return false;
+    for (int i = 0; i < shape->rank; i++) {
+        bool at_channels = i + rank - shape->rank == 1;
+        if (shape->dims[i].size != 1 && !(at_channels && shape->dims[i].size == channels)) return false;
+    }
+    return true;
+}
+
+/* Add, Sub, Mul or Div of x, which is input `side`, and a constant. */
+static bool compose_arithmetic(const Node *node, const Value *x, Affine *affine) {
+    int side = node->inputs.items[0] == x ? 0 : 1;
+    const Tensor *other = node->inputs.items[1 - side]->constant;
+    bool add = is_op(node, "Add"), subtract = is_op(node, "Sub"), multiply = is_op(node, "Mul");
+    bool divide = is_op(node, "Div") && side == 0;
+    if (!(add || subtract || multiply || divide) || other == NULL) return false;
+    if (!is_per_channel(other, x->shape.rank, affine->channels)) return false;
+    int64_t step = tensor_count(other) == 1 ? 0 : 1;
+    for (int64_t c = 0; c < affine->channels; c++) {
+        double number = tensor_number(other, c * step);
+        double factor = multiply ? number : divide ? 1 / number : subtract && side == 1 ? -1 : 1;
+        double shift = add ? number : !subtract ? 0 : side == 1 ? number : -number;
+        affine->factor[c] *= factor;
+        affine->shift[c] = affine->shift[c] * factor + shift;
+        if (factor != 1) affine->scales = true;
+    }
+    return true;
+}
+
+/* The one node that reads a value which nobody else sees; NULL where there is none. */
+static Node *sole_consumer(const Value *value) {
+    bool seen = value->is_output || value->is_probed || value->consumers.count != 1;
+    return seen ? NULL : value->consumers.items[0];
+}
+
+/* Adds what a node does with x to the affine map, if it is one. */
+static bool compose(const Node *node, const Value *x, Affine *affine) {
+    if (node->graph != x->producer->graph || node->outputs.items[0]->type != x->type) return false;
+    if (is_op(node, "BatchNormalization")) return node->inputs.items[0] == x && compose_batchnorm(node, affine);
+    return node->inputs.count == 2 && compose_arithmetic(node, x, affine);
+}
+
+static bool conv_layout(const Node *node, Layout *layout) {
+    const Shape *w = &node->inputs.items[1]->shape;
+    *layout = (Layout){1, 1, w->dims[0].size, shape_product(w, 1, w->rank)};
+    return true;
+}
+
+static bool transposed_layout(const Node *node, Layout *layout) {
+    const Shape *w = &node->inputs.items[1]->shape;
+    int64_t groups = attr_int(node, "group");
+    *layout = (Layout){groups, w->dims[0].size / groups, w->dims[1].size, shape_product(w, 2, w->rank)};
+    return true;
+}
+
+/* C is left alone but where it is a row, which a bias is. */
+static bool gemm_layout(const Node *node, Layout *layout) {
+    const Shape *w = &node->inputs.items[1]->shape;
+    const Value *c = node_input(node, 2);
+    bool across = attr_int(node, "transB") != 0;
+    int64_t columns = w->dims[!across].size;
+    bool row = c == NULL || (shape_is_known(&c->shape) && c->shape.rank > 0 && shape_count(&c->shape) == columns &&
+                             c->shape.dims[c->shape.rank - 1].size == columns);
+    *layout = across ? (Layout){1, 1, columns, w->dims[1].size} : (Layout){1, w->dims[0].size, columns, 1};
+    return row && attr_float(node, "beta") == 1;
+}
+
+static const struct {
+    const char *op_type;
+    bool (*layout)(const Node *node, Layout *layout);
+} producers[] = {{"Conv", conv_layout}, {"ConvTranspose", transposed_layout}, {"Gemm", gemm_layout}};
+
+/* Whether a node has constant weights and bias that an affine map may go into. */
+static bool can_take(const Node *node, Layout *layout) {
+    for (size_t i = 0; i < sizeof producers / sizeof *producers; i++) {
+        if (!is_op(node, producers[i].op_type)) continue;
+        const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
+        bool constant = weights->constant != NULL && (bias == NULL || bias->constant != NULL);
+        return constant && type_is_float(weights->type) && producers[i].layout(node, layout);
+    }
+    return false;
+}
+
+static void store(Tensor *tensor, int64_t i, double number) {
+    switch (tensor->type) {
+    case TYPE_FLOAT: ((float *)tensor->data)[i] = (float)number; break;
+    case TYPE_DOUBLE: ((double *)tensor->data)[i] = number; break;
+    case TYPE_FLOAT16: ((uint16_t *)tensor->data)[i] = f16_from_f32((float)number); break;
+    case TYPE_BFLOAT16: ((uint16_t *)tensor->data)[i] = bf16_from_f32((float)number); break;
+    default: fail(STATUS_BUG, "weights of type %s", type_info(tensor->type)->name);
+    }
+}
+
+static Tensor *scaled_weights(Arena *arena, const Tensor *weights, const Layout *layout, const double *factor) {
+    Tensor *scaled = tensor_new(arena, weights->type, &weights->shape);
+    int64_t run = layout->per * layout->inner;
+    for (int64_t row = 0; row < layout->groups * layout->outer; row++) {
+        const double *of_group = factor + row / layout->outer * layout->per;
+        for (int64_t k = 0; k < layout->per; k++)
+            for (int64_t i = row * run + k * layout->inner; i < row * run + (k + 1) * layout->inner; i++)
+                store(scaled, i, tensor_number(weights, i) * of_group[k]);
+    }
+    return scaled;
+}
+
+static Tensor *shifted_bias(Arena *arena, const Tensor *bias, Type type, const Affine *affine) {
+    Shape shape = shape_of(1, &affine->channels);
+    Tensor *shifted = tensor_new(arena, type, &shape);
+    for (int64_t c = 0; c < affine->channels; c++)
+        store(shifted, c, (bias == NULL ? 0 : tensor_number(bias, c)) * affine->factor[c] + affine->shift[c]);
+    return shifted;
+}
+
+/* Gives input i other data: in its own value, where nobody else reads that, else in a new one. */
+static void set_constant(Node *node, int i, const char *name, Tensor *tensor) {
+    Value *old = node_input(node, i);
+    if (i == node->inputs.count) list_add(node->graph->arena, &node->inputs, (Value *)NULL);
+    if (old != NULL && old->consumers.count == 1 && !old->is_output && !old->is_probed)
+        old->constant = tensor, old->shape = tensor->shape;
+    else node->inputs.items[i] = graph_constant(node->graph, graph_free_name(node->graph, name), tensor);
+}
+
+/* Gives a node new constants and lets it make `output`. */
+static void take(Node *node, const Layout *layout, const Affine *affine, Value *output) {
+    Arena *arena = node->graph->arena;
+    const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
+    const char *bias_name = bias != NULL ? bias->name : arena_printf(arena, "%s_bias", weights->name);
+    Tensor *shifted = shifted_bias(arena, bias == NULL ? NULL : bias->constant, weights->type, affine);
+    set_constant(node, 2, bias_name, shifted);
+    if (affine->scales)
+        set_constant(node, 1, weights->name, scaled_weights(arena, weights->constant, layout, affine->factor));
+    node->outputs.items[0] = output;
+    output->producer = node;
+}
+
+static Affine affine_new(Arena *arena, int64_t channels) {
+    Affine affine = {channels, arena_new_array(arena, double, (size_t)channels),
+                     arena_new_array(arena, double, (size_t)channels), false};
+    for (int64_t c = 0; c < channels; c++) affine.factor[c] = 1;
+    return affine;
+}
+
+/* Collects the affine nodes after a node, marks them and gives their work to it. */
+static void fold_after(Node *node) {
+    Layout layout;
+    if (!can_take(node, &layout)) return;
+    Affine affine = affine_new(node->graph->arena, layout.groups * layout.per);
+    Value *output = node->outputs.items[0], *last = output;
+    for (Node *next; (next = sole_consumer(last)) != NULL && compose(next, last, &affine);) {
+        next->mark = true;
+        node_absorb(node, next);
+        last = next->outputs.items[0];
+    }
+    if (last != output) take(node, &layout, &affine, last);
+}
+
+void pass_fold_batchnorm(Graph *graph, const PassOptions *options) {
+    (void)options;
+    int kept = 0;
+    for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i]->mark = false;
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        if (node->mark) continue;
+        graph->nodes.items[kept++] = node;
+        fold_after(node);
+    }
+    graph->nodes.count = kept;
+    graph_index(graph);
+}
