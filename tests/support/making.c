@@ -146,7 +146,9 @@ const char *why_text(Graph *graph, const char *family) {
 
 static void find_in(Graph *graph, Value *output) {
     make_output(graph, output);
-    if (find_blocks(graph, NULL) != STATUS_OK) fail_msg("%s", last_messages());
+    Status status = find_blocks(graph, NULL);
+    if (status != STATUS_OK) print_error("%s", last_messages());
+    assert_int_equal(status, STATUS_OK);
 }
 
 void assert_blocks(Graph *graph, Value *output, const char *expected) {
@@ -159,6 +161,7 @@ void assert_no_block(Graph *graph, Value *output, const char *family, const char
     find_in(graph, output);
     assert_string_equal(blocks_text(graph), "");
     const char *why = why_text(graph, family);
-    if (strstr(why, reason) == NULL) fail_msg("'%s' is not in:\n%s", reason, why);
+    if (strstr(why, reason) == NULL) print_error("'%s' is not in:\n%s\n", reason, why);
+    assert_non_null(strstr(why, reason));
     arena_free(graph->arena);
 }
