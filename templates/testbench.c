@@ -33,11 +33,21 @@ static int fail(const char *path, const char *what) {
     return 4;
 }
 
-/* Memory aligned to {{NAME}}_ALIGNMENT; kept until the program ends. */
+/* Memory aligned to {{NAME}}_ALIGNMENT, or NULL. What malloc gave stands in front of it, for release(). */
 static void *allocate(size_t bytes) {
-    unsigned char *const memory = (unsigned char *)malloc(bytes + {{NAME}}_ALIGNMENT);
+    unsigned char *const memory = (unsigned char *)malloc(bytes + sizeof(void *) + {{NAME}}_ALIGNMENT);
     if (memory == NULL) return NULL;
-    return memory + ({{NAME}}_ALIGNMENT - (uintptr_t)memory % {{NAME}}_ALIGNMENT);
+    unsigned char *aligned = memory + sizeof(void *);
+    aligned += {{NAME}}_ALIGNMENT - (uintptr_t)aligned % {{NAME}}_ALIGNMENT;
+    memcpy(aligned - sizeof(void *), &memory, sizeof memory);
+    return aligned;
+}
+
+static void release(void *aligned) {
+    void *memory;
+    if (aligned == NULL) return;
+    memcpy(&memory, (unsigned char *)aligned - sizeof memory, sizeof memory);
+    free(memory);
 }
 
 static double milliseconds(void) {
@@ -92,80 +102,107 @@ static void *load_weights(const char *path) {
 }
 #endif
 
-static {{name}}_status run(const {{name}}_context *context, void *const *in, void *const *out) {
-    (void)in, (void)out;
-    return {{name}}_run(context{{arguments}});
+typedef struct {
+    const char *input, *output, *probes, *weights;
+    long repeat;
+} options;
+
+typedef struct {
+    {{name}}_context context;
+    void *in[INPUTS + 1], *out[OUTPUTS + 1], *weights;
+} bench;
+
+static {{name}}_status run(const bench *b) {
+    return {{name}}_run(&b->context{{arguments}});
+}
+
+static int parse_options(int argc, char **argv, options *given) {
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--input") == 0) given->input = argv[i + 1];
+        else if (strcmp(argv[i], "--output") == 0) given->output = argv[i + 1];
+        else if (strcmp(argv[i], "--probes") == 0) given->probes = argv[i + 1];
+        else if (strcmp(argv[i], "--weights") == 0) given->weights = argv[i + 1];
+        else if (strcmp(argv[i], "--repeat") == 0) given->repeat = strtol(argv[i + 1], NULL, 10);
+        else return 0;
+    }
+    return argc % 2 == 1 && (given->input != NULL || INPUTS == 0);
+}
+
+/* Reads the inputs and takes the memory that a run needs. */
+static int prepare(bench *b, const options *given) {
+    npz_file file;
+    memset(&file, 0, sizeof file);
+    const char *const wrong = given->input == NULL ? NULL : npz_read(given->input, &file);
+    int status = wrong == NULL ? 0 : fail(given->input, wrong);
+    for (int i = 0; status == 0 && i < INPUTS; i++)
+        if ((b->in[i] = take(&file, &inputs[i])) == NULL) status = 4;
+    npz_free(&file);
+    for (int i = 0; status == 0 && i < OUTPUTS; i++)
+        if ((b->out[i] = allocate(outputs[i].bytes)) == NULL) status = fail("memory", "not enough");
+    if (status == 0 && (b->context.workspace = allocate({{NAME}}_WORKSPACE)) == NULL)
+        status = fail("memory", "not enough");
+#ifdef {{NAME}}_WEIGHTS
+    if (status == 0 && (b->weights = load_weights(given->weights)) == NULL)
+        status = fail(given->weights, "these are not the model's weights");
+    b->context.weights = b->weights;
+#endif
+    return status;
+}
+
+/* Runs once, and writes outputs and probes where they are wanted. */
+static int run_and_save(bench *b, const options *given) {
+    npz_writer writer;
+    if (given->probes != NULL && !npz_create(&writer, given->probes)) return fail(given->probes, "it cannot be written");
+#if {{NAME}}_PROBES
+    b->context.on_probe = given->probes == NULL ? NULL : save_probe;
+    b->context.on_probe_user = &writer;
+#endif
+    const {{name}}_status status = run(b);
+#if {{NAME}}_PROBES
+    b->context.on_probe = NULL;
+#endif
+    if (given->probes != NULL && !npz_close(&writer)) return fail(given->probes, "it cannot be written");
+    if (status != {{NAME}}_OK) {
+        fprintf(stderr, "{{name}}_main: the model refused, with status %d\n", (int)status);
+        return 1;
+    }
+    if (given->output == NULL) return 0;
+    if (npz_create(&writer, given->output))
+        for (int i = 0; i < OUTPUTS; i++)
+            npz_add(&writer, outputs[i].name, outputs[i].type, outputs[i].rank, outputs[i].dims, b->out[i]);
+    return npz_close(&writer) ? 0 : fail(given->output, "it cannot be written");
+}
+
+static int measure(const bench *b, long repeat) {
+    double *const times = (double *)malloc((size_t)repeat * sizeof *times);
+    if (times == NULL) return fail("memory", "not enough");
+    for (long i = 0; i < repeat; i++) {
+        const double start = milliseconds();
+        (void)run(b);
+        times[i] = milliseconds() - start;
+    }
+    qsort(times, (size_t)repeat, sizeof *times, compare_times);
+    printf("median %.3f ms, fastest %.3f ms, of %ld runs\n", times[repeat / 2], times[0], repeat);
+    free(times);
+    return 0;
 }
 
 int {{name}}_testbench(int argc, char **argv);
 
 /* Exit status: 0 fine, 1 the model refused, 2 usage, 4 files or memory. */
 int {{name}}_testbench(int argc, char **argv) {
-    const char *input = NULL, *output = NULL, *probes = NULL, *weights = "{{name}}.weights";
-    long repeat = 0;
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 == argc) return usage();
-        if (strcmp(argv[i], "--input") == 0) input = argv[i + 1];
-        else if (strcmp(argv[i], "--output") == 0) output = argv[i + 1];
-        else if (strcmp(argv[i], "--probes") == 0) probes = argv[i + 1];
-        else if (strcmp(argv[i], "--repeat") == 0) repeat = strtol(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--weights") == 0) weights = argv[i + 1];
-        else return usage();
-    }
-    if (input == NULL && INPUTS > 0) return usage();
-
-    npz_file file;
-    memset(&file, 0, sizeof file);
-    const char *const wrong = input == NULL ? NULL : npz_read(input, &file);
-    if (wrong != NULL) return fail(input, wrong);
-    void *in[INPUTS + 1] = {NULL}, *out[OUTPUTS + 1] = {NULL};
-    for (int i = 0; i < INPUTS; i++)
-        if ((in[i] = take(&file, &inputs[i])) == NULL) return 4;
-    for (int i = 0; i < OUTPUTS; i++)
-        if ((out[i] = allocate(outputs[i].bytes)) == NULL) return fail("memory", "not enough");
-    npz_free(&file);
-
-    {{name}}_context context;
-    memset(&context, 0, sizeof context);
-    if ((context.workspace = allocate({{NAME}}_WORKSPACE)) == NULL) return fail("memory", "not enough");
-#ifdef {{NAME}}_WEIGHTS
-    if ((context.weights = load_weights(weights)) == NULL) return fail(weights, "these are not the model's weights");
-#else
-    (void)weights; /* they are linked in */
-#endif
-    npz_writer writer;
-#if {{NAME}}_PROBES
-    if (probes != NULL && npz_create(&writer, probes)) {
-        context.on_probe = save_probe;
-        context.on_probe_user = &writer;
-    }
-#endif
-    const {{name}}_status status = run(&context, in, out);
-    if (probes != NULL && (context.on_probe == NULL || !npz_close(&writer))) return fail(probes, "it cannot be written");
-    context.on_probe = NULL;
-    if (status != {{NAME}}_OK) {
-        fprintf(stderr, "{{name}}_main: the model refused, with status %d\n", (int)status);
-        return 1;
-    }
-    if (output != NULL) {
-        if (npz_create(&writer, output))
-            for (int i = 0; i < OUTPUTS; i++)
-                npz_add(&writer, outputs[i].name, outputs[i].type, outputs[i].rank, outputs[i].dims, out[i]);
-        if (!npz_close(&writer)) return fail(output, "it cannot be written");
-    }
-    if (repeat > 0) {
-        double *const times = (double *)malloc((size_t)repeat * sizeof *times);
-        if (times == NULL) return fail("memory", "not enough");
-        for (long i = 0; i < repeat; i++) {
-            const double start = milliseconds();
-            (void)run(&context, in, out);
-            times[i] = milliseconds() - start;
-        }
-        qsort(times, (size_t)repeat, sizeof *times, compare_times);
-        printf("median %.3f ms, fastest %.3f ms, of %ld runs\n", times[repeat / 2], times[0], repeat);
-        free(times);
-    }
-    return 0;
+    options given = {NULL, NULL, NULL, "{{name}}.weights", 0};
+    if (!parse_options(argc, argv, &given)) return usage();
+    bench b;
+    memset(&b, 0, sizeof b);
+    int status = prepare(&b, &given);
+    if (status == 0) status = run_and_save(&b, &given);
+    if (status == 0 && given.repeat > 0) status = measure(&b, given.repeat);
+    for (int i = 0; i < INPUTS; i++) release(b.in[i]);
+    for (int i = 0; i < OUTPUTS; i++) release(b.out[i]);
+    release(b.context.workspace);
+    release(b.weights);
+    return status;
 }
 
 #ifndef {{NAME}}_NO_MAIN

@@ -32,9 +32,9 @@ static const char *table(Arena *arena, const EmittedTensor *tensors, int count) 
 static const char *arguments(Arena *arena, const EmittedModel *model) {
     Text text = text_new(arena);
     for (int i = 0; i < model->inputs.count; i++)
-        text_printf(&text, ", (const %s *)in[%d]", model->inputs.items[i].c_type, i);
+        text_printf(&text, ", (const %s *)b->in[%d]", model->inputs.items[i].c_type, i);
     for (int i = 0; i < model->outputs.count; i++)
-        text_printf(&text, ", (%s *)out[%d]", model->outputs.items[i].c_type, i);
+        text_printf(&text, ", (%s *)b->out[%d]", model->outputs.items[i].c_type, i);
     return text.data;
 }
 

@@ -1,0 +1,54 @@
+"""Whole networks at 224 x 224, from both of PyTorch's exporters, against PyTorch: within 1e-4 of the outputs' range, under
+gcc and clang, -O2 and -O3, without a warning and with no symbol from elsewhere but the maths library's."""
+import itertools
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
+import numpy as np
+from generated import ALLOWED_SYMBOLS, FOVEA, MATHS, SOURCE, build, compile_model, run, undefined_symbols, worst_difference
+
+MODELS = ["se_resnet50", "mobilenet_v3_large", "deit_tiny"]
+BLOCKS = {"se_resnet50": ("se", 16), "mobilenet_v3_large": ("se", 8), "deit_tiny": ("attention", 12)}
+
+
+def count_blocks(model, family):
+    import json
+
+    described = json.loads(subprocess.run([FOVEA, "inspect", "--json", model], check=True, capture_output=True).stdout)
+    return sum(block["family"] == family for block in described["blocks"])
+
+
+def main():
+    models = pathlib.Path(os.environ["FOVEA_BUILD_DIR"]) / "models"
+    subprocess.run([sys.executable, SOURCE / "tests/models/export.py", models], check=True)
+    failures = 0
+    for name, exporter in itertools.product(MODELS, ["ts", "dynamo"]):
+        model = models / f"{name}.{exporter}.onnx"
+        expected = dict(np.load(models / f"{name}.{exporter}.expect.npz"))
+        family, blocks = BLOCKS[name]
+        found = count_blocks(model, family)
+        print(f"{model.name}: {found} {family} blocks, {blocks} expected")
+        failures += found != blocks
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.monotonic()
+            compile_model(model, folder)
+            print(f"  compiled to C in {time.monotonic() - start:.2f} s")
+            foreign = undefined_symbols(folder) - ALLOWED_SYMBOLS - MATHS
+            if foreign:
+                print(f"  undefined symbols: {sorted(foreign)}")
+                failures += 1
+            for compiler, level in itertools.product(["gcc", "clang"], ["-O2", "-O3"]):
+                binary = build(folder, compiler, level)
+                outputs, _ = run(binary, models / f"{name}.{exporter}.input.npz", f"{folder}/out.npz")
+                worst = worst_difference(expected, outputs)
+                print(f"  {compiler} {level}: {worst:.1e} of the range")
+                failures += not worst <= 1e-4
+    return failures != 0
+
+
+sys.exit(main())

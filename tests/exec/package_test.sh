@@ -1,0 +1,16 @@
+#!/bin/sh
+# The installed package serves foreign projects: examples/cmake, and two models in one C++ program.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cmake --install "$FOVEA_BUILD_DIR" --prefix "$work/installed" >/dev/null
+
+build() {
+    cmake -S "$FOVEA_SOURCE_DIR/examples/$1" -B "$work/$1" -G Ninja -DCMAKE_PREFIX_PATH="$work/installed" >/dev/null
+    cmake --build "$work/$1" >/dev/null
+}
+
+build cmake
+"$work/cmake/app" | grep -x 'it is a 7'
+build two_models
+"$work/two_models/vote" | grep -x 'senet: 7, vit: 7, attention maps: 4'

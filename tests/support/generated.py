@@ -1,0 +1,59 @@
+"""What tests of generated C share: compiling a model, building its testbench strictly, running it, comparing npz files.
+The environment variable FOVEA names the program under test."""
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+
+FOVEA = os.environ["FOVEA"]
+SOURCE = pathlib.Path(os.environ["FOVEA_SOURCE_DIR"])
+STRICT = "-std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror".split()
+ALLOWED_SYMBOLS = {"memcpy", "memset", "memmove"}
+MATHS = {f + suffix for suffix in ("", "f") for f in (
+    "acos acosh asin asinh atan atanh cbrt ceil copysign cos cosh erf exp expm1 fabs floor fmod ldexp log log1p "
+    "nearbyint pow rint round sin sinh sqrt tan tanh trunc").split()}
+
+
+def compile_model(model, folder, *options):
+    """Writes a model with its testbench into folder; returns its name."""
+    subprocess.run([FOVEA, "compile", model, "-o", folder, "--name", "model", "--testbench", *options], check=True,
+                   stdout=subprocess.DEVNULL)
+    return "model"
+
+
+def build(folder, compiler, *flags):
+    """Builds the C in folder with warnings as errors; returns the testbench's path."""
+    binary = pathlib.Path(folder) / f"model-{compiler}{''.join(flags)}"
+    sources = sorted(str(p) for p in pathlib.Path(folder).glob("*.c"))
+    assembly = sorted(str(p) for p in pathlib.Path(folder).glob("*.S"))
+    subprocess.run([compiler, *STRICT, *flags, "-I", folder, *sources, *assembly, "-o", binary, "-lm"], check=True)
+    return binary
+
+
+def run(binary, inputs, output, probes=None):
+    """Runs a testbench; returns its outputs, and its probes if they are asked for."""
+    command = [binary, "--input", inputs, "--output", output]
+    if probes is not None:
+        command += ["--probes", probes]
+    subprocess.run(command, check=True)
+    return dict(np.load(output)), None if probes is None else dict(np.load(probes))
+
+
+def worst_difference(expected, got):
+    """The largest difference of any array, as a share of the range of the expected one."""
+    assert list(expected) == list(got), f"keys {list(got)}, expected {list(expected)}"
+    worst = 0.0
+    for key, want in expected.items():
+        assert want.shape == got[key].shape, f"{key}: shape {got[key].shape}, expected {want.shape}"
+        spread = float(want.max() - want.min()) or 1.0
+        worst = max(worst, float(np.abs(want - got[key]).max()) / spread)
+    return worst
+
+
+def undefined_symbols(folder):
+    """Symbols that the model's object file needs from elsewhere, its own weights left out."""
+    target = pathlib.Path(folder) / "symbols.o"
+    subprocess.run(["cc", "-std=c99", "-O2", "-c", pathlib.Path(folder) / "model.c", "-o", target], check=True)
+    listed = subprocess.run(["nm", "-u", target], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1] for line in listed.splitlines()} - {"model_weights", "_GLOBAL_OFFSET_TABLE_"}
