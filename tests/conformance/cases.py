@@ -1,0 +1,174 @@
+"""The official test cases of the onnx package, as plain arrays and model files, made once for each version of it.
+
+A case's models are files in a folder: NAME.onnx and, where inputs could as well be constants, NAME.fixed.onnx, in which
+the small integer inputs behind the first (axes, shapes, indices) are initializers.
+"""
+
+import glob
+import math
+import os
+import pickle
+import re
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+FORMAT = 1  # of the cache
+DISK_KINDS = ("simple", "light", "pytorch-operator", "pytorch-converted")
+
+
+@dataclass
+class Case:
+    name: str
+    group: str  # the operator that it tests, or the folder that it comes from
+    rtol: float
+    atol: float
+    data_sets: list = field(default_factory=list)  # of (inputs, outputs), each a dict of arrays by name
+    fixed: list = field(default_factory=list)  # names of the inputs that NAME.fixed.onnx has as constants
+    obstacle: str = ""  # why it cannot be run with tensors alone
+    prefix: str = ""  # of its symbols and files in generated code
+
+
+def base_name(name):
+    """test_gelu_default_1 for test_gelu_default_1_expanded: a case made from an operator's function body."""
+    return re.sub(r"_expanded.*$", "", name)
+
+
+class NotTensors(Exception):
+    pass
+
+
+def as_array(value):
+    import onnx
+
+    if isinstance(value, onnx.TensorProto):
+        return onnx.numpy_helper.to_array(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return np.asarray(value)
+    raise NotTensors("a sequence or an optional value is no tensor")
+
+
+def named(values, names):
+    return {name: as_array(value) for name, value in zip(names, values)}
+
+
+def fix_inputs(model, data_sets):
+    """The model with its small integer inputs, but the first, as constants; the names of these."""
+    import onnx
+
+    initialized = {i.name for i in model.graph.initializer}
+    names = [i.name for i in model.graph.input if i.name not in initialized]
+    first = data_sets[0][0]
+    fixed = [name for name in names[1:]
+             if name in first and first[name].dtype in (np.int32, np.int64)
+             and first[name].ndim <= 1 and first[name].size <= 64
+             and all(np.array_equal(inputs[name], first[name]) for inputs, _ in data_sets)]
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for value in [v for v in made.graph.input if v.name in fixed]:
+        made.graph.input.remove(value)
+    made.graph.initializer.extend(onnx.numpy_helper.from_array(first[name], name) for name in fixed)
+    return made, fixed
+
+
+def read_data_sets(folder, input_names, output_names):
+    import onnx
+
+    def read(path):
+        tensor = onnx.TensorProto()
+        with open(path, "rb") as file:
+            tensor.ParseFromString(file.read())
+        return onnx.numpy_helper.to_array(tensor)
+
+    def read_all(prefix, names):
+        count = len(glob.glob(os.path.join(prefix + "_*.pb")))
+        return {name: read(f"{prefix}_{i}.pb") for i, name in enumerate(names[:count])}
+
+    for directory in sorted(glob.glob(os.path.join(folder, "test_data_set_*"))):
+        yield (read_all(os.path.join(directory, "input"), input_names),
+               read_all(os.path.join(directory, "output"), output_names))
+
+
+def load_disk_case(test, group):
+    import onnx
+
+    model = onnx.load(os.path.join(test.model_dir, "model.onnx"))
+    case = Case(test.name, group, test.rtol, test.atol)
+    # The files are numbered as the inputs are, initializers left out unless they are overridden.
+    initialized = {i.name for i in model.graph.initializer}
+    names = [i.name for i in model.graph.input if i.name not in initialized]
+    try:
+        case.data_sets = list(read_data_sets(test.model_dir, names, [o.name for o in model.graph.output]))
+    except Exception as error:  # noqa: BLE001 - a sequence in a .pb file parses as any of several things
+        case.obstacle = f"its data are no tensors ({type(error).__name__})"
+    return case, model
+
+
+def load_node_case(test, group):
+    case = Case(test.name, group, test.rtol, test.atol)
+    try:
+        for inputs, outputs in test.data_sets:
+            case.data_sets.append((named(inputs, [i.name for i in test.model.graph.input]),
+                                   named(outputs, [o.name for o in test.model.graph.output])))
+    except NotTensors as obstacle:
+        case.data_sets, case.obstacle = [], str(obstacle)
+    return case, test.model
+
+
+def official_cases():
+    """Pairs of a Case and its model."""
+    from onnx.backend.test.case.node import collect_testcases
+    from onnx.backend.test.loader import load_model_tests
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the reference implementation, which computes what it expects
+        tests = list(collect_testcases(None))
+    operators = {t.name: t.model.graph.node[0].op_type for t in tests if len(t.model.graph.node) > 0}
+    for test in tests:
+        group = operators.get(base_name(test.name)) or operators.get(test.name, "none")
+        yield load_node_case(test, group)
+    for kind in DISK_KINDS:
+        for test in load_model_tests(kind=kind):
+            if test.model_dir is not None:  # the others would be downloaded
+                yield load_disk_case(test, kind)
+
+
+def write_case(folder, case, model):
+    with open(os.path.join(folder, case.name + ".onnx"), "wb") as file:
+        file.write(model.SerializeToString())
+    if not case.data_sets:
+        return
+    made, case.fixed = fix_inputs(model, case.data_sets)
+    if case.fixed:
+        with open(os.path.join(folder, case.name + ".fixed.onnx"), "wb") as file:
+            file.write(made.SerializeToString())
+
+
+def onnx_version():
+    from importlib.metadata import version
+
+    return version("onnx")
+
+
+def load_cases(build_folder):
+    """The folder of the models, and all cases, sorted by name."""
+    folder = os.path.join(build_folder, f"cases-{onnx_version()}-{FORMAT}")
+    index = os.path.join(folder, "cases.pickle")
+    if os.path.exists(index):
+        with open(index, "rb") as file:
+            return folder, pickle.load(file)
+    os.makedirs(folder, exist_ok=True)
+    cases = []
+    for case, model in official_cases():
+        write_case(folder, case, model)
+        cases.append(case)
+    cases.sort(key=lambda case: case.name)
+    for number, case in enumerate(cases):
+        case.prefix = f"case_{number:04d}"
+    assert len({case.name for case in cases}) == len(cases)
+    assert all(math.isfinite(case.rtol) and math.isfinite(case.atol) for case in cases)
+    with open(index + ".new", "wb") as file:
+        pickle.dump(cases, file)
+    os.replace(index + ".new", index)
+    return folder, cases

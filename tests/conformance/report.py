@@ -1,0 +1,54 @@
+"""docs/conformance.md: which official cases pass, by operator, and why the others do not."""
+
+import collections
+
+NAMED = 6  # cases that are named; of more, only the number is given
+
+HEAD = """# Conformance
+
+The official test cases of the onnx package ({version}), each compiled by `fovea compile`, its C built as strict C99
+without a warning, and run; results compared at the standard's own tolerance. **{passed} of {total} cases pass.** In
+{fixed} of these the small integer inputs that shapes depend on (axes, sizes, indices) are given as constants, since
+fovea wants to know shapes when it compiles.
+
+This page and tests/conformance/passing.txt are written by
+
+    FOVEA=build/release/fovea FOVEA_BUILD_DIR=build/release FOVEA_SOURCE_DIR=. \\
+        .venv/bin/python tests/conformance/conformance_test.py --update
+
+A case that passed and fails is an error of the test `conformance/conformance_test.py`.
+"""
+
+
+def cell(text):
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def reasons_text(failed, outcomes):
+    """Each reason with its cases."""
+    by_reason = collections.defaultdict(list)
+    for case in failed:
+        by_reason[outcomes[case.name].reason].append(case.name)
+    parts = []
+    for reason, names in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
+        who = ", ".join(f"`{n}`" for n in names) if len(names) <= NAMED else f"{len(names)} cases"
+        parts.append(f"{who}: {cell(reason)}")
+    return "<br>".join(parts)
+
+
+def write(path, cases, outcomes, version):
+    groups = collections.defaultdict(list)
+    for case in cases:
+        groups[case.group].append(case)
+    passed = [case for case in cases if not outcomes[case.name].reason]
+    fixed = sum(outcomes[case.name].fixed for case in passed)
+    rows = {True: [], False: []}  # by whether any case passes
+    for group in sorted(groups, key=str.lower):
+        failed = [case for case in groups[group] if outcomes[case.name].reason]
+        good = len(groups[group]) - len(failed)
+        rows[good > 0].append(f"| {group} | {good} | {len(groups[group])} | {reasons_text(failed, outcomes)} |")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(HEAD.format(version=version, passed=len(passed), total=len(cases), fixed=fixed))
+        for any_passes, title in ((True, "Operators of which cases pass"), (False, "Operators of which none passes")):
+            file.write(f"\n## {title}\n\n| operator | pass | of | the others |\n|---|---|---|---|\n")
+            file.writelines(row + "\n" for row in rows[any_passes])
