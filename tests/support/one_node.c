@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FAIL_TEST(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+
 OneNode *one_node(const char *op, int opset, int outputs) {
     Arena *arena = arena_new();
     OneNode *one = arena_new_object(arena, OneNode);
@@ -164,13 +166,13 @@ void one_node_run(OneNode *one, const Tensor *const *given) {
 void assert_shape(const OneNode *one, int output, const char *shape) {
     Shape expected = parse_shape(shape);
     const Shape *found = &one->node->outputs.items[output]->shape;
-    if (one->status != STATUS_OK) fail_msg("%s", one->messages);
+    if (one->status != STATUS_OK) FAIL_TEST("%s", one->messages);
     bool equal = found->rank == expected.rank;
     for (int i = 0; equal && i < found->rank; i++)
         equal = found->dims[i].size == expected.dims[i].size && found->dims[i].symbol == expected.dims[i].symbol;
     if (!equal)
-        fail_msg("%s: the shape is %s, expected %s", one->node->op_type, shape_text(one->arena, found),
-                 shape_text(one->arena, &expected));
+        FAIL_TEST("%s: the shape is %s, expected %s", one->node->op_type, shape_text(one->arena, found),
+                  shape_text(one->arena, &expected));
 }
 
 void assert_runs(OneNode *one, const char *shape, const int64_t *expected) {
@@ -179,14 +181,14 @@ void assert_runs(OneNode *one, const char *shape, const int64_t *expected) {
     const Tensor *result = one->node->outputs.items[0]->constant;
     for (int64_t i = 0; i < tensor_count(result); i++)
         if (tensor_number(result, i) != (double)expected[i])
-            fail_msg("%s: element %d is %g, expected %g", one->node->op_type, (int)i, tensor_number(result, i),
-                     (double)expected[i]);
+            FAIL_TEST("%s: element %d is %g, expected %g", one->node->op_type, (int)i, tensor_number(result, i),
+                      (double)expected[i]);
     one_node_free(one);
 }
 
 void assert_node_fails(OneNode *one, Status status, const char *text) {
     one_node_run(one, NULL);
     if (one->status != status || strstr(one->messages, text) == NULL)
-        fail_msg("status %d, expected %d with \"%s\": %s", (int)one->status, (int)status, text, one->messages);
+        FAIL_TEST("status %d, expected %d with \"%s\": %s", (int)one->status, (int)status, text, one->messages);
     one_node_free(one);
 }
