@@ -36,23 +36,28 @@ typedef struct {
     LIST(Binding) bindings; /* in the order in which they were made */
     NodeList nodes;
     int steps;
+    int depth; /* goals on the way to the one at hand */
     bool explain;
-    int matched;
+    int matched, matched_depth; /* nodes and goals before the mismatch below */
     const char *reason;
 } Search;
 
 static Value LEFT_OUT; /* what the name of an input that is left out stands for */
 
-/* Keeps the mismatch that the most nodes precede, and says where in the pattern it is. Returns false. To be called only
- * where the search has to explain itself, since its arguments cost memory. */
+/* Keeps the deepest mismatch, which is the one that the most nodes precede, and of those the one that the most goals
+ * do: where something optional is missing the search goes on, and what it then meets is what a person has to read.
+ * Says where in the pattern it is. Returns false. To be called only where the search has to explain itself, since the
+ * arguments cost memory. */
 static bool PRINTF_LIKE(3, 4) miss(Search *search, const Term *term, const char *format, ...) {
-    if (search->nodes.count <= search->matched) return false;
+    if (search->nodes.count < search->matched) return false;
+    if (search->nodes.count == search->matched && search->depth <= search->matched_depth) return false;
     va_list args;
     va_start(args, format);
     const char *message = arena_vprintf(search->graph->arena, format, args);
     va_end(args);
     const char *file = strrchr(search->pattern->file, '/');
     search->matched = search->nodes.count;
+    search->matched_depth = search->depth;
     search->reason = arena_printf(search->graph->arena, "%s (%s:%d)", message,
                                   file != NULL ? file + 1 : search->pattern->file, term->line);
     return false;
@@ -111,14 +116,18 @@ static bool may_be_equal(Dim a, Dim b) {
     return a.symbol == NULL || b.symbol == NULL || dim_equal(a, b);
 }
 
+/* Whether a name may stand for a size, which it does from then on. */
+static bool name_fits(Search *search, int name, Dim dim) {
+    if (search->has_dim[name]) return may_be_equal(dim, search->dims[name]);
+    bind_dim(search, name, dim);
+    return true;
+}
+
 static bool dim_fits(Search *search, const DimPattern *pattern, Dim dim) {
     switch (pattern->kind) {
     case DIM_SIZE: return may_be_equal(dim, dim_known(pattern->size));
+    case DIM_NAME: return name_fits(search, pattern->name, dim);
     case DIM_ONES: return dim.size == 1;
-    case DIM_NAME:
-        if (search->has_dim[pattern->name]) return may_be_equal(dim, search->dims[pattern->name]);
-        bind_dim(search, pattern->name, dim);
-        return true;
     case DIM_ANY:
     case DIM_REST: break;
     }
@@ -126,18 +135,16 @@ static bool dim_fits(Search *search, const DimPattern *pattern, Dim dim) {
 }
 
 static bool dims_fit(Search *search, const ShapePattern *pattern, const Shape *shape) {
-    int at = 0;
-    for (int i = 0; i < pattern->dims.count; i++) {
-        const DimPattern *dim = &pattern->dims.items[i];
-        bool is_rest = dim->kind == DIM_REST || dim->kind == DIM_ONES;
-        if (!is_rest && at >= shape->rank) return false;
-        do {
-            if (at < shape->rank && !dim_fits(search, dim, shape->dims[at])) return false;
-            at++;
-        } while (is_rest && at < shape->rank);
-        if (is_rest) return true;
-    }
-    return at == shape->rank;
+    int count = pattern->dims.count;
+    const DimPattern *last = count == 0 ? NULL : &pattern->dims.items[count - 1];
+    bool has_rest = last != NULL && (last->kind == DIM_REST || last->kind == DIM_ONES);
+    if (has_rest) count--;
+    if (shape->rank < count || (!has_rest && shape->rank > count)) return false;
+    for (int i = 0; i < count; i++)
+        if (!dim_fits(search, &pattern->dims.items[i], shape->dims[i])) return false;
+    for (int i = count; i < shape->rank; i++)
+        if (!dim_fits(search, last, shape->dims[i])) return false;
+    return !has_rest || name_fits(search, last->name, dim_known(shape->rank - count));
 }
 
 /* " with N=1 C=64": what the names in a shape stand for so far. */
@@ -446,8 +453,7 @@ static bool is_closed(Search *search) {
     return true;
 }
 
-static bool solve(Search *search, const Goal *goal) {
-    if (++search->steps > MAX_STEPS) return false;
+static bool solve_first(Search *search, const Goal *goal) {
     if (goal == NULL) return is_closed(search);
     if (goal->node != NULL) return conditions_hold(search, goal->term, goal->node) && solve(search, goal->next);
     if (!shape_fits(search, goal->term, goal->term->shape, goal->value)) return false;
@@ -458,6 +464,15 @@ static bool solve(Search *search, const Goal *goal) {
     case TERM_CHOICE: return solve_choice(search, goal);
     }
     return false;
+}
+
+/* Whether all goals can be reached. */
+static bool solve(Search *search, const Goal *goal) {
+    if (++search->steps > MAX_STEPS) return false;
+    search->depth++;
+    bool solved = solve_first(search, goal);
+    search->depth--;
+    return solved;
 }
 
 /* The nodes found, each once. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NESTING = 32, MAX_TERMS = 4096 };
+enum { MAX_NESTING = 32, MAX_TERMS = 1024 };
 
 typedef enum { TOKEN_NAME, TOKEN_NUMBER, TOKEN_MARK, TOKEN_END } TokenKind;
 
@@ -339,6 +339,7 @@ static ShapePattern put_list(Scope *scope, const ShapePattern *written) {
     for (int i = 0; i < written->dims.count; i++) {
         DimPattern dim = written->dims.items[i];
         if (dim.kind == DIM_NAME) dim.name = dim_of(scope, dim.text);
+        if (dim.kind == DIM_REST || dim.kind == DIM_ONES) dim.name = dim_of(scope, "..");
         list_add(scope->reader->arena, &list.dims, dim);
     }
     return list;

@@ -15,15 +15,15 @@ typedef enum {
     DIM_SIZE, /* 1 */
     DIM_NAME, /* N: the same name is the same size */
     DIM_ANY,  /* _ */
-    DIM_REST, /* ..: any number of dimensions, to the end */
-    DIM_ONES, /* 1..: any number of ones, to the end */
+    DIM_REST, /* ..: the dimensions up to the end; each .. in a block or definition is the same number of them */
+    DIM_ONES, /* 1..: that many ones */
 } DimKind;
 
 typedef struct {
     DimKind kind;
     int64_t size;
     const char *text; /* as written */
-    int name;         /* among the block's names of dimensions */
+    int name;         /* among the block's names of dimensions, of which ".." is one */
 } DimPattern;
 
 typedef struct {

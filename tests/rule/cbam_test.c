@@ -8,9 +8,7 @@ typedef struct {
     Value *down, *bias, *up; /* the bias may be NULL */
 } Mlp;
 
-static Mlp mlp_new(Graph *graph) {
-    return (Mlp){make_weight(graph, "2x8x1x1"), NULL, make_weight(graph, "8x2x1x1")};
-}
+static Mlp mlp_new(Graph *graph) { return (Mlp){make_weight(graph, "2x8x1x1"), NULL, make_weight(graph, "8x2x1x1")}; }
 
 static Value *mlp(Graph *graph, Mlp layers, Value *x) {
     Value *hidden = make(graph, "Conv", x, layers.down, layers.bias);
@@ -59,7 +57,8 @@ static void maximum_first_and_batch_norm(void **state) {
     Graph *graph = begin(&x);
     Mlp shared = mlp_new(graph);
     Value *refined = channel_half(graph, x, shared, shared);
-    Value *both = joined(graph, make_reduced(graph, "ReduceMax", refined, 1), make_reduced(graph, "ReduceMean", refined, 1));
+    Value *both =
+        joined(graph, make_reduced(graph, "ReduceMax", refined, 1), make_reduced(graph, "ReduceMean", refined, 1));
     Value *normal = make(graph, "BatchNormalization", wide_convolution(graph, both), make_weight(graph, "1"),
                          make_weight(graph, "1"), make_weight(graph, "1"), make_weight(graph, "1"));
     assert_blocks(graph, make(graph, "Mul", make(graph, "Sigmoid", normal), refined),

@@ -37,8 +37,8 @@ static void product_in_the_other_order(void **state) {
 static void pointwise_convolutions(void **state) {
     (void)state;
     Map8 m = begin(17);
-    Value *hidden = make(m.graph, "Conv", make_mean(m.graph, m.x), make_weight(m.graph, "2x8x1x1"),
-                         make_weight(m.graph, "2"));
+    Value *hidden =
+        make(m.graph, "Conv", make_mean(m.graph, m.x), make_weight(m.graph, "2x8x1x1"), make_weight(m.graph, "2"));
     Value *raised = make(m.graph, "Conv", make(m.graph, "HardSwish", hidden), make_weight(m.graph, "8x2x1x1"));
     Value *gate = make(m.graph, "HardSigmoid", raised);
     assert_blocks(m.graph, make(m.graph, "Mul", gate, m.x), "se se_0: gate[1,8] squeeze[1,8]");
@@ -84,8 +84,7 @@ static void means_by_reduction(void **state) {
                             "keepdims", 0);
         if (form == 3) mean = make(m.graph, "Squeeze", mean, make_list(m.graph, 2));
         Value *gate = sigmoid(m.graph, bottleneck(m.graph, form < 2 ? make_flat(m.graph, mean) : mean));
-        assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
-                      "se se_0: gate[1,8] squeeze[1,8]");
+        assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
     }
 }
 
@@ -93,8 +92,8 @@ static void gate_by_clip(void **state) {
     (void)state;
     Map8 m = begin(17);
     Value *raised = bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, m.x)));
-    Value *clip = make(m.graph, "Clip", make(m.graph, "Add", raised, make_number(m.graph, 3)),
-                       make_number(m.graph, 0), make_number(m.graph, 6));
+    Value *clip = make(m.graph, "Clip", make(m.graph, "Add", raised, make_number(m.graph, 3)), make_number(m.graph, 0),
+                       make_number(m.graph, 6));
     Value *gate = make(m.graph, "Div", clip, make_number(m.graph, 6));
     assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
 }
@@ -103,8 +102,8 @@ static void clip_at_another_place_is_no_gate(void **state) {
     (void)state;
     Map8 m = begin(17);
     Value *raised = bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, m.x)));
-    Value *clip = make(m.graph, "Clip", make(m.graph, "Add", raised, make_number(m.graph, 3)),
-                       make_number(m.graph, 0), make_number(m.graph, 4));
+    Value *clip = make(m.graph, "Clip", make(m.graph, "Add", raised, make_number(m.graph, 3)), make_number(m.graph, 0),
+                       make_number(m.graph, 4));
     Value *gate = make(m.graph, "Div", clip, make_number(m.graph, 6));
     assert_no_block(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se", "expected 6, found");
 }

@@ -27,12 +27,12 @@ Value *with_list(Value *value, const char *name, int count, const int64_t *value
 Value *in_scope(Value *value, const char *scope);
 
 /* Idioms of the families. */
-Value *make_mean(Graph *graph, Value *x);                    /* GlobalAveragePool */
+Value *make_mean(Graph *graph, Value *x);                                  /* GlobalAveragePool */
 Value *make_reduced(Graph *graph, const char *op, Value *x, int64_t axis); /* over one axis, which stays as 1 */
-Value *make_flat(Graph *graph, Value *x);                    /* Flatten */
+Value *make_flat(Graph *graph, Value *x);                                  /* Flatten */
 Value *make_gemm(Graph *graph, Value *x, int64_t from, int64_t to);
-Value *make_map(Graph *graph, Value *x);                     /* [N,C] to [N,C,1,1] */
-Value *make_transposed(Graph *graph, Value *x);              /* the last two of four dimensions */
+Value *make_map(Graph *graph, Value *x);        /* [N,C] to [N,C,1,1] */
+Value *make_transposed(Graph *graph, Value *x); /* the last two of four dimensions */
 
 void make_output(Graph *graph, Value *value);
 
