@@ -10,6 +10,7 @@ const Pass PASSES[] = {
     {"blocks", "find attention blocks and open their probes; before what rewrites their nodes", pass_blocks},
     {"eliminate", "remove nodes that change nothing", pass_eliminate},
     {"fold_batchnorm", "let weights and biases take in what scales and shifts channels", pass_fold_batchnorm},
+    {"own_outputs", "copy constants and inputs that are outputs", pass_own_outputs},
     {NULL, NULL, NULL},
 };
 
