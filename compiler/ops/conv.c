@@ -151,6 +151,12 @@ static void lower_conv(Program *program, Node *node) {
     else lower_planar(program, node, &h, &w);
 }
 
+/* Each output element is an inner product with one filter. */
+static int64_t macs_conv(const Node *node) {
+    const Shape *w = &node->inputs.items[1]->shape;
+    return macs_of(node, shape_is_known(w) ? shape_product(w, 1, w->rank) : -1);
+}
+
 const Op OPS_conv[] = {
     {.name = "Conv",
      .versions = {1, 11, 22},
@@ -159,6 +165,7 @@ const Op OPS_conv[] = {
      .types = "T: floats",
      .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints",
      .infer = infer_conv,
-     .lower = lower_conv},
+     .lower = lower_conv,
+     .macs = macs_conv},
     {0},
 };

@@ -200,6 +200,16 @@ static void lower_matmul(Program *program, Node *node) {
     emit_batches(program, product, &batch, 0);
 }
 
+/* Each output element is an inner product along a row of A, or a column where that is transposed. */
+static int64_t macs_gemm(const Node *node) {
+    return macs_of(node, node->inputs.items[0]->shape.dims[attr_int(node, "transA") != 0 ? 0 : 1].size);
+}
+
+static int64_t macs_matmul(const Node *node) {
+    const Shape *a = &node->inputs.items[0]->shape;
+    return macs_of(node, a->rank > 0 ? a->dims[a->rank - 1].size : -1);
+}
+
 const Op OPS_gemm[] = {
     {.name = "Gemm",
      .versions = {7, 9, 11, 13},
@@ -208,13 +218,15 @@ const Op OPS_gemm[] = {
      .types = "T: floats int32 int64 uint32 uint64",
      .attributes = "alpha:float=1 beta:float=1 transA:int=0 transB:int=0",
      .infer = infer_gemm,
-     .lower = lower_gemm},
+     .lower = lower_gemm,
+     .macs = macs_gemm},
     {.name = "MatMul",
      .versions = {1, 9, 13},
      .inputs = "A:T B:T",
      .outputs = "Y:T",
      .types = "T: floats int32 int64 uint32 uint64",
      .infer = infer_matmul,
-     .lower = lower_matmul},
+     .lower = lower_matmul,
+     .macs = macs_matmul},
     {0},
 };
