@@ -92,7 +92,7 @@ static void zeros_and_nothing_are_equal(void **state) {
     assert_true(c.beyond == 0 && c.cosine == 1 && c.max_rel == 0);
     c = compare_tensors(VECTOR(arena, 0, 0), VECTOR(arena, 0, 1), &usual);
     assert_true(c.cosine == 0);
-    Tensor *nothing = floats(arena, 2, (int64_t[]){0, 3}, NULL);
+    Tensor *nothing = floats(arena, 2, (int64_t[]){0, 3}, (float[]){0});
     c = compare_tensors(nothing, nothing, &usual);
     assert_true(c.count == 0 && c.beyond == 0 && c.cosine == 1 && c.mean_abs == 0 && c.argmax_expected == -1);
     Tensor *scalar = floats(arena, 0, NULL, (float[]){3});
