@@ -16,7 +16,8 @@ import onnx.defs
 
 OLDEST_OPSET = 7
 KINDS = {"INT": "int", "FLOAT": "float", "STRING": "string", "TENSOR": "tensor", "GRAPH": "graph", "INTS": "ints",
-         "FLOATS": "floats", "STRINGS": "strings", "TENSORS": "tensors", "GRAPHS": "graphs"}
+         "FLOATS": "floats", "STRINGS": "strings", "TENSORS": "tensors", "GRAPHS": "graphs",
+         "SPARSE_TENSOR": "sparse_tensor"}
 
 Port = collections.namedtuple("Port", "name option types")
 Attribute = collections.namedtuple("Attribute", "name kind required default")
