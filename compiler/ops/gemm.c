@@ -213,7 +213,7 @@ static int64_t macs_matmul(const Node *node) {
 const Op OPS_gemm[] = {
     {.name = "Gemm",
      .versions = {7, 9, 11, 13},
-     .inputs = "A:T B:T C:T?",
+     .inputs = "A:T B:T C:T@<11 C:T?@11",
      .outputs = "Y:T",
      .types = "T: floats int32 int64 uint32 uint64",
      .attributes = "alpha:float=1 beta:float=1 transA:int=0 transB:int=0",

@@ -51,8 +51,10 @@ static Step *channel_step(Program *program, const Node *node, const char *kernel
 }
 
 static void infer_batch(Node *node) {
-    if (attr_int(node, "training_mode") != 0) node_fail(node, STATUS_UNSUPPORTED, "training_mode is not supported");
-    if (attr_int(node, "spatial") == 0) node_fail(node, STATUS_UNSUPPORTED, "spatial=0 is not supported");
+    if (node->version >= 14 && attr_int(node, "training_mode") != 0)
+        node_fail(node, STATUS_UNSUPPORTED, "training_mode is not supported; export the model for inference");
+    if (node->version < 9 && attr_int(node, "spatial") == 0)
+        node_fail(node, STATUS_UNSUPPORTED, "spatial=0 is not supported");
     for (int i = 1; i < node->outputs.count; i++)
         if (node->outputs.items[i] != NULL)
             node_fail(node, STATUS_UNSUPPORTED, "outputs of training are not supported");
@@ -143,7 +145,8 @@ static void infer_layer(Node *node) {
     Shape statistics = *x;
     for (int i = axis; i < x->rank; i++) statistics.dims[i] = dim_known(1);
     for (int i = 1; i < node->outputs.count; i++)
-        if (node->outputs.items[i] != NULL) node->outputs.items[i]->shape = statistics;
+        if (node->outputs.items[i] != NULL)
+            node->outputs.items[i]->shape = statistics, node->outputs.items[i]->type = TYPE_FLOAT;
 }
 
 /* Input i, scale or bias, with an element for each one of a row; NULL where it is left out. */
@@ -222,10 +225,8 @@ static void lower_lp(Program *program, Node *node) {
 
 /* The dimensions of MeanVarianceNormalization, as bits. */
 static unsigned normalised_axes(const Node *node, int rank) {
-    static const int64_t preset[] = {0, 2, 3};
     int count;
     const int64_t *axes = attr_ints(node, "axes", &count);
-    if (axes == NULL) axes = preset, count = 3;
     unsigned bits = 0;
     for (int i = 0; i < count; i++) bits |= 1u << node_axis(node, axes[i], rank);
     return bits;
@@ -274,10 +275,11 @@ static void lower_lrn(Program *program, Node *node) {
 const Op OPS_normalisation[] = {
     {.name = "BatchNormalization",
      .versions = {7, 9, 14, 15},
-     .inputs = "X:T scale:T1 B:T1 input_mean:T2 input_var:T2",
-     .outputs = "Y:T running_mean:T2? running_var:T2? saved_mean:T2? saved_var:T2?",
+     .inputs = "X:T scale:T1 B:T1 mean:T2@<14 var:T2@<14 input_mean:T2@14 input_var:T2@14",
+     .outputs = "Y:T mean:T2?@<14 var:T2?@<14 saved_mean:T2?@<14 saved_var:T2?@<14 running_mean:T2?@14 "
+                "running_var:T2?@14",
      .types = "T: floats; T1: floats; T2: floats",
-     .attributes = "epsilon:float=1e-5 momentum:float=0.9 spatial:int=1 training_mode:int=0",
+     .attributes = "epsilon:float=1e-5 momentum:float=0.9 spatial:int@<9=1 training_mode:int@14=0",
      .infer = infer_batch,
      .lower = lower_batch},
     {.name = "InstanceNormalization",
@@ -299,8 +301,8 @@ const Op OPS_normalisation[] = {
     {.name = "LayerNormalization",
      .versions = {17},
      .inputs = "X:T Scale:T B:T?",
-     .outputs = "Y:T Mean:float? InvStdDev:float?",
-     .types = "T: floats",
+     .outputs = "Y:T Mean:U? InvStdDev:U?",
+     .types = "T: floats; U: float bfloat16",
      .attributes = "axis:int=-1 epsilon:float=1e-5 stash_type:int=1",
      .infer = infer_layer,
      .lower = lower_layer},
@@ -325,7 +327,7 @@ const Op OPS_normalisation[] = {
      .inputs = "X:T",
      .outputs = "Y:T",
      .types = "T: floats",
-     .attributes = "axes:ints",
+     .attributes = "axes:ints=0,2,3",
      .infer = infer_mean_variance,
      .lower = lower_mean_variance},
     {.name = "LRN",

@@ -351,8 +351,24 @@ const char *attr_string(const Node *node, const char *name) {
     return attribute != NULL ? attribute->string : arena_copy(node->graph->arena, preset(node, name, &words));
 }
 
+/* "0,2,3" as numbers. */
+static const int64_t *parse_ints(Arena *arena, const char *text, int *count) {
+    int64_t *numbers = arena_new_array(arena, int64_t, strlen(text) / 2 + 1);
+    for (*count = 0; *text != '\0'; text += *text == ',') {
+        char *end;
+        numbers[(*count)++] = strtoll(text, &end, 10);
+        fovea_assert(end != text);
+        text = end;
+    }
+    return numbers;
+}
+
 const int64_t *attr_ints(const Node *node, const char *name, int *count) {
     const Attribute *attribute = node_attribute(node, name);
+    Words words;
+    Declared declared;
+    bool has_preset = find_declared(node, name, &words, &declared) && declared.preset != NULL;
+    if (attribute == NULL && has_preset) return parse_ints(node->graph->arena, declared.preset, count);
     *count = attribute == NULL ? 0 : attribute->count;
     return attribute == NULL ? NULL : attribute->integers;
 }

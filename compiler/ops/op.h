@@ -60,7 +60,7 @@ void op_infer(Node *node);
 int64_t attr_int(const Node *node, const char *name);
 float attr_float(const Node *node, const char *name);
 const char *attr_string(const Node *node, const char *name);
-/* A list, NULL with *count = 0 where the node has none. */
+/* A list, NULL with *count = 0 where neither the node nor the schema ("axes:ints=0,2,3") has one. */
 const int64_t *attr_ints(const Node *node, const char *name, int *count);
 
 /* Integers that became an input in later versions (axes, pads, ...): from attribute or from constant input i. Returns

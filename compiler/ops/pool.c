@@ -139,10 +139,10 @@ const Op OPS_pool[] = {
     {.name = "MaxPool",
      .versions = {1, 8, 10, 11, 12, 22},
      .inputs = "X:T",
-     .outputs = "Y:T Indices:int64?",
+     .outputs = "Y:T Indices:int64?@8",
      .types = "T: floats int8 uint8",
-     .attributes = "auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints kernel_shape:ints! pads:ints "
-                   "storage_order:int=0 strides:ints",
+     .attributes = "auto_pad:string=NOTSET ceil_mode:int@10=0 dilations:ints@10 kernel_shape:ints! pads:ints "
+                   "storage_order:int@8=0 strides:ints",
      .infer = infer_pool,
      .lower = lower_max_pool},
     {.name = "AveragePool",
@@ -150,8 +150,8 @@ const Op OPS_pool[] = {
      .inputs = "X:T",
      .outputs = "Y:T",
      .types = "T: floats",
-     .attributes = "auto_pad:string=NOTSET ceil_mode:int=0 count_include_pad:int=0 dilations:ints kernel_shape:ints! "
-                   "pads:ints strides:ints",
+     .attributes = "auto_pad:string=NOTSET ceil_mode:int@10=0 count_include_pad:int=0 dilations:ints@19 "
+                   "kernel_shape:ints! pads:ints strides:ints",
      .infer = infer_pool,
      .lower = lower_average_pool},
     {.name = "LpPool",
@@ -159,8 +159,8 @@ const Op OPS_pool[] = {
      .inputs = "X:T",
      .outputs = "Y:T",
      .types = "T: floats",
-     .attributes =
-         "auto_pad:string=NOTSET ceil_mode:int=0 dilations:ints kernel_shape:ints! p:int=2 pads:ints strides:ints",
+     .attributes = "auto_pad:string=NOTSET ceil_mode:int@18=0 dilations:ints@18 kernel_shape:ints! p:int=2 pads:ints "
+                   "strides:ints",
      .infer = infer_pool,
      .lower = lower_norm_pool},
     {.name = "GlobalAveragePool",

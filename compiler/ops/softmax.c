@@ -2,14 +2,9 @@
  * Up to opset 12 the input is taken for a matrix: all dimensions from axis on are one. */
 #include "ops/op.h"
 
-static int64_t axis_of(const Node *node) {
-    if (node_attribute(node, "axis") != NULL) return attr_int(node, "axis");
-    return node->version < 13 ? 1 : -1;
-}
-
 /* The axis, checked; before opset 13 it may be the rank, and 0 in a scalar is taken as it is. */
 static int softmax_axis(const Node *node, int rank) {
-    int64_t axis = axis_of(node);
+    int64_t axis = attr_int(node, "axis");
     if (rank == 0 || (node->version < 13 && axis == rank)) return rank;
     return node_axis(node, axis, rank);
 }
@@ -57,7 +52,7 @@ const Op OPS_softmax[] = {
      .inputs = "input:T",
      .outputs = "output:T",
      .types = "T: floats",
-     .attributes = "axis:int",
+     .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
      .lower = lower_softmax},
     {.name = "LogSoftmax",
@@ -65,7 +60,7 @@ const Op OPS_softmax[] = {
      .inputs = "input:T",
      .outputs = "output:T",
      .types = "T: floats",
-     .attributes = "axis:int",
+     .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
      .lower = lower_log_softmax},
     {.name = "Hardmax",
@@ -73,7 +68,7 @@ const Op OPS_softmax[] = {
      .inputs = "input:T",
      .outputs = "output:T",
      .types = "T: floats",
-     .attributes = "axis:int",
+     .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
      .lower = lower_hardmax},
     {0},

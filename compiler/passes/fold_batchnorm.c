@@ -1,9 +1,8 @@
 /* Fold: a BatchNormalization, or a product with or sum with a constant for each channel, that follows a Conv,
  * ConvTranspose or Gemm goes into its weights and bias, which become new constants: computed in double, rounded once.
  * Jacob et al., Quantization and Training of Neural Networks, 2018, section 3.2, has the formulas. */
-#include "passes/pass.h"
-
 #include "ops/op.h"
+#include "passes/fuse.h"
 #include "runtime/support.h"
 
 #include <math.h>
@@ -201,7 +200,7 @@ static void fold_after(Node *node) {
 }
 
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options) {
-    (void)options;
+    if (!fuse_allows(options, "batchnorm")) return;
     int kept = 0;
     for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i]->mark = false;
     for (int i = 0; i < graph->nodes.count; i++) {
