@@ -124,7 +124,8 @@ static void name_blocks(Graph *graph) {
         if (has_name && *counter(&uses, block->name) == 1) continue;
         const char *stem = has_name ? block->name : block->family;
         do block->name = arena_printf(arena, "%s_%d", stem, (*counter(&next, stem))++);
-        while (++*counter(&uses, block->name) > 1);
+        while (*counter(&uses, block->name) > 0);
+        *counter(&uses, block->name) = 1;
     }
 }
 
