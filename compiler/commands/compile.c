@@ -56,6 +56,7 @@ static void run(Arena *arena, int argc, char **argv) {
     model_options_finish(arena, &model);
 
     Program *program = model_program(model_load(arena, model.path), &model.pass);
+    if (program == NULL) return; /* --dump-after */
     Output *output = output_new(arena, folder);
     output_keep(output, model.path);
     const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode};

@@ -137,8 +137,7 @@ static void run(Arena *arena, int argc, char **argv) {
     if (!options_parse(arena, &COMMAND_INSPECT, rows, model_option_rows(&model, rows, 2), argc, argv)) return;
     model_options_finish(arena, &model);
     Graph *graph = model_load(arena, model.path);
-    passes_run(graph, &model.pass);
-    if (model.pass.explain != NULL) return; /* said when blocks were looked for */
+    if (!passes_run(graph, &model.pass) || model.pass.explain != NULL) return; /* the passes have said it */
     Summary summary = summarise(arena, graph, &model.pass);
     if (as_json) print_json(arena, graph, &summary);
     else print_summary(arena, graph, &summary);

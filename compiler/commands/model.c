@@ -39,11 +39,19 @@ void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *optio
     }
 }
 
+static bool dumped(const Program *program, const PassOptions *options, const char *stage) {
+    if (!dumps_after(options, stage)) return false;
+    program_print(program, stdout);
+    return true;
+}
+
 Program *model_program(Graph *graph, const PassOptions *options) {
-    passes_run(graph, options);
+    if (!passes_run(graph, options)) return NULL;
     Program *program = lower_graph(graph);
+    if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);
+    if (dumped(program, options, "fuse")) return NULL;
     probes_collect(graph, program);
     plan_memory(program);
-    return program;
+    return dumped(program, options, "plan") ? NULL : program;
 }

@@ -13,7 +13,7 @@ Graph *model_load(Arena *arena, const char *path);
 /* Gives inputs whose shape the model leaves open that of the array of their name, unless --shape has. */
 void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options);
 
-/* All passes, then steps, fused and placed in the workspace. */
+/* All passes, then steps, fused and placed in the workspace. NULL where --dump-after ended the way. */
 Program *model_program(Graph *graph, const PassOptions *options);
 
 #endif

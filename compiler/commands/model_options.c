@@ -14,7 +14,7 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          &model->pass.probes},
         {OPTION_TEXT, '\0', "fuse", "RULES", "batchnorm, loops, epilogue, with commas between, or none; all by default",
          &model->fuse},
-        {OPTION_TEXT, '\0', "dump-after", "PASS", "print the graph as this pass left it", &model->pass.dump_after},
+        {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
     memcpy(rows + count, own, sizeof own);
     return count + MODEL_OPTION_ROWS;

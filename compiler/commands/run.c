@@ -25,6 +25,7 @@ static void run(Arena *arena, int argc, char **argv) {
     Graph *graph = model_load(arena, model.path);
     model_shapes_from(graph, &inputs, &model.pass);
     Program *program = model_program(graph, &model.pass);
+    if (program == NULL) return; /* --dump-after */
     Execution *execution = execution_new(arena, program, interpret);
     Npz outputs = execution_run(execution, &inputs, probe_output == NULL ? NULL : &probes);
     if (output != NULL) npz_write(output, &outputs);

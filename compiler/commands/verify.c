@@ -79,7 +79,9 @@ static void run(Arena *arena, int argc, char **argv) {
         list_add(arena, &recordings, recording);
     }
     model_shapes_from(graph, &recordings.items[0].inputs, &model.pass);
-    Execution *execution = execution_new(arena, model_program(graph, &model.pass), interpret);
+    Program *program = model_program(graph, &model.pass);
+    if (program == NULL) return; /* --dump-after */
+    Execution *execution = execution_new(arena, program, interpret);
     int differing = 0;
     for (int i = 0; i < recordings.count; i++) {
         const Recording *recording = &recordings.items[i];

@@ -11,26 +11,36 @@ const Pass PASSES[] = {
     {"eliminate", "remove nodes that change nothing", pass_eliminate},
     {"fold_batchnorm", "let weights and biases take in what scales and shifts channels", pass_fold_batchnorm},
     {"own_outputs", "copy constants and inputs that are outputs", pass_own_outputs},
+    {"lower", "turn nodes into steps over buffers", NULL},
+    {"fuse", "compute inside a step what it alone reads", NULL},
+    {"plan", "place the buffers in the workspace", NULL},
     {NULL, NULL, NULL},
 };
 
-void passes_run(Graph *graph, const PassOptions *options) {
-    bool dumped = options->dump_after == NULL;
-    for (const Pass *pass = PASSES; pass->name != NULL; pass++) {
+bool dumps_after(const PassOptions *options, const char *pass) {
+    return options->dump_after != NULL && strcmp(options->dump_after, pass) == 0;
+}
+
+static void check_dump_name(const PassOptions *options) {
+    for (const Pass *pass = PASSES; pass->name != NULL; pass++)
+        if (options->dump_after == NULL || dumps_after(options, pass->name)) return;
+    report(STATUS_USAGE, "there is no pass %s", quoted(options->dump_after));
+    for (const Pass *pass = PASSES; pass->name != NULL; pass++) note("%s: %s", pass->name, pass->description);
+    fail_if_reported();
+}
+
+bool passes_run(Graph *graph, const PassOptions *options) {
+    check_dump_name(options);
+    for (const Pass *pass = PASSES; pass->run != NULL; pass++) {
         progress("%s", pass->name);
         pass->run(graph, options);
+        progress(NULL);
 #ifdef FOVEA_CHECK
         graph_check(graph, pass->name);
 #endif
-        if (options->dump_after != NULL && strcmp(options->dump_after, pass->name) == 0) {
-            graph_print(graph, stdout);
-            dumped = true;
-        }
+        if (!dumps_after(options, pass->name)) continue;
+        graph_print(graph, stdout);
+        return false;
     }
-    progress(NULL);
-    if (!dumped) {
-        report(STATUS_USAGE, "there is no pass %s", quoted(options->dump_after));
-        for (const Pass *pass = PASSES; pass->name != NULL; pass++) note("%s: %s", pass->name, pass->description);
-        fail_if_reported();
-    }
+    return true;
 }

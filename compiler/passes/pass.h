@@ -1,5 +1,5 @@
-/* Passes: one function over the graph each, in one table with what it is for.
- * `fovea compile --dump-after=NAME` prints the graph after one of them. */
+/* Passes: one function over the graph each, in one table with what it is for, and the stages that follow them.
+ * `--dump-after=NAME` prints what one of them has made. */
 #ifndef FOVEA_PASSES_PASS_H
 #define FOVEA_PASSES_PASS_H
 
@@ -20,13 +20,16 @@ typedef struct {
 typedef struct {
     const char *name;
     const char *description;
-    void (*run)(Graph *graph, const PassOptions *options);
+    void (*run)(Graph *graph, const PassOptions *options); /* NULL: a stage over the program; commands/model.c runs it */
 } Pass;
 
 extern const Pass PASSES[]; /* in their order, ended by a NULL name */
 
-/* Runs all of them. */
-void passes_run(Graph *graph, const PassOptions *options);
+/* Runs those over the graph. Returns false where --dump-after ended the way: then nothing is left to do. */
+bool passes_run(Graph *graph, const PassOptions *options);
+
+/* Whether --dump-after names this pass or stage. */
+bool dumps_after(const PassOptions *options, const char *pass);
 
 /* The passes, each in a file of its own: */
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);

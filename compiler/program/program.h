@@ -161,4 +161,7 @@ void program_run(const Program *program, void *const *memory);
 void program_run_steps(const Program *program, void *const *memory, void (*after_step)(int step, void *argument),
                        void *argument);
 
+/* One line a step, as --dump-after shows it: the kernel or formulas, and the buffers with their places. */
+void program_print(const Program *program, FILE *out);
+
 #endif
