@@ -23,7 +23,7 @@ static inline double sum16(const double *part) {
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
-/* The same for floats. */
+/* The sum of 16 partial sums of floats, by halves. */
 static inline float sum16f(const float *part) {
     float sum[8];
     for (int i = 0; i < 8; i++) sum[i] = part[i] + part[i + 8];

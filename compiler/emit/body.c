@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { LONGEST_NESTED = 64, LONGEST_REPEATED = 16 };
+enum { LONGEST_NESTED = 48, LONGEST_REPEATED = 16 };
 
 static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
 

@@ -127,7 +127,18 @@ static void settle_calls(Emitter *emitter) {
         names_reserve(&emitter->run, emitter->functions.items.items[i]->name);
 }
 
-static const char *wish_for(const Buffer *buffer) { return buffer->value == NULL ? "scratch" : buffer->value->name; }
+/* torch names transposed weights by a counter ("onnx::MatMul_285"): the path of the node that reads them says more. */
+static const char *wish_for_counted(Arena *arena, const Value *value) {
+    const char *node = value->consumers.count > 0 ? value->consumers.items[0]->name : "", *slash = strrchr(node, '/');
+    if (slash == NULL || slash == node) return value->name;
+    return arena_printf(arena, "%.*s/weight", (int)(slash - node), node);
+}
+
+static const char *wish_for(Arena *arena, const Buffer *buffer) {
+    if (buffer->value == NULL) return "constant";
+    bool counted = strncmp(buffer->value->name, "onnx::", strlen("onnx::")) == 0;
+    return counted ? wish_for_counted(arena, buffer->value) : buffer->value->name;
+}
 
 static void settle_weights(Emitter *emitter, WeightMode mode) {
     const Program *program = emitter->program;
@@ -137,8 +148,10 @@ static void settle_weights(Emitter *emitter, WeightMode mode) {
     bool is_inline = emitter->weights.mode == WEIGHTS_INLINE;
     for (int i = 0; i < emitter->weights.items.count; i++) {
         Weight *weight = emitter->weights.items.items[i];
-        if (!is_inline) weight->name = local_name(emitter, wish_for(weight->first));
-        else names_reserve(&emitter->run, weight->name = names_take(&emitter->file, wish_for(weight->first)));
+        if (!is_inline) weight->name = local_name(emitter, wish_for(emitter->arena, weight->first));
+        else
+            names_reserve(&emitter->run,
+                          weight->name = names_take(&emitter->file, wish_for(emitter->arena, weight->first)));
     }
     for (int i = 0; i < program->buffers.count; i++) {
         const Weight *weight = emitter->weights.by_buffer[i];
@@ -148,6 +161,12 @@ static void settle_weights(Emitter *emitter, WeightMode mode) {
     }
 }
 
+/* A value has a pointer of its own; scratch memory of one step is named where it is used. */
+static const char *work_expression(Emitter *emitter, const Buffer *buffer) {
+    if (buffer->value != NULL) return local_name(emitter, wish_for(emitter->arena, buffer));
+    return arena_printf(emitter->arena, "(%s *)(base + %" PRId64 ")", type_info(buffer->type)->c_name, buffer->offset);
+}
+
 static void settle_work(Emitter *emitter) {
     EmittedModel *model = emitter->model;
     for (int i = 0; i < emitter->program->buffers.count; i++) {
@@ -155,19 +174,12 @@ static void settle_work(Emitter *emitter) {
         if (!emitter->used[i]) continue;
         if (!is_supported(buffer->type))
             fail(STATUS_UNSUPPORTED, "type %s cannot be held by generated code", type_info(buffer->type)->name);
-        if (buffer->kind == BUFFER_WORK) emitter->expressions[i] = local_name(emitter, wish_for(buffer));
+        if (buffer->kind == BUFFER_WORK) emitter->expressions[i] = work_expression(emitter, buffer);
     }
     for (int i = 0; i < model->inputs.count; i++)
         model->inputs.items[i].is_used = emitter->used[model->inputs.items[i].buffer->number];
     for (int i = 0; i < model->outputs.count; i++)
         model->outputs.items[i].is_used = emitter->used[model->outputs.items[i].buffer->number];
-}
-
-static const char *functions_text(Emitter *emitter) {
-    Text out = text_new(emitter->arena);
-    for (int i = 0; i < emitter->functions.items.count; i++)
-        text_printf(&out, "%s\n", emitter->functions.items.items[i]->text);
-    return out.data;
 }
 
 typedef struct {
@@ -249,8 +261,9 @@ static void place_weights(Emitter *emitter, Placeholders *placeholders) {
 static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     Arena *arena = emitter->arena;
     Placeholders all = {0};
-    Text support = text_new(arena);
-    const char *functions = functions_text(emitter);
+    Text code = text_new(arena), support = text_new(arena);
+    functions_write(&emitter->functions, &code);
+    const char *functions = code.data;
     add_support(&support, functions);
     place(&all, "name", emitter->model->name);
     place(&all, "NAME", emitter->model->macro);

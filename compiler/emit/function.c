@@ -44,14 +44,26 @@ const Function *functions_add(Functions *functions, const char *wish, const char
     if (function != NULL) return function;
     function = arena_new_object(functions->arena, Function);
     function->name = names_take(functions->names, wish);
+    function->comment = comment;
     Text whole = text_new(functions->arena);
-    add_comment(&whole, "", comment);
     add_list(&whole, arena_printf(functions->arena, "static void %s(", function->name), parameters, ") {\n");
     text_printf(&whole, "%s}\n", body);
     function->text = whole.data;
     map_set(&functions->by_text, text.data, function);
     list_add(functions->arena, &functions->items, function);
     return function;
+}
+
+void functions_write(const Functions *functions, Text *out) {
+    Map explained = map_new(out->arena); /* by comment -> the first function with it */
+    for (int i = 0; i < functions->items.count; i++) {
+        const Function *function = functions->items.items[i], *first = map_get(&explained, function->comment);
+        if (first == NULL || strchr(function->comment, '\n') == NULL) {
+            add_comment(out, "", function->comment);
+            map_set(&explained, function->comment, functions->items.items[i]);
+        } else add_comment(out, "", arena_printf(out->arena, "As %s(), in another form.", first->name));
+        text_printf(out, "%s\n", function->text);
+    }
 }
 
 static void reserve_numbered(Names *names, const char *prefix, int count) {

@@ -13,7 +13,8 @@ typedef LIST(const char *) Words;
 
 typedef struct {
     const char *name;
-    const char *text; /* comment, signature and body */
+    const char *comment; /* lines, without marks */
+    const char *text;    /* signature and body */
 } Function;
 
 typedef struct {
@@ -42,6 +43,10 @@ Functions functions_new(Arena *arena, Names *names);
  * earlier one with the same text, else a new one with a name made from wish. */
 const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
                               const char *body);
+
+/* Appends all functions, in the order in which they were added. A comment of several lines stands once: above a further
+ * function with the same one there is a reference to the first. */
+void functions_write(const Functions *functions, Text *out);
 
 /* Takes all names that occur inside the functions of these steps, so that nothing of file scope is shadowed. */
 void reserve_locals(Names *names, const Program *program);

@@ -60,6 +60,13 @@ static const char *line_indent(const Text *text, bool *is_blank) {
     return arena_printf(text->arena, "%.*s", (int)(word - line), line);
 }
 
+/* Whether text ends where a block has just been opened, so that declarations may follow. */
+static bool opens_block(const Text *text) {
+    const char *end = text->data + text->length;
+    while (end > text->data && isspace((unsigned char)end[-1])) end--;
+    return end > text->data && end[-1] == '{';
+}
+
 /* Replaces OUT(y, i, e); */
 static void write_out(Text *text, const char *y, const char *i, const char *e, void *argument) {
     const Epilogue *epilogue = argument;
@@ -76,9 +83,11 @@ static void write_out(Text *text, const char *y, const char *i, const char *e, v
     bool is_blank;
     const char *indent = line_indent(text, &is_blank), *deeper = arena_printf(arena, "%s    ", indent);
     Text before = text_new(arena);
-    const char *result = body_statements(&before, deeper, loop, inputs, epilogue->prefix);
+    bool in_block = is_blank && opens_block(text);
+    const char *result = body_statements(&before, in_block ? indent : deeper, loop, inputs, epilogue->prefix);
     const char *store = arena_printf(arena, "%s[%s] = %s;", y, i, stored(arena, step->type, result));
     if (before.length == 0) text_add(text, store);
+    else if (in_block) text_printf(text, "%s%s%s", before.data + strlen(indent), indent, store);
     else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);
 }
 

@@ -24,6 +24,8 @@ static double rounded(Type type, double number) {
 static const char *real_text(Arena *arena, double value, bool is_single) {
     if (isnan(value)) return "NAN";
     if (isinf(value)) return value > 0 ? "INFINITY" : "-INFINITY";
+    if (value != 0 && fabs(value) < 1e6 && value == (double)(int)value)
+        return arena_printf(arena, "%d.0%s", (int)value, is_single ? "f" : "");
     char digits[40] = "";
     for (int precision = 1; precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);

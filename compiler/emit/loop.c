@@ -320,14 +320,25 @@ static const char *extents_text(Arena *arena, const Loop *loop, int from, int to
     return out.length > 0 ? out.data : "one element";
 }
 
+/* What a loop without formulas does: whether its input is read in the order in which it lies in memory. */
+static const char *copy_name(const Loop *loop) {
+    int64_t outer = INT64_MAX;
+    for (int d = 0; d < loop->rank && loop->input_count == 1; d++) {
+        int64_t stride = magnitude(loop->inputs[0].stride[d]);
+        if (stride > outer) return "transpose";
+        if (stride != 0) outer = stride;
+    }
+    return loop->input_count == 0 ? "fill" : "copy";
+}
+
 static const char *comment_of(const LoopWriter *writer) {
     const Loop *loop = writer->loop;
     Arena *arena = writer->arena;
     int kept = loop->rank - loop->reduced;
     const char *what = body_words(arena, loop, ", ");
     if (loop->reduced == 0)
-        return arena_printf(arena, "%s: %s%s.", *what != '\0' ? what : "copy", extents_text(arena, loop, 0, loop->rank),
-                            writer->in_place ? ", in place" : "");
+        return arena_printf(arena, "%s: %s%s.", *what != '\0' ? what : copy_name(loop),
+                            extents_text(arena, loop, 0, loop->rank), writer->in_place ? ", in place" : "");
     const char *finish = loop->finish == NULL ? "" : body_words(arena, loop->finish, ", ");
     const char *each =
         kept == 0 ? "Over" : arena_printf(arena, "For each of %s, over", extents_text(arena, loop, 0, kept));
@@ -343,7 +354,7 @@ static const char *wish_of(const LoopWriter *writer) {
         text_printf(&out, "%s%sreduce_%s", what, *what != '\0' ? "_" : "", loop->combine->name);
         const char *finish = loop->finish == NULL ? "" : body_words(writer->arena, loop->finish, "_");
         if (*finish != '\0') text_printf(&out, "_%s", finish);
-    } else text_add(&out, *what != '\0' ? what : "copy");
+    } else text_add(&out, *what != '\0' ? what : copy_name(loop));
     for (int d = 0; d < loop->rank; d++) text_printf(&out, "%s%" PRId64, d > 0 ? "x" : "_", loop->extent[d]);
     return out.data;
 }

@@ -134,6 +134,30 @@ static char *cleaned(Arena *arena, const char *wish) {
     return clean;
 }
 
+/* The end of the path component that begins at p. */
+static const char *component_end(const char *p) { return p + strcspn(p, "/"); }
+
+static bool begins_alike(const char *a, const char *b, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i])) return false;
+    return true;
+}
+
+/* A path without the components that the next one repeats: exporters write "/blocks/blocks.0/act/Relu" for what the
+ * model's source calls blocks.0.act, and "/se/sigmoid/Sigmoid". */
+static char *without_repetition(Arena *arena, const char *path) {
+    Text out = text_new(arena);
+    for (const char *p = path; *p != '\0';) {
+        const char *end = component_end(p), *next = end + (*end == '/');
+        size_t length = (size_t)(end - p);
+        bool repeated = length > 0 && strlen(next) >= length && begins_alike(p, next, length) &&
+                        !isalnum((unsigned char)next[length]);
+        if (!repeated) text_add_bytes(&out, p, (size_t)(next - p));
+        p = next;
+    }
+    return out.data;
+}
+
 /* The last words of a long name: the first ones are the outer modules, which many names share. */
 static const char *shortened(const char *clean) {
     enum { LONGEST = 40 };
@@ -150,7 +174,7 @@ static bool ends_with(const char *text, const char *end) {
 
 const char *names_take(Names *names, const char *wish) {
     Arena *arena = names->arena;
-    char *clean = cleaned(arena, wish);
+    char *clean = cleaned(arena, without_repetition(arena, wish));
     if (ends_with(clean, "_output_0")) clean[strlen(clean) - strlen("_output_0")] = '\0'; /* torch's first outputs */
     const char *stem = shortened(clean);
     for (char *c = clean; *c != '\0'; c++) *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;

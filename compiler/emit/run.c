@@ -56,26 +56,49 @@ const char *checks_text(Emitter *emitter) {
 
 /* "[28][28][64]" of the value that a buffer holds. */
 static const char *extents_text(Arena *arena, const Buffer *buffer) {
-    if (buffer->value == NULL) return arena_printf(arena, "[%" PRId64 "]", buffer->count);
     Text out = text_new(arena);
     const Shape *shape = &buffer->value->shape;
     for (int d = 0; d < shape->rank; d++) text_printf(&out, "[%" PRId64 "]", shape->dims[d].size);
     return shape->rank > 0 ? out.data : "one element";
 }
 
-static void add_work_pointer(Text *out, const Emitter *emitter, const Buffer *buffer) {
-    enum { DECLARATION_WIDTH = 56 };
-    Arena *arena = out->arena;
+/* "float *const gate = (float *)(base + 512);" */
+static const char *work_declaration(const Emitter *emitter, const Buffer *buffer) {
     const char *c_type = type_info(buffer->type)->c_name, *name = emitter->expressions[buffer->number];
-    const char *declaration =
-        arena_printf(arena, "    %s *const %s = (%s *)(base + %" PRId64 ");", c_type, name, c_type, buffer->offset);
-    text_printf(out, "%-*s /* %s, step", DECLARATION_WIDTH, declaration, extents_text(arena, buffer));
-    if (buffer->first == buffer->last) text_printf(out, " %d", buffer->first + 1);
-    else text_printf(out, "s %d-%d", buffer->first + 1, buffer->last + 1);
+    return arena_printf(emitter->arena, "    %s *const %s = (%s *)(base + %" PRId64 ");", c_type, name, c_type,
+                        buffer->offset);
+}
+
+/* "[28][28][64], steps 2-4, in place of map1", with or without the name. */
+static const char *work_comment(const Emitter *emitter, const Buffer *buffer, bool with_name) {
+    Text out = text_new(emitter->arena);
+    text_printf(&out, "%s, step", extents_text(emitter->arena, buffer));
+    if (buffer->first == buffer->last) text_printf(&out, " %d", buffer->first + 1);
+    else text_printf(&out, "s %d-%d", buffer->first + 1, buffer->last + 1);
     const Buffer *old = buffer->in_place_of;
-    if (old != NULL && emitter->used[old->number])
-        text_printf(out, ", in place of %s", emitter->expressions[old->number]);
-    text_add(out, " */\n");
+    if (old != NULL && emitter->used[old->number]) text_add(&out, ", in place");
+    if (old != NULL && emitter->used[old->number] && with_name)
+        text_printf(&out, " of %s", emitter->expressions[old->number]);
+    return out.data;
+}
+
+/* Pointers to values in the workspace, their comments in one column unless that is too far to the right. */
+static void add_work_pointers(Text *out, const Emitter *emitter) {
+    enum { RIGHTMOST = 72 };
+    int width = 0;
+    const Program *program = emitter->program;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < program->buffers.count; i++) {
+            const Buffer *buffer = program->buffers.items[i];
+            if (!emitter->used[i] || buffer->kind != BUFFER_WORK || buffer->value == NULL) continue;
+            const char *declaration = work_declaration(emitter, buffer), *comment = work_comment(emitter, buffer, true);
+            int length = (int)strlen(declaration);
+            if (pass == 0 && length > width && length <= RIGHTMOST) width = length;
+            if (pass == 0) continue;
+            bool fits = (length > width ? length : width) + (int)strlen(" /*  */") + (int)strlen(comment) <= LINE_WIDTH;
+            if (!fits) comment = work_comment(emitter, buffer, false);
+            text_printf(out, "%-*s /* %s */\n", width, declaration, comment);
+        }
 }
 
 const char *pointers_text(Emitter *emitter) {
@@ -90,10 +113,7 @@ const char *pointers_text(Emitter *emitter) {
                     blob, weight->offset);
     }
     if (out.length > 0) text_add(&out, "\n");
-    for (int i = 0; i < emitter->program->buffers.count; i++) {
-        const Buffer *buffer = emitter->program->buffers.items[i];
-        if (emitter->used[i] && buffer->kind == BUFFER_WORK) add_work_pointer(&out, emitter, buffer);
-    }
+    add_work_pointers(&out, emitter);
     return out.data;
 }
 
@@ -109,10 +129,11 @@ static void add_nodes(Text *out, const Step *step) {
     Words words = {0};
     for (int i = 0; i < step->nodes.count; i++) {
         const Node *node = step->nodes.items[i];
-        for (int k = 0; k < node->sources.count; k++)
+        for (int k = 0; node->sources.count > 1 && k < node->sources.count; k++)
             list_add(out->arena, &words, (const char *)comment_text(out->arena, node->sources.items[k]));
-        if (node->sources.count > 0) continue;
-        const char *name = comment_text(out->arena, node->name), *op = comment_text(out->arena, node->op_type);
+        if (node->sources.count > 1) continue;
+        const char *own = node->sources.count == 1 ? node->sources.items[0] : node->name;
+        const char *name = comment_text(out->arena, own), *op = comment_text(out->arena, node->op_type);
         if (*name == '\0') list_add(out->arena, &words, op);
         else if (contains_word(name, op)) list_add(out->arena, &words, name);
         else list_add(out->arena, &words, (const char *)arena_printf(out->arena, "%s (%s)", name, op));

@@ -42,7 +42,10 @@ static void identifiers_are_like_the_names(void **state) {
         const char *wish, *expected;
     } cases[] = {
         {"conv1.weight", "conv1_weight"},
-        {"/layer1/layer1.0/se/Sigmoid_output_0", "layer1_layer1_0_se_sigmoid"},
+        {"/layer1/layer1.0/se/Sigmoid_output_0", "layer1_0_se_sigmoid"},
+        {"/se/sigmoid/Sigmoid_output_0", "se_sigmoid"},
+        {"/se/sigmoid/Sigmoid_output_0", "se_sigmoid_2"},
+        {"/a/ab/Add", "a_ab_add"},
         {"conv1.weight", "conv1_weight_2"},
         {"conv1_weight_2", "conv1_weight_2_2"},
         {"conv1-weight", "conv1_weight_3"},
@@ -156,6 +159,8 @@ static void literals_read_back(void **state) {
     assert_string_equal(literal_text(arena, TYPE_DOUBLE, 0.1, 0), "0.1");
     assert_string_equal(literal_text(arena, TYPE_FLOAT, -1e-5, 0), "-1e-05f");
     assert_string_equal(literal_text(arena, TYPE_FLOAT, 784, 0), "784.0f");
+    assert_string_equal(literal_text(arena, TYPE_FLOAT, -20, 0), "-20.0f");
+    assert_string_equal(literal_text(arena, TYPE_DOUBLE, -0.0, 0), "-0.0");
     assert_string_equal(literal_text(arena, TYPE_FLOAT, -INFINITY, 0), "-INFINITY");
     assert_string_equal(literal_text(arena, TYPE_FLOAT16, 0.1, 0), "0.099975586f");
     assert_string_equal(literal_text(arena, TYPE_INT64, 0, INT64_MIN), "INT64_MIN");
