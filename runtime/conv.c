@@ -19,6 +19,7 @@ KERNEL void conv2d(const T *restrict x, const T *restrict w, const T *restrict b
         for (int g = 0; g < G; g++)
             for (int first = 0; first < pixels; first += 16) {
                 const T *const in = x + (n * C + g * channels) * H * W;
+                const int width = pixels - first < 16 ? pixels - first : 16;
                 int top[16], left[16];
                 for (int j = 0; j < 16; j++) {
                     top[j] = (first + j) / OW * SH - PH;
@@ -29,7 +30,7 @@ KERNEL void conv2d(const T *restrict x, const T *restrict w, const T *restrict b
                         int from[16], adjacent = 1; /* from: within a channel; -1: a zero */
                         for (int j = 0; j < 16; j++) {
                             const int h = top[j] + kh * DH, v = left[j] + kw * DW;
-                            from[j] = first + j < pixels && h >= 0 && h < H && v >= 0 && v < W ? h * W + v : -1;
+                            from[j] = j < width && h >= 0 && h < H && v >= 0 && v < W ? h * W + v : -1;
                             adjacent &= from[0] >= 0 && from[j] == from[0] + j;
                         }
                         for (int c = 0; c < channels; c++) {
@@ -59,7 +60,7 @@ KERNEL void conv2d(const T *restrict x, const T *restrict w, const T *restrict b
                     }
                     for (int r = 0; r < 4 && k + r <= last; r++) {
                         const A b = bias == NULL ? 0 : LOAD(bias[k + r]);
-                        for (int j = 0; j < 16 && first + j < pixels; j++) {
+                        for (int j = 0; j < width; j++) {
                             OUT(y, (n * K + k + r) * pixels + first + j, sum[r][j] + b);
                         }
                     }
@@ -91,6 +92,7 @@ KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *re
             const A b = bias == NULL ? 0 : LOAD(bias[k]);
             for (int oh = 0; oh < OH; oh++)
                 for (int ow = 0; ow < OW; ow += 16) {
+                    const int width = OW - ow < 16 ? OW - ow : 16;
                     A sum[16] = {0};
                     for (int kh = 0; kh < KH; kh++)
                         for (int kw = 0; kw < KW; kw++) {
@@ -99,7 +101,7 @@ KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *re
                                 plane + ((oh * SH + kh * DH) * SW + kw * DW % SW) * COLUMNS + kw * DW / SW + ow;
                             for (int j = 0; j < 16; j++) sum[j] += a * in[j];
                         }
-                    for (int j = 0; j < 16 && ow + j < OW; j++) {
+                    for (int j = 0; j < width; j++) {
                         OUT(y, ((nc * M + m) * OH + oh) * OW + ow + j, sum[j] + b);
                     }
                 }
@@ -121,6 +123,7 @@ KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict b
     for (int ng = 0; ng < N * G; ng++)
         for (int first = 0; first < voxels; first += 16) {
             const T *const in = x + ng * channels * D * H * W;
+            const int width = voxels - first < 16 ? voxels - first : 16;
             for (int tap = 0; tap < taps; tap++) {
                 int from[16]; /* within a channel; -1: a zero */
                 for (int j = 0; j < 16; j++) {
@@ -128,7 +131,7 @@ KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict b
                     const int h = (first + j) / OW % OH * SH - PH + tap / KW % KH * DH;
                     const int v = (first + j) % OW * SW - PW + tap % KW * DW;
                     const int inside = d >= 0 && d < D && h >= 0 && h < H && v >= 0 && v < W;
-                    from[j] = first + j < voxels && inside ? (d * H + h) * W + v : -1;
+                    from[j] = j < width && inside ? (d * H + h) * W + v : -1;
                 }
                 for (int c = 0; c < channels; c++) {
                     const T *const map = in + c * D * H * W;
@@ -144,7 +147,7 @@ KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict b
                     for (int j = 0; j < 16; j++) sum[j] += a * panel[t * 16 + j];
                 }
                 const A b = bias == NULL ? 0 : LOAD(bias[ng % G * rows + k]);
-                for (int j = 0; j < 16 && first + j < voxels; j++) {
+                for (int j = 0; j < width; j++) {
                     OUT(y, (ng * rows + k) * voxels + first + j, sum[j] + b);
                 }
             }

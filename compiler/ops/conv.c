@@ -1,5 +1,6 @@
 /* Convolutions: Conv in one to three dimensions, with groups, strides, dilations and every form of pads.
  * lower_conv() chooses the kernel. */
+#include "ops/product.h"
 #include "ops/window.h"
 
 #include <string.h>
@@ -139,22 +140,56 @@ static void lower_spatial(Program *program, const Node *node, const Window *wind
     step_buffer(step, "panel", scratch(program, node, panel, 5), 0);
 }
 
+/* Whether the one window of each map is the map, so that the convolution is a product of matrices. */
+static bool sees_all(const Node *node, const Window *window) {
+    bool all = attr_int(node, "group") == 1;
+    for (int i = 0; i < window->rank; i++) {
+        const WindowDim *dim = &window->dims[i];
+        all = all && dim->output == 1 && dim->before == 0 && dim->kernel == dim->input;
+        all = all && (dim->kernel == 1 || dim->dilation == 1);
+    }
+    return all;
+}
+
+static void lower_product(Program *program, const Node *node) {
+    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
+    int64_t depth = shape_product(&w->shape, 1, w->shape.rank);
+    product_emit(program, (Product){.a = x,
+                                    .b = w,
+                                    .c = node_input(node, 2),
+                                    .y = node->outputs.items[0],
+                                    .batch = 1,
+                                    .m = x->shape.dims[0].size,
+                                    .k = depth,
+                                    .n = w->shape.dims[0].size,
+                                    .a_m = depth,
+                                    .a_k = 1,
+                                    .b_k = 1,
+                                    .b_n = depth,
+                                    .c_n = 1,
+                                    .alpha = 1,
+                                    .beta = 1});
+}
+
+/* Each output element is a sum over the channels of its group and the kernel. */
+static int64_t macs_conv(const Node *node) {
+    const Shape *w = &node->inputs.items[1]->shape, *y = &node->outputs.items[0]->shape;
+    if (!shape_is_known(w) || !shape_is_known(y)) return -1;
+    return shape_count(y) * shape_product(w, 1, w->rank);
+}
+
+/* Chooses the kernel. */
 static void lower_conv(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
     int64_t sizes[MAX_SPATIAL];
     kernel_sizes(node, x->rank - 2, sizes);
     Window window = window_read(node, x, sizes);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
-    if (window.rank == 3) lower_spatial(program, node, &window);
+    if (sees_all(node, &window)) lower_product(program, node);
+    else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);
     else lower_planar(program, node, &h, &w);
-}
-
-/* Each output element is an inner product with one filter. */
-static int64_t macs_conv(const Node *node) {
-    const Shape *w = &node->inputs.items[1]->shape;
-    return macs_of(node, shape_is_known(w) ? shape_product(w, 1, w->rank) : -1);
 }
 
 const Op OPS_conv[] = {
@@ -165,7 +200,7 @@ const Op OPS_conv[] = {
      .types = "T: floats",
      .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints",
      .infer = infer_conv,
-     .lower = lower_conv,
-     .macs = macs_conv},
+     .macs = macs_conv,
+     .lower = lower_conv},
     {0},
 };

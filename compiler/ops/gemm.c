@@ -1,15 +1,8 @@
 /* Products of matrices: Gemm, MatMul.
- * Both become one or more calls of a kernel of runtime/gemm.c, chosen in emit_product(). */
-#include "ops/op.h"
+ * Both become one or more calls of a kernel of runtime/gemm.c, chosen in product_emit(). */
+#include "ops/product.h"
 
-/* y [batch][m][n] = alpha * a b + beta * c, every operand read with strides: see runtime/gemm.c. */
-typedef struct {
-    const Value *a, *b, *c, *y;
-    int64_t a_offset, b_offset, y_offset;
-    int64_t batch, m, k, n;
-    int64_t a_batch, a_m, a_k, b_batch, b_k, b_n, c_m, c_n;
-    double alpha, beta;
-} Product;
+#include "base/checked.h"
 
 static void give(Program *program, Step *step, const Product *p) {
     step_buffer(step, "a", program_buffer(program, p->a), p->a_offset);
@@ -23,8 +16,16 @@ static void give(Program *program, Step *step, const Product *p) {
     step_size(step, "CM", p->c_m), step_size(step, "CN", p->c_n);
 }
 
-/* Chooses the kernel: a panel of b pays from about four rows on; below, b is read once and in its order. */
-static void emit_product(Program *program, const Product *p) {
+/* A single row, column or element in between has no stride of its own, so that it counts as contiguous. */
+static void settle_strides(Product *p) {
+    if (p->k == 1) p->a_k = 1, p->b_k = 1;
+    if (p->n == 1 && p->b_k != 1) p->b_n = 1;
+}
+
+/* A panel of b pays from about four rows on; below, b is read once and in its order. */
+void product_emit(Program *program, Product product) {
+    const Product *p = &product;
+    settle_strides(&product);
     Type type = p->y->type;
     if (!type_is_float(type)) {
         Step *step = step_kernel(program, "gemm_integer", type);
@@ -43,10 +44,12 @@ static void emit_product(Program *program, const Product *p) {
     step_buffer(step, "panel", program_scratch(program, type_info(type)->compute, p->k * 16), 0);
 }
 
-/* A single row or column has no stride of its own, so that it counts as contiguous either way. */
-static void settle_strides(Product *p) {
-    if (p->k == 1) p->a_k = 1, p->b_k = 1;
-    if (p->n == 1 && p->b_k != 1) p->b_n = 1;
+/* The elements of the result, times the inner dimension. */
+static int64_t macs(const Node *node, Dim inner) {
+    const Shape *y = &node->outputs.items[0]->shape;
+    int64_t count;
+    bool known = shape_is_known(y) && inner.size >= 0 && checked_multiply(shape_count(y), inner.size, &count);
+    return known ? count : -1;
 }
 
 static Dim dimension(const Shape *shape, int i) { return shape->rank < 0 ? (Dim){-1, NULL} : shape->dims[i]; }
@@ -68,6 +71,10 @@ static void infer_gemm(Node *node) {
     if (!fits)
         node_fail(node, STATUS_INVALID, "C has the shape %s, which does not broadcast to %s",
                   shape_text(node->graph->arena, &c->shape), shape_text(node->graph->arena, &y->shape));
+}
+
+static int64_t macs_gemm(const Node *node) {
+    return macs(node, dimension(&node->inputs.items[0]->shape, attr_int(node, "transA") == 0));
 }
 
 static void lower_gemm(Program *program, Node *node) {
@@ -95,8 +102,7 @@ static void lower_gemm(Program *program, Node *node) {
     if (!type_is_float(y->type) && (product.alpha != 1 || (c != NULL && product.beta != 1)))
         node_fail(node, STATUS_UNSUPPORTED, "alpha and beta other than 1 are not supported for %s",
                   type_info(y->type)->name);
-    settle_strides(&product);
-    emit_product(program, &product);
+    product_emit(program, product);
 }
 
 /* A MatMul operand's batch dimensions. */
@@ -118,6 +124,11 @@ static void infer_matmul(Node *node) {
     y->shape = shape_broadcast(node, &left, &right);
     if (a->rank > 1) y->shape.dims[y->shape.rank++] = a->dims[a->rank - 2];
     if (b->rank > 1) y->shape.dims[y->shape.rank++] = b->dims[b->rank - 1];
+}
+
+static int64_t macs_matmul(const Node *node) {
+    const Shape *a = &node->inputs.items[0]->shape;
+    return macs(node, dimension(a, a->rank - 1));
 }
 
 /* The batch dimensions of a MatMul, with the strides of a and b, merged where both allow it. */
@@ -162,7 +173,7 @@ static void emit_batches(Program *program, Product product, const Batch *batch, 
             product.batch = batch->extent[level];
             product.a_batch = batch->a[level], product.b_batch = batch->b[level];
         }
-        emit_product(program, &product);
+        product_emit(program, product);
         return;
     }
     int64_t inside = product.m * product.n;
@@ -196,18 +207,7 @@ static void lower_matmul(Program *program, Node *node) {
         product.m *= batch.extent[0];
         batch.rank = 0;
     }
-    settle_strides(&product);
     emit_batches(program, product, &batch, 0);
-}
-
-/* Each output element is an inner product along a row of A, or a column where that is transposed. */
-static int64_t macs_gemm(const Node *node) {
-    return macs_of(node, node->inputs.items[0]->shape.dims[attr_int(node, "transA") != 0 ? 0 : 1].size);
-}
-
-static int64_t macs_matmul(const Node *node) {
-    const Shape *a = &node->inputs.items[0]->shape;
-    return macs_of(node, a->rank > 0 ? a->dims[a->rank - 1].size : -1);
 }
 
 const Op OPS_gemm[] = {
@@ -218,15 +218,15 @@ const Op OPS_gemm[] = {
      .types = "T: floats int32 int64 uint32 uint64",
      .attributes = "alpha:float=1 beta:float=1 transA:int=0 transB:int=0",
      .infer = infer_gemm,
-     .lower = lower_gemm,
-     .macs = macs_gemm},
+     .macs = macs_gemm,
+     .lower = lower_gemm},
     {.name = "MatMul",
      .versions = {1, 9, 13},
      .inputs = "A:T B:T",
      .outputs = "Y:T",
      .types = "T: floats int32 int64 uint32 uint64",
      .infer = infer_matmul,
-     .lower = lower_matmul,
-     .macs = macs_matmul},
+     .macs = macs_matmul,
+     .lower = lower_matmul},
     {0},
 };

@@ -452,10 +452,3 @@ void infer_broadcast(Node *node) {
         if (node->inputs.items[i] != NULL) shape = shape_broadcast(node, &shape, &node->inputs.items[i]->shape);
     node->outputs.items[0]->shape = shape;
 }
-
-int64_t macs_of(const Node *node, int64_t depth) {
-    const Shape *shape = &node->outputs.items[0]->shape;
-    int64_t macs;
-    if (depth < 0 || !shape_is_known(shape) || !checked_multiply(shape_count(shape), depth, &macs)) return -1;
-    return macs;
-}

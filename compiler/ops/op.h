@@ -76,7 +76,6 @@ Dim dim_multiply(const Node *node, Dim a, Dim b);
 Dim dim_unify(const Node *node, Dim a, Dim b, const char *what); /* the same dimension seen twice */
 Shape shape_broadcast(const Node *node, const Shape *a, const Shape *b);
 void infer_same(Node *node);      /* output 0 has the shape of input 0 */
-int64_t macs_of(const Node *node, int64_t depth); /* multiply-adds of an output of which each element takes `depth` */
 void infer_broadcast(Node *node); /* output 0 has the broadcast shape of all inputs */
 
 #endif

@@ -165,11 +165,20 @@ static void set_constant(Node *node, int i, const char *name, Tensor *tensor) {
     else node->inputs.items[i] = graph_constant(node->graph, graph_free_name(node->graph, name), tensor);
 }
 
+/* "conv1.weight" has a "conv1.bias"; other names get one behind them. */
+static const char *name_bias(Arena *arena, const char *weights) {
+    static const char ending[] = "weight";
+    size_t stem = strlen(weights), cut = sizeof ending - 1;
+    if (stem > cut && strcmp(weights + stem - cut, ending) == 0)
+        return arena_printf(arena, "%.*sbias", (int)(stem - cut), weights);
+    return arena_printf(arena, "%s_bias", weights);
+}
+
 /* Gives a node new constants and lets it make `output`. */
 static void take(Node *node, const Layout *layout, const Affine *affine, Value *output) {
     Arena *arena = node->graph->arena;
     const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
-    const char *bias_name = bias != NULL ? bias->name : arena_printf(arena, "%s_bias", weights->name);
+    const char *bias_name = bias != NULL ? bias->name : name_bias(arena, weights->name);
     Tensor *shifted = shifted_bias(arena, bias == NULL ? NULL : bias->constant, weights->type, affine);
     set_constant(node, 2, bias_name, shifted);
     if (affine->scales)
