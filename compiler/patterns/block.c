@@ -193,7 +193,7 @@ void blocks_explain(Graph *graph, const PatternSet *patterns, const char *family
         if (node->block != NULL || root == NULL) continue;
         Match deepest = deepest_mismatch(graph, patterns, family, root);
         if (deepest.matched < 2) continue;
-        fprintf(out, "%s ends no %s: %d nodes match, then: %s\n", node_text(node), family, deepest.matched,
+        fprintf(out, "%s ends no %s: %d operators match, then: %s\n", node_text(node), family, deepest.matched,
                 deepest.reason);
         missed++;
     }

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A pattern with many ways to match is given up in a graph made to try them all; real blocks take tens of steps. */
-enum { MAX_STEPS = 20000 };
+/* A pattern with many ways to match is given up in a graph made to try them all; real blocks take a hundred steps at most. */
+enum { MAX_STEPS = 5000 };
 
 typedef struct Goal {
     const Term *term;
@@ -35,31 +35,32 @@ typedef struct {
     bool *has_dim;
     LIST(Binding) bindings; /* in the order in which they were made */
     NodeList nodes;
+    int operators; /* how many of the nodes are named in the pattern; the others are views */
     int steps;
     int depth; /* goals on the way to the one at hand */
     bool explain;
-    int matched, matched_depth; /* nodes and goals before the mismatch below */
+    int matched, matched_depth; /* operators and goals before the mismatch below */
     const char *reason;
 } Search;
 
 static Value LEFT_OUT; /* what the name of an input that is left out stands for */
 
-/* Keeps the deepest mismatch, which is the one that the most nodes precede, and of those the one that the most goals
- * do: where something optional is missing the search goes on, and what it then meets is what a person has to read.
- * Says where in the pattern it is. Returns false. To be called only where the search has to explain itself, since the
- * arguments cost memory. */
+/* Keeps the deepest mismatch, which is the one that the most operators precede, and of those the one that the most
+ * goals do: where something optional is missing the search goes on, and what it then meets is what a person has to
+ * read. Says where in the pattern it is. Returns false. To be called only where the search has to explain itself, since
+ * the arguments cost memory. */
 static bool PRINTF_LIKE(3, 4) miss(Search *search, const Term *term, const char *format, ...) {
-    if (search->nodes.count < search->matched) return false;
-    if (search->nodes.count == search->matched && search->depth <= search->matched_depth) return false;
+    if (search->operators < search->matched) return false;
+    if (search->operators == search->matched && search->depth <= search->matched_depth) return false;
     va_list args;
     va_start(args, format);
     const char *message = arena_vprintf(search->graph->arena, format, args);
     va_end(args);
-    const char *file = strrchr(search->pattern->file, '/');
-    search->matched = search->nodes.count;
+    const char *file = strrchr(term->file, '/');
+    search->matched = search->operators;
     search->matched_depth = search->depth;
-    search->reason = arena_printf(search->graph->arena, "%s (%s:%d)", message,
-                                  file != NULL ? file + 1 : search->pattern->file, term->line);
+    search->reason =
+        arena_printf(search->graph->arena, "%s (%s:%d)", message, file != NULL ? file + 1 : term->file, term->line);
     return false;
 }
 
@@ -82,10 +83,12 @@ static const char *term_text(const Search *search, const Term *term) {
 /* Going back to an earlier state. */
 
 typedef struct {
-    int bindings, nodes;
+    int bindings, nodes, operators;
 } State;
 
-static State state_of(const Search *search) { return (State){search->bindings.count, search->nodes.count}; }
+static State state_of(const Search *search) {
+    return (State){search->bindings.count, search->nodes.count, search->operators};
+}
 
 static void go_back(Search *search, State state) {
     while (search->bindings.count > state.bindings) {
@@ -94,6 +97,7 @@ static void go_back(Search *search, State state) {
         else search->tensors[binding.number] = NULL;
     }
     search->nodes.count = state.nodes;
+    search->operators = state.operators;
 }
 
 static void bind_tensor(Search *search, int number, Value *value) {
@@ -380,6 +384,7 @@ static bool solve_at(Search *search, const Goal *goal, Node *node) {
     int given = node->inputs.count;
     while (given > 0 && node->inputs.items[given - 1] == NULL) given--;
     list_add(search->graph->arena, &search->nodes, node);
+    search->operators++;
     if (given > term->arguments.count && !term->is_open)
         return search->explain && miss(search, term, "expected %s of %d inputs, found %s with %d", term->name,
                                        term->arguments.count, node_text(node), given);
@@ -502,7 +507,10 @@ bool match_pattern(Graph *graph, const BlockPattern *pattern, Value *root, bool 
     search.tensors = arena_new_array(graph->arena, Value *, (size_t)pattern->tensors.count);
     search.dims = arena_new_array(graph->arena, Dim, (size_t)pattern->dims.count);
     search.has_dim = arena_new_array(graph->arena, bool, (size_t)pattern->dims.count);
-    Term last = {.kind = TERM_TENSOR, .tensor = pattern->root, .name = pattern->tensors.items[pattern->root].name};
+    Term last = {.kind = TERM_TENSOR,
+                 .file = pattern->file,
+                 .tensor = pattern->root,
+                 .name = pattern->tensors.items[pattern->root].name};
     Goal goal = {.term = &last, .value = root};
     if (!solve(&search, &goal)) {
         match->matched = search.matched;

@@ -56,6 +56,15 @@ static _Noreturn void PRINTF_LIKE(4, 5) fail_at(const Reader *reader, int line, 
     fail(STATUS_USAGE, "%s:%d:%d: %s", reader->file, line, column, message);
 }
 
+/* The same about a term, which may be of a definition in another file. */
+static _Noreturn void PRINTF_LIKE(3, 4) fail_about(const Reader *reader, const Term *term, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *message = arena_vprintf(reader->arena, format, args);
+    va_end(args);
+    fail(STATUS_USAGE, "%s:%d:%d: %s", term->file, term->line, term->column, message);
+}
+
 /* Tokens. */
 
 static void skip_blank(Reader *reader) {
@@ -256,7 +265,7 @@ static void read_arguments(Reader *reader, Term *term) {
 static Term *read_term(Reader *reader) {
     Token token = reader->token;
     Term *term = arena_new_object(reader->arena, Term);
-    *term = (Term){.line = token.line, .column = token.column, .tensor = NOT_PUT};
+    *term = (Term){.file = reader->file, .line = token.line, .column = token.column, .tensor = NOT_PUT};
     if (token.kind == TOKEN_NUMBER) {
         term->kind = TERM_NUMBER;
         term->number = strtod(take(reader).text, NULL);
@@ -273,7 +282,7 @@ static Term *read_term(Reader *reader) {
         term->kind = TERM_NODE;
         read_arguments(reader, term);
         if (term->is_optional && term->arguments.count == 0)
-            fail_at(reader, term->line, term->column, "'%s?' needs an argument, which stands in its place", term->name);
+            fail_about(reader, term, "'%s?' needs an argument, which stands in its place", term->name);
     }
     term->shape = read_shape(reader);
     read_conditions(reader, term);
@@ -286,7 +295,7 @@ static Term *read_choice(Reader *reader) {
     Term *first = read_term(reader);
     if (next_is(reader, "|")) {
         Term *choice = arena_new_object(reader->arena, Term);
-        *choice = (Term){.kind = TERM_CHOICE, .line = first->line, .column = first->column};
+        *choice = (Term){.kind = TERM_CHOICE, .file = first->file, .line = first->line, .column = first->column};
         list_add(reader->arena, &choice->arguments, first);
         while (take_if(reader, "|")) {
             Term *other = read_term(reader);
@@ -373,11 +382,11 @@ static int put_argument(Scope *scope, const Term *written, const char *parameter
 static Term *put_definition(Scope *scope, const Term *written, const Definition *definition, const char *role) {
     const Reader *reader = scope->reader;
     if (written->arguments.count > definition->parameters.count)
-        fail_at(reader, written->line, written->column, "%s takes %d argument%s, not %d", definition->name,
-                definition->parameters.count, definition->parameters.count == 1 ? "" : "s", written->arguments.count);
+        fail_about(reader, written, "%s takes %d argument%s, not %d", definition->name, definition->parameters.count,
+                   definition->parameters.count == 1 ? "" : "s", written->arguments.count);
     if (written->conditions.count > 0 || written->is_open || written->output != 0)
-        fail_at(reader, written->line, written->column,
-                "%s is a definition: conditions on attributes, '..' and outputs are for operators", definition->name);
+        fail_about(reader, written, "%s is a definition: conditions on attributes, '..' and outputs are for operators",
+                   definition->name);
     Scope inner = *scope;
     inner.tensors = map_new(reader->arena);
     inner.dims = map_new(reader->arena);
@@ -399,11 +408,11 @@ static Term *put_definition(Scope *scope, const Term *written, const Definition 
 /* Op?(x, ...) is Op(x, ...) | x, with one x. */
 static Term *put_optional(Scope *scope, const Term *written, const char *role) {
     Arena *arena = scope->reader->arena;
+    const Term *first = written->arguments.items[0];
     Term *argument = arena_new_object(arena, Term);
-    *argument = *written->arguments.items[0];
-    int tensor = put_argument(scope, argument, "x");
-    *argument = (Term){.kind = TERM_TENSOR, .line = argument->line, .column = argument->column, .tensor = tensor};
-    argument->name = scope->block->tensors.items[tensor].name;
+    *argument = (Term){.kind = TERM_TENSOR, .file = first->file, .line = first->line, .column = first->column};
+    argument->tensor = put_argument(scope, first, "x");
+    argument->name = scope->block->tensors.items[argument->tensor].name;
     Term *present = copy_term(scope, written);
     present->is_optional = false;
     present->shape = NULL; /* it is the choice's: it holds for x too */
@@ -424,10 +433,10 @@ static Term *put_optional(Scope *scope, const Term *written, const char *role) {
 static Term *put(Scope *scope, const Term *written, const char *role) {
     const Reader *reader = scope->reader;
     if (++*scope->terms > MAX_TERMS)
-        fail_at(reader, written->line, written->column, "the block is too large: more than %d terms", MAX_TERMS);
+        fail_about(reader, written, "the block is too large: more than %d terms", MAX_TERMS);
     if (written->kind == TERM_NODE && written->is_optional) return put_optional(scope, written, role);
     if (written->kind == TERM_NODE && reader->defining != NULL && strcmp(written->name, reader->defining) == 0)
-        fail_at(reader, written->line, written->column, "%s is made of itself", written->name);
+        fail_about(reader, written, "%s is made of itself", written->name);
     const Definition *definition =
         written->kind == TERM_NODE ? map_get(&reader->set->definitions, written->name) : NULL;
     if (definition != NULL) return put_definition(scope, written, definition, role);

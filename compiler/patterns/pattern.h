@@ -59,6 +59,7 @@ typedef enum {
 
 struct Term {
     TermKind kind;
+    const char *file;
     int line, column;
     const char *name;   /* of the tensor or operator */
     const char *role;   /* of a node: the definition that it is a spelling of ("Gate"), or NULL */

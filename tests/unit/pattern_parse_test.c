@@ -127,7 +127,8 @@ static void wrong_tokens(void **state) {
     assert_wrong("blok se", "mine.pattern:1:1: expected 'define' or 'block', found 'blok'");
     assert_wrong("block se\n\n", "mine.pattern:3:1: expected an equation (NAME = ...), found the end of the file");
     assert_wrong("block se\n  out Mul(x)", "mine.pattern:2:7: expected '=', found 'Mul'");
-    assert_wrong("block se\n  out = | Mul(x)", "mine.pattern:2:9: expected a tensor, an operator or a number, found '|'");
+    assert_wrong("block se\n  out = | Mul(x)",
+                 "mine.pattern:2:9: expected a tensor, an operator or a number, found '|'");
     assert_wrong("block block\n  out = Mul(x)", "mine.pattern:1:7: expected the family's name, found 'block'");
 }
 
@@ -160,7 +161,8 @@ static void wrong_blocks(void **state) {
     assert_wrong("block b\n y = Relu(y)", "mine.pattern:2:2: y is made of itself");
     assert_wrong("block b\n y = Relu(x)\nprobe z [N]", "mine.pattern:3:7: the block has no tensor z");
     assert_wrong("block b\n y = Relu(x)\nprobe y map [N]", "mine.pattern:3:9: expected '[', found 'map'");
-    assert_wrong("block b\n y = Relu(x)\nprobe y [N] on demand", "mine.pattern:3:16: expected 'request', found 'demand'");
+    assert_wrong("block b\n y = Relu(x)\nprobe y [N] on demand",
+                 "mine.pattern:3:16: expected 'request', found 'demand'");
 }
 
 /* Neither depth nor size can be driven up without bound. */

@@ -138,7 +138,8 @@ static void assert_opens_nothing(const char *wanted, const char *message, const 
 
 static void what_fits_nothing(void **state) {
     (void)state;
-    assert_opens_nothing("layer1.0.se.gte", "--probes 'layer1.0.se.gte': no attention map", "there is 'layer1.0.se.gate'");
+    assert_opens_nothing("layer1.0.se.gte", "--probes 'layer1.0.se.gte': no attention map",
+                         "there is 'layer1.0.se.gate'");
     assert_opens_nothing("squeeze", "--probes 'squeeze'", "there is 'layer1.0.se.squeeze'");
     assert_opens_nothing("auto,x", "--probes 'x'", "note"); /* an input is not computed */
     assert_opens_nothing("qqqqqqqqqqqq", "'qqqqqqqqqqqq'", "fovea inspect lists the maps");

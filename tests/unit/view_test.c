@@ -100,9 +100,12 @@ static void constants_of_equal_contents(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ones_are_added_and_dropped), cmocka_unit_test(dimensions_are_split_or_merged),
-        cmocka_unit_test(transposes),                 cmocka_unit_test(casts_and_expansions),
-        cmocka_unit_test(dropouts),                   cmocka_unit_test(constants_of_equal_contents),
+        cmocka_unit_test(ones_are_added_and_dropped),
+        cmocka_unit_test(dimensions_are_split_or_merged),
+        cmocka_unit_test(transposes),
+        cmocka_unit_test(casts_and_expansions),
+        cmocka_unit_test(dropouts),
+        cmocka_unit_test(constants_of_equal_contents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

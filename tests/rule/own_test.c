@@ -1,0 +1,96 @@
+/* Patterns of the user's own: a block that fovea does not know is found and probed from a file, before fovea's own. */
+#include "passes/pass.h"
+#include "patterns/block.h"
+#include "support/making.h"
+#include "support/test.h"
+
+#include <string.h>
+
+typedef struct {
+    Graph *graph;
+    PassOptions options;
+} Finding;
+
+static void find_body(void *argument) {
+    const Finding *finding = argument;
+    graph_sort(finding->graph);
+    pass_infer(finding->graph, &finding->options);
+    pass_blocks(finding->graph, &finding->options);
+}
+
+/* Finds blocks with a file of this text. The graph's output is value. */
+static Status find_with(Graph *graph, Value *value, const char *text) {
+    const char *path = test_path(graph->arena, test_folder(graph->arena), "mine.pattern");
+    Finding finding = {.graph = graph};
+    write_bytes(path, text, strlen(text));
+    list_add(graph->arena, &finding.options.patterns, path);
+    make_output(graph, value);
+    return run_quietly(find_body, &finding);
+}
+
+/* x of 9 columns times a gate that is made of the maxima of its thirds. */
+static Value *gated_thirds(Graph *graph) {
+    Value *x = make_input(graph, "x", "1x4x5x9");
+    Value *thirds = with_ints(with_ints(make(graph, "MaxPool", x), "kernel_shape", 5, 3), "strides", 5, 3);
+    Value *layer = make(graph, "Conv", thirds, make_weight(graph, "4x4x1x3"));
+    return in_scope(make(graph, "Mul", make(graph, "Sigmoid", layer), x), "neck.thirds");
+}
+
+static void block_that_fovea_does_not_know(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Status status = find_with(graph, gated_thirds(graph),
+                              "# Squeeze by maxima of thirds.\n"
+                              "block thirds\n"
+                              "  squeeze[N C 1 3] = MaxPool(x[N C H W]){kernel_shape=[H _]}\n"
+                              "  gate             = Gate(Conv(squeeze, w[_ C 1 3]{constant}))\n"
+                              "  out              = Mul(x, gate[N C 1 1])\n"
+                              "probe gate channel [N C]\n");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(blocks_text(graph), "thirds neck.thirds: gate[1,4]");
+    assert_string_equal(graph->probes.items[0]->id, "neck.thirds.gate");
+    arena_free(graph->arena);
+}
+
+static void condition_that_does_not_hold(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Status status = find_with(graph, gated_thirds(graph),
+                              "block thirds\n"
+                              "  out = Mul(x, Sigmoid(Conv(MaxPool(x[_ _ H W]){kernel_shape=[H W]}, _)))\n");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(blocks_text(graph), "");
+    arena_free(graph->arena);
+}
+
+static void own_family_comes_first(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "1x4x5x5");
+    Value *gate = make(graph, "Sigmoid", make(graph, "Conv", make_mean(graph, x), make_weight(graph, "4x4x1x1")));
+    Status status = find_with(graph, make(graph, "Relu", make(graph, "Mul", x, gate)),
+                              "block mine\n"
+                              "  out = Relu(Mul(x, Gate(Pointwise(GlobalMean(x)))))\n"
+                              "probe out [N C H W]\n");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(blocks_text(graph), "mine mine_0: out[1,4,5,5]");
+    arena_free(graph->arena);
+}
+
+static void error_in_the_file(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    assert_int_equal(find_with(graph, gated_thirds(graph), "block mine\n  out = Relu(x y)\n"), STATUS_USAGE);
+    assert_non_null(strstr(last_messages(), "mine.pattern:2:16: expected ',', found 'y'"));
+    arena_free(graph->arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(block_that_fovea_does_not_know),
+        cmocka_unit_test(condition_that_does_not_hold),
+        cmocka_unit_test(own_family_comes_first),
+        cmocka_unit_test(error_in_the_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
