@@ -8,9 +8,8 @@
 #include "program/program.h"
 
 typedef struct {
-    const char *name; /* wished for; model_name() of it is the prefix of all files and symbols */
-    const char
-        *origin; /* "an ONNX model (sha256 1f3a9c..., opset 18)": for the header comment; NULL: "an ONNX model" */
+    const char *name;   /* wished for; model_name() of it is the prefix of all files and symbols */
+    const char *origin; /* for the header comment: "an ONNX model (opset 18)"; NULL: "an ONNX model" */
     WeightMode weights;
 } EmitOptions;
 

@@ -15,6 +15,12 @@ void add_comment(Text *out, const char *indent, const char *text) {
     text_add(out, " */\n");
 }
 
+const char *assignment(Arena *arena, const char *indent, const char *place, const char *value) {
+    bool fits = strlen(indent) + strlen(place) + strlen(" = ;") + strlen(value) <= LINE_WIDTH;
+    return fits ? arena_printf(arena, "%s = %s;", place, value)
+                : arena_printf(arena, "%s =\n%s    %s;", place, indent, value);
+}
+
 void add_list(Text *out, const char *prefix, const Words *words, const char *suffix) {
     text_add(out, prefix);
     size_t indent = strlen(prefix), column = indent;

@@ -67,6 +67,8 @@ const char *body_words(Arena *arena, const Loop *body, const char *separator);
 const char *loaded(Arena *arena, Type type, const char *expression);
 const char *stored(Arena *arena, Type type, const char *expression);
 
+/* "place = value;", with value on a line of its own where both do not fit after indent. */
+const char *assignment(Arena *arena, const char *indent, const char *place, const char *value);
 /* Appends prefix, the words with commas between them, and suffix, broken at LINE_WIDTH and aligned after prefix. */
 void add_list(Text *out, const char *prefix, const Words *words, const char *suffix);
 /* Appends a block comment, in which text (already safe) may have several lines. */

@@ -85,7 +85,8 @@ static void write_out(Text *text, const char *y, const char *i, const char *e, v
     Text before = text_new(arena);
     bool in_block = is_blank && opens_block(text);
     const char *result = body_statements(&before, in_block ? indent : deeper, loop, inputs, epilogue->prefix);
-    const char *store = arena_printf(arena, "%s[%s] = %s;", y, i, stored(arena, step->type, result));
+    const char *place = arena_printf(arena, "%s[%s]", y, i), *value = stored(arena, step->type, result);
+    const char *store = assignment(arena, before.length == 0 || in_block ? indent : deeper, place, value);
     if (before.length == 0) text_add(text, store);
     else if (in_block) text_printf(text, "%s%s%s", before.data + strlen(indent), indent, store);
     else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);

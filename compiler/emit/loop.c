@@ -156,8 +156,9 @@ static void open_loops(Text *out, const Loop *loop, int from, int to, int depth,
 static void add_store(Text *out, const LoopWriter *writer, const char *indent, const char *const *indices,
                       const char *e) {
     const Operand *output = &writer->loop->output;
-    text_printf(out, "%sy[%s] = %s;\n", indent, index_text(out->arena, writer->loop, output, indices),
-                stored(out->arena, output->buffer->type, e));
+    const char *place = arena_printf(out->arena, "y[%s]", index_text(out->arena, writer->loop, output, indices));
+    const char *value = stored(out->arena, output->buffer->type, e);
+    text_printf(out, "%s%s\n", indent, assignment(out->arena, indent, place, value));
 }
 
 /* "y[...] = x[...];", as stored: no conversion touches a bit. */
