@@ -192,10 +192,11 @@ static void find_header(const char *identifier, void *argument) {
     if (is_of_string(identifier)) headers->string = true;
 }
 
-static const char *includes_text(const char *functions, const char *support, bool checks_weights) {
+static const char *includes_text(const char *functions, const char *support, const char *steps, bool checks_weights) {
     Headers headers = {.string = checks_weights};
     each_identifier(functions, find_header, &headers);
     each_identifier(support, find_header, &headers);
+    each_identifier(steps, find_header, &headers); /* an infinity may be an argument */
     if (headers.math && headers.string) return "#include <math.h>\n#include <string.h>\n";
     return headers.math ? "#include <math.h>\n" : headers.string ? "#include <string.h>\n" : "";
 }
@@ -274,13 +275,14 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "workspace", arena_printf(arena, "%" PRId64, emitter->program->workspace_bytes));
     place(&all, "alignment", arena_printf(arena, "%d", WORKSPACE_ALIGNMENT));
     place(&all, "prototype", prototype_text(emitter));
-    place(&all, "includes", includes_text(functions, support.data, emitter->weights.mode == WEIGHTS_FILE));
+    const char *steps = steps_text(emitter);
+    place(&all, "includes", includes_text(functions, support.data, steps, emitter->weights.mode == WEIGHTS_FILE));
     place(&all, "probes", probes_text(emitter));
     place(&all, "support", support.data);
     place(&all, "functions", functions);
     place(&all, "checks", checks_text(emitter));
     place(&all, "pointers", pointers_text(emitter));
-    place(&all, "steps", steps_text(emitter));
+    place(&all, "steps", steps);
     place_weights(emitter, &all);
     return all;
 }

@@ -371,7 +371,7 @@ const int64_t *attr_ints(const Node *node, const char *name, int *count) {
     const Attribute *attribute = node_attribute(node, name);
     Words words;
     Declared declared;
-    bool has_preset = find_declared(node, name, &words, &declared) && declared.preset != NULL;
+    bool has_preset = find_declared(node->op, node->version, name, &words, &declared) && declared.preset != NULL;
     if (attribute == NULL && has_preset) return parse_ints(node->graph->arena, declared.preset, count);
     *count = attribute == NULL ? 0 : attribute->count;
     return attribute == NULL ? NULL : attribute->integers;

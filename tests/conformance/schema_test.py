@@ -122,7 +122,9 @@ def same_default(attribute, schema_attribute):
         return attribute.default is None or schema_attribute.required
     value = onnx.helper.get_attribute_value(schema_attribute.default_value)
     if attribute.default is None:
-        return attribute.kind in ("ints", "floats", "strings")  # lists have no defaults in the table
+        return value in ([], b"")
+    if attribute.kind == "ints":
+        return [int(n) for n in attribute.default.split(",")] == list(value)
     if attribute.kind == "float":
         return as_float32(attribute.default) == as_float32(value)
     if isinstance(value, list):
