@@ -197,6 +197,7 @@ static const char *includes_text(const char *functions, const char *support, con
     each_identifier(functions, find_header, &headers);
     each_identifier(steps, find_header, &headers); /* an argument may be INFINITY */
     each_identifier(support, find_header, &headers);
+    each_identifier(steps, find_header, &headers); /* an infinity may be an argument */
     if (headers.math && headers.string) return "#include <math.h>\n#include <string.h>\n";
     return headers.math ? "#include <math.h>\n" : headers.string ? "#include <string.h>\n" : "";
 }

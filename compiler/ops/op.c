@@ -48,11 +48,14 @@ static bool next_word(Words *words, const char *separators) {
     return length > 0;
 }
 
+enum { ANY_VERSION = -1 };
+
 /* Cuts "@13" (from version 13 on) or "@<13" (before it) off a declaration; whether `version` has it. */
 static bool take_versions(char *declaration, int version) {
     char *at = strchr(declaration, '@');
     if (at == NULL) return true;
     *at++ = '\0';
+    if (version == ANY_VERSION) return true;
     return *at == '<' ? version < atoi(at + 1) : version >= atoi(at);
 }
 
@@ -216,9 +219,9 @@ static bool next_declared(Words *words, int version, Declared *declared) {
     return true;
 }
 
-static bool find_declared(const Node *node, const char *name, Words *words, Declared *declared) {
-    *words = (Words){.at = node->op->attributes};
-    while (next_declared(words, node->version, declared))
+static bool find_declared(const Op *op, int version, const char *name, Words *words, Declared *declared) {
+    *words = (Words){.at = op->attributes};
+    while (next_declared(words, version, declared))
         if (strcmp(declared->name, name) == 0) return true;
     return false;
 }
@@ -228,7 +231,7 @@ static void check_attributes(const Node *node) {
     Declared declared;
     for (int i = 0; i < node->attributes.count; i++) {
         const Attribute *attribute = &node->attributes.items[i];
-        if (!find_declared(node, attribute->name, &words, &declared))
+        if (!find_declared(node->op, node->version, attribute->name, &words, &declared))
             node_fail(node, STATUS_INVALID, "attribute %s is not one of this operator in version %d",
                       quoted(attribute->name), node->version);
         if (strcmp(declared.kind, kind_names[attribute->kind]) != 0)
@@ -324,10 +327,11 @@ void ops_resolve(Graph *graph) {
     fail_if_reported();
 }
 
-/* The schema's default of an attribute; a bug where it has none. */
+/* The schema's default of an attribute; one that the version does not have yet, or no longer, has that of another. */
 static const char *preset(const Node *node, const char *name, Words *words) {
     Declared declared;
-    if (!find_declared(node, name, words, &declared))
+    if (!find_declared(node->op, node->version, name, words, &declared) &&
+        !find_declared(node->op, ANY_VERSION, name, words, &declared))
         fail(STATUS_BUG, "the row of %s has no attribute %s", node->op->name, name);
     if (declared.preset == NULL) fail(STATUS_BUG, "attribute %s of %s has no default", name, node->op->name);
     return declared.preset;
@@ -367,7 +371,7 @@ const int64_t *attr_ints(const Node *node, const char *name, int *count) {
     const Attribute *attribute = node_attribute(node, name);
     Words words;
     Declared declared;
-    bool has_preset = find_declared(node, name, &words, &declared) && declared.preset != NULL;
+    bool has_preset = find_declared(node->op, node->version, name, &words, &declared) && declared.preset != NULL;
     if (attribute == NULL && has_preset) return parse_ints(node->graph->arena, declared.preset, count);
     *count = attribute == NULL ? 0 : attribute->count;
     return attribute == NULL ? NULL : attribute->integers;

@@ -56,7 +56,8 @@ void ops_resolve(Graph *graph);
  * calls .infer. Fails with the node's name. */
 void op_infer(Node *node);
 
-/* Attributes by name, with the schema's default where the node has none; it is a bug to ask for one without either. */
+/* Attributes by name, with the schema's default where the node has none, be it that its version has no such attribute; it
+ * is a bug to ask for one without either. */
 int64_t attr_int(const Node *node, const char *name);
 float attr_float(const Node *node, const char *name);
 const char *attr_string(const Node *node, const char *name);

@@ -32,8 +32,7 @@ static bool reduced_axes(const Node *node, int rank, bool *reduced) {
     const Value *input = node_input(node, 1);
     if (input != NULL && input->constant == NULL) return false;
     node_ints(node, "axes", 1, &axes, &count);
-    const Attribute *none = node_attribute(node, "noop_with_empty_axes");
-    bool all = count == 0 && (none == NULL || none->integer == 0);
+    bool all = count == 0 && attr_int(node, "noop_with_empty_axes") == 0;
     for (int d = 0; d < rank; d++) reduced[d] = all;
     for (int i = 0; i < count; i++) {
         int axis = node_axis(node, axes[i], rank);
@@ -242,13 +241,12 @@ static void step_axis(Step *step, const Shape *shape, int axis) {
 
 static void lower_arg(Program *program, Node *node) {
     const Value *data = node->inputs.items[0];
-    bool last = node->version >= 12 && attr_int(node, "select_last_index") != 0;
     Step *step = step_kernel(program, type_is_float(data->type) ? "arg_extreme" : "arg_extreme_integer", data->type);
     step_value(program, step, "x", data);
     step_value(program, step, "y", node->outputs.items[0]);
     step_axis(step, &data->shape, node_axis(node, attr_int(node, "axis"), data->shape.rank));
     step_size(step, "LARGEST", strcmp(node->op->name, "ArgMax") == 0);
-    step_size(step, "LAST", last);
+    step_size(step, "LAST", attr_int(node, "select_last_index") != 0);
 }
 
 static void lower_cumulative(Program *program, Node *node, const char *kernel, const char *integer_kernel) {

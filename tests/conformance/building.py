@@ -39,7 +39,8 @@ def parallel(function, items):
 
 def message_of(stderr):
     """What fovea said, without file and place, so that equal reasons read the same."""
-    lines = [re.sub(r"^.*?: error: ", "", line) for line in stderr.splitlines() if ": error: " in line]
+    said = re.compile(r"^.*?: (?:error|bug in fovea, please report it): ")
+    lines = [said.sub("", line) for line in stderr.splitlines() if said.match(line)]
     lines = [re.sub(r"^node \d* ?'.*?' (\(\w+\)): ", r"\1 ", line) for line in lines]
     lines = [re.sub(r" \(\d+ nodes?\)$", "", line) for line in lines]
     shown = list(dict.fromkeys(lines))

@@ -8,7 +8,7 @@
 static const char *text(const char *field) { return field == NULL ? "" : field; }
 
 static void print_words(const char *field) {
-    static const char separators[] = " ;:|?*!";
+    static const char separators[] = " ;:|?*!@";
     while (*field != '\0') {
         field += strspn(field, separators);
         int length = (int)strcspn(field, separators);
