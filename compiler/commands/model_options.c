@@ -14,7 +14,7 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          &model->pass.probes},
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},
-        {OPTION_TEXT, '\0', "fuse", "RULES", "batchnorm, loops, epilogue, with commas between, or none; all by default",
+        {OPTION_TEXT, '\0', "fuse", "RULES", "batchnorm, bias, loops, epilogue, with commas between, or none; all by default",
          &model->fuse},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };

@@ -202,6 +202,8 @@ static void lower_matmul(Program *program, Node *node) {
                        .b_k = n,
                        .b_n = 1,
                        .alpha = 1};
+    if (node->inputs.count > 2) /* a row of biases, from the pass `bias` */
+        product.c = node->inputs.items[2], product.c_n = 1, product.beta = 1;
     Batch batch = batch_read(&a->shape, &b->shape, m * k, k * n);
     if (batch.rank == 1 && batch.b[0] == 0 && batch.a[0] == m * k) { /* one b for all: their rows are one matrix */
         product.m *= batch.extent[0];

@@ -10,6 +10,7 @@ const Pass PASSES[] = {
     {"blocks", "find attention blocks and open their probes; before what rewrites their nodes", pass_blocks},
     {"eliminate", "remove nodes that change nothing", pass_eliminate},
     {"fold_batchnorm", "let weights and biases take in what scales and shifts channels", pass_fold_batchnorm},
+    {"bias", "let products take in the row that is added to them", pass_bias},
     {"own_outputs", "copy constants and inputs that are outputs", pass_own_outputs},
     {"lower", "turn nodes into steps over buffers", NULL},
     {"fuse", "compute inside a step what it alone reads", NULL},

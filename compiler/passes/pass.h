@@ -37,6 +37,7 @@ void pass_infer(Graph *graph, const PassOptions *options);
 void pass_blocks(Graph *graph, const PassOptions *options);
 void pass_eliminate(Graph *graph, const PassOptions *options);
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options);
+void pass_bias(Graph *graph, const PassOptions *options);
 void pass_own_outputs(Graph *graph, const PassOptions *options);
 
 #endif
