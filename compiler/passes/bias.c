@@ -32,7 +32,7 @@ void pass_bias(Graph *graph, const PassOptions *options) {
         if (row == NULL) continue;
         list_add(graph->arena, &node->inputs, row);
         node->outputs.items[0] = add->outputs.items[0];
-        add->outputs.items[0] = product; /* nobody reads it: it goes with the pruning */
+        add->outputs.items[0] = product, add->inputs.count = 0; /* without a reader, it goes with the pruning */
         node_absorb(node, add);
     }
     graph_prune(graph);
