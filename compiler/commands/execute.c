@@ -77,18 +77,12 @@ Execution *execution_new(Arena *arena, Program *program, bool interpret) {
     return execution;
 }
 
-static Tensor *find_array(const Npz *npz, const char *key) {
-    for (int i = 0; i < npz->count; i++)
-        if (strcmp(npz->items[i].key, key) == 0) return npz->items[i].tensor;
-    return NULL;
-}
-
 /* Reports all that does not fit before it fails. */
 static void check_inputs(const Execution *execution, const Npz *inputs) {
     const Graph *graph = execution->program->graph;
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *wanted = graph->inputs.items[i];
-        const Tensor *given = find_array(inputs, wanted->name);
+        const Tensor *given = npz_find(inputs, wanted->name);
         const char *expected = arena_printf(execution->arena, "%s%s", type_info(wanted->type)->name,
                                             shape_text(execution->arena, &wanted->shape));
         if (given == NULL)
@@ -175,7 +169,7 @@ static Npz run_interpreted(Execution *execution, const Npz *inputs, Npz *probes)
         const Buffer *buffer = program->buffers.items[i];
         size_t bytes = checked_product((size_t)buffer->count, (size_t)type_info(buffer->type)->bytes);
         if (buffer->kind == BUFFER_WORK) memory[i] = workspace + buffer->offset;
-        else if (buffer->kind == BUFFER_INPUT) memory[i] = find_array(inputs, buffer->value->name)->data;
+        else if (buffer->kind == BUFFER_INPUT) memory[i] = npz_find(inputs, buffer->value->name)->data;
         else if (buffer->kind == BUFFER_OUTPUT) memory[i] = arena_alloc(arena, bytes);
         else memory[i] = buffer->constant->data;
     }

@@ -2,6 +2,8 @@
  * One table, so that they mean the same everywhere. */
 #include "commands/model_options.h"
 
+#include "passes/fuse.h"
+
 #include <string.h>
 
 int model_option_rows(ModelOptions *model, Option *rows, int count) {
@@ -22,12 +24,23 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
     return count + MODEL_OPTION_ROWS;
 }
 
+static void add_rule(Arena *arena, ModelOptions *model, const char *rule) {
+    bool known = strcmp(rule, "none") == 0;
+    for (int i = 0; FUSION_RULES[i] != NULL; i++) known |= strcmp(FUSION_RULES[i], rule) == 0;
+    if (!known) {
+        const char *meant = nearest_name(arena, rule, FUSION_RULES);
+        fail(STATUS_USAGE, "--fuse: there is no rule %s%s%s", quoted(rule), meant == NULL ? "" : "; did you mean ",
+             meant == NULL ? "" : meant);
+    }
+    list_add(arena, &model->pass.fuse, rule);
+}
+
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");
-        list_add(arena, &model->pass.fuse, arena_printf(arena, "%.*s", (int)length, at));
+        add_rule(arena, model, arena_printf(arena, "%.*s", (int)length, at));
         at += length + (at[length] == ',');
     }
 }

@@ -1,10 +1,13 @@
 /* Fusion of steps: what is computed for one consumer alone is computed inside it.
- * Rules by name, for --fuse: "loops" and "epilogue". */
+ * Each fusion, here and among the passes over the graph, has a name for --fuse. */
 #ifndef FOVEA_PASSES_FUSE_H
 #define FOVEA_PASSES_FUSE_H
 
 #include "passes/pass.h"
 #include "program/program.h"
+
+/* The names that --fuse takes: "batchnorm", "bias", "loops", "epilogue"; ended by NULL. */
+extern const char *const FUSION_RULES[];
 
 /* Whether --fuse allows a rule. */
 bool fuse_allows(const PassOptions *options, const char *rule);

@@ -96,8 +96,10 @@ void pass_bind_dimensions(Graph *graph, const PassOptions *options) {
 static void complete_outputs(Graph *graph, const Shape *declared) {
     for (int i = 0; i < graph->outputs.count; i++) {
         Shape *inferred = &graph->outputs.items[i]->shape;
-        if (inferred->rank >= 0 || declared[i].rank < 0) continue;
-        *inferred = declared[i];
+        if (inferred->rank < 0) *inferred = declared[i];
+        if (inferred->rank != declared[i].rank) continue;
+        for (int d = 0; d < inferred->rank; d++)
+            if (inferred->dims[d].size < 0 && inferred->dims[d].symbol == NULL) inferred->dims[d] = declared[i].dims[d];
     }
 }
 
