@@ -27,12 +27,14 @@ static const char *stem(Arena *arena, const char *path) {
     return dot == NULL || dot == name ? name : arena_printf(arena, "%.*s", (int)(dot - name), name);
 }
 
-static void print_summary(const Program *program, const EmittedModel *model, const char *folder) {
+static void print_summary(const Program *program, const EmittedModel *model, bool testbench, const char *folder) {
     printf("%s: %" PRId64 " bytes of workspace (lower bound %" PRId64 "), %" PRId64 " of weights\n", model->name,
            program->workspace_bytes, program->lower_bound_bytes, model->weights_bytes);
     for (int i = 0; i < program->probes.count; i++) printf("  probe %s\n", quoted(program->probes.items[i]->id));
     printf("  written to %s:", folder);
     for (int i = 0; i < model->files.count; i++) printf(" %s", model->files.items[i]);
+    printf(" %s.json", model->name);
+    if (testbench) printf(" %s_main.c npz.h CMakeLists.txt", model->name);
     printf("\n");
 }
 
@@ -64,7 +66,7 @@ static void run(Arena *arena, int argc, char **argv) {
     emit_manifest(program, emitted, output);
     if (testbench) emit_testbench(emitted, output);
     output_commit(output);
-    print_summary(program, emitted, folder);
+    print_summary(program, emitted, testbench, folder);
 }
 
 const Command COMMAND_COMPILE = {"compile", "write a model as C", "", run};
