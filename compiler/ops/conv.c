@@ -1,11 +1,7 @@
-/* Convolutions: Conv in one to three dimensions, with groups, strides, dilations and every form of pads.
- * lower_conv() chooses the kernel. */
+/* Convolutions: Conv in one to three dimensions and ConvTranspose in one and two, with groups, strides, dilations and
+ * every form of pads. lower_conv() chooses the kernel. */
 #include "ops/product.h"
 #include "ops/window.h"
-
-#include <string.h>
-
-static bool holds_channels(const Value *value) { return value->shape.rank >= 2; }
 
 /* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
  * false where they cannot be said. */
@@ -27,17 +23,22 @@ static bool kernel_sizes(const Node *node, int rank, int64_t *sizes) {
     return true;
 }
 
-/* Groups divide the channels of input and output. */
-static void check_channels(const Node *node, Dim channels, Dim outputs, Dim per_group) {
+/* Checks the channels of the input and of the weights, which are [K][C/G]..., or [C][K/G]... of a transposed
+ * convolution, and returns the number of output channels K. */
+static Dim output_channels(const Node *node, Dim channels, bool transposed) {
+    const Shape *weights = &node->inputs.items[1]->shape;
     int64_t groups = attr_int(node, "group");
     if (groups < 1) node_fail(node, STATUS_INVALID, "group is %lld", (long long)groups);
-    Dim expected = dim_multiply(node, per_group, dim_known(groups));
+    if (weights->rank < 2) return (Dim){-1, NULL};
+    Dim whole = weights->dims[0], wide = dim_multiply(node, weights->dims[1], dim_known(groups));
+    Dim expected = transposed ? whole : wide;
     if (channels.size >= 0 && expected.size >= 0 && channels.size != expected.size)
         node_fail(node, STATUS_INVALID, "the input has %lld channels, the weights are for %lld",
                   (long long)channels.size, (long long)expected.size);
-    if (outputs.size >= 0 && outputs.size % groups != 0)
-        node_fail(node, STATUS_INVALID, "%lld output channels do not divide into %lld groups", (long long)outputs.size,
-                  (long long)groups);
+    if (whole.size >= 0 && whole.size % groups != 0)
+        node_fail(node, STATUS_INVALID, "%lld %s channels do not divide into %lld groups", (long long)whole.size,
+                  transposed ? "input" : "output", (long long)groups);
+    return transposed ? wide : whole;
 }
 
 static void check_bias(const Node *node, Dim outputs) {
@@ -47,7 +48,8 @@ static void check_bias(const Node *node, Dim outputs) {
     dim_unify(node, bias->shape.dims[0], outputs, "the number of output channels");
 }
 
-static void infer_conv(Node *node) {
+/* The rank may be known from the weights alone. */
+static void infer(Node *node, bool transposed) {
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
     Value *y = node->outputs.items[0];
     int rank = x->shape.rank >= 0 ? x->shape.rank : w->shape.rank;
@@ -55,19 +57,18 @@ static void infer_conv(Node *node) {
     Shape input = {.rank = rank};
     for (int i = 0; i < rank; i++) input.dims[i] = x->shape.rank < 0 ? (Dim){-1, NULL} : x->shape.dims[i];
     window_check_rank(node, &input);
-    Dim outputs = {-1, NULL};
-    if (holds_channels(w)) {
-        outputs = w->shape.dims[0];
-        check_channels(node, input.dims[1], outputs, w->shape.dims[1]);
-    }
+    Dim outputs = output_channels(node, input.dims[1], transposed);
     check_bias(node, outputs);
     int64_t sizes[MAX_SPATIAL];
     y->shape = (Shape){.rank = rank, .dims = {input.dims[0], outputs}};
     for (int i = 2; i < rank; i++) y->shape.dims[i] = (Dim){-1, NULL};
     if (!kernel_sizes(node, rank - 2, sizes)) return;
-    Window window = window_read(node, &input, sizes);
+    Window window = transposed ? window_read_transposed(node, &input, sizes) : window_read(node, &input, sizes);
     y->shape = window_shape(&window, input.dims[0], outputs);
 }
+
+static void infer_conv(Node *node) { infer(node, false); }
+static void infer_conv_transpose(Node *node) { infer(node, true); }
 
 /* What every kernel of a convolution takes. */
 static void give_sizes(Step *step, const Node *node, const WindowDim *h, const WindowDim *w) {
@@ -192,6 +193,31 @@ static void lower_conv(Program *program, Node *node) {
     else lower_planar(program, node, &h, &w);
 }
 
+/* Each input element is spread over the output channels of its group and the kernel. */
+static int64_t macs_conv_transpose(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
+    if (!shape_is_known(w) || !shape_is_known(x)) return -1;
+    return shape_count(x) * shape_product(w, 1, w->rank);
+}
+
+static void lower_conv_transpose(Program *program, Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
+    int64_t sizes[MAX_SPATIAL], groups = attr_int(node, "group");
+    kernel_sizes(node, x->rank - 2, sizes);
+    Window window = window_read_transposed(node, x, sizes);
+    if (window.rank == 3) node_fail(node, STATUS_UNSUPPORTED, "three dimensions are not supported");
+    WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
+    if (x->dims[0].size * groups > INT32_MAX / (h.stride * w.stride))
+        node_fail(node, STATUS_UNSUPPORTED, "strides of %lld and %lld are too large", (long long)h.stride,
+                  (long long)w.stride);
+    Step *step = conv_step(program, node, "conv_transpose2d");
+    give_sizes(step, node, &h, &w);
+    step_size(step, "K", weights->dims[1].size * groups);
+    step_size(step, "G", groups);
+    int64_t panel[] = {x->dims[1].size / groups, h.kernel, w.kernel, 16};
+    step_buffer(step, "panel", scratch(program, node, panel, 4), 0);
+}
+
 const Op OPS_conv[] = {
     {.name = "Conv",
      .versions = {1, 11, 22},
@@ -202,5 +228,15 @@ const Op OPS_conv[] = {
      .infer = infer_conv,
      .macs = macs_conv,
      .lower = lower_conv},
+    {.name = "ConvTranspose",
+     .versions = {1, 11, 22},
+     .inputs = "X:T W:T B:T?",
+     .outputs = "Y:T",
+     .types = "T: floats",
+     .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints output_padding:ints "
+                   "output_shape:ints pads:ints strides:ints",
+     .infer = infer_conv_transpose,
+     .macs = macs_conv_transpose,
+     .lower = lower_conv_transpose},
     {0},
 };

@@ -84,7 +84,20 @@ static bool has_ceil_mode(const Node *node) {
     return attribute != NULL && attribute->integer != 0;
 }
 
-Window window_read(const Node *node, const Shape *input, const int64_t *kernel) {
+/* What auto_pad says. */
+typedef enum { PAD_EXPLICIT, PAD_NONE, PAD_SAME_UPPER, PAD_SAME_LOWER } AutoPad;
+
+static AutoPad read_auto_pad(const Node *node) {
+    const char *auto_pad = attr_string(node, "auto_pad");
+    if (strcmp(auto_pad, "NOTSET") == 0 || auto_pad[0] == '\0') return PAD_EXPLICIT;
+    if (strcmp(auto_pad, "VALID") == 0) return PAD_NONE;
+    if (strcmp(auto_pad, "SAME_UPPER") == 0) return PAD_SAME_UPPER;
+    if (strcmp(auto_pad, "SAME_LOWER") == 0) return PAD_SAME_LOWER;
+    node_fail(node, STATUS_INVALID, "auto_pad is %s", quoted(auto_pad));
+}
+
+/* A window with its numbers, but without outputs and what auto_pad asks for. */
+static Window read_window(const Node *node, const Shape *input, const int64_t *kernel) {
     window_check_rank(node, input);
     Window window = {.rank = input->rank - 2};
     int64_t strides[MAX_SPATIAL], dilations[MAX_SPATIAL];
@@ -96,15 +109,57 @@ Window window_read(const Node *node, const Shape *input, const int64_t *kernel) 
                                      .kernel = kernel[i],
                                      .stride = strides[i],
                                      .dilation = dilations[i]};
-    const char *auto_pad = attr_string(node, "auto_pad");
-    bool upper = strcmp(auto_pad, "SAME_UPPER") == 0, lower = strcmp(auto_pad, "SAME_LOWER") == 0;
-    bool explicit_pads = strcmp(auto_pad, "NOTSET") == 0 || auto_pad[0] == '\0';
-    if (!upper && !lower && !explicit_pads && strcmp(auto_pad, "VALID") != 0)
-        node_fail(node, STATUS_INVALID, "auto_pad is %s", quoted(auto_pad));
-    if (explicit_pads) read_pads(node, &window);
+    if (read_auto_pad(node) == PAD_EXPLICIT) read_pads(node, &window);
+    return window;
+}
+
+Window window_read(const Node *node, const Shape *input, const int64_t *kernel) {
+    Window window = read_window(node, input, kernel);
+    AutoPad pad = read_auto_pad(node);
     for (int i = 0; i < window.rank; i++) {
-        if (upper || lower) pad_same(node, &window.dims[i], upper);
+        if (pad == PAD_SAME_UPPER || pad == PAD_SAME_LOWER) pad_same(node, &window.dims[i], pad == PAD_SAME_UPPER);
         else count_outputs(node, &window.dims[i], has_ceil_mode(node));
+    }
+    return window;
+}
+
+/* Inputs lie a stride apart in the output, each spread over a kernel; pads cut off at both ends what is too much for
+ * the output_shape that is asked for. */
+static void count_transposed(const Node *node, WindowDim *dim, AutoPad pad, int64_t output_padding, int64_t asked) {
+    if (dim->input < 0) {
+        dim->output = asked;
+        return;
+    }
+    int64_t whole = dim->stride * (dim->input - 1) + output_padding + extent(node, dim);
+    bool same = pad == PAD_SAME_UPPER || pad == PAD_SAME_LOWER;
+    if (asked < 0 && same) asked = dim->input * dim->stride;
+    if (asked >= 0) {
+        int64_t cut = whole > asked ? whole - asked : 0;
+        dim->before = pad == PAD_SAME_UPPER ? cut / 2 : cut - cut / 2;
+        dim->after = cut - dim->before;
+        dim->output = asked;
+    } else dim->output = whole - dim->before - dim->after;
+    if (dim->output < 0) node_fail(node, STATUS_INVALID, "the pads are larger than the output");
+    if (whole > MOST_EXTENT || dim->output > MOST_EXTENT) fail_large(node, "a dimension", whole);
+}
+
+Window window_read_transposed(const Node *node, const Shape *input, const int64_t *kernel) {
+    Window window = read_window(node, input, kernel);
+    AutoPad pad = read_auto_pad(node);
+    int count, asked_count;
+    const int64_t *padding = attr_ints(node, "output_padding", &count);
+    const int64_t *asked = attr_ints(node, "output_shape", &asked_count);
+    if (padding != NULL && count != window.rank)
+        node_fail(node, STATUS_INVALID, "attribute output_padding has %d numbers, expected %d", count, window.rank);
+    if (asked != NULL && asked_count != window.rank && asked_count != input->rank)
+        node_fail(node, STATUS_INVALID, "attribute output_shape has %d numbers, expected %d", asked_count, window.rank);
+    for (int i = 0; i < window.rank; i++) {
+        int64_t more = padding == NULL ? 0 : padding[i];
+        int64_t size = asked == NULL ? -1 : asked[i + asked_count - window.rank];
+        if (more < 0 || (asked != NULL && size < 0))
+            node_fail(node, STATUS_INVALID, "output_padding or output_shape is negative");
+        if (more > MOST_NUMBER || size > MOST_EXTENT) fail_large(node, "an output", more > size ? more : size);
+        count_transposed(node, &window.dims[i], pad, more, size);
     }
     return window;
 }

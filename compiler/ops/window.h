@@ -22,6 +22,9 @@ typedef struct {
 /* Reads strides, dilations, pads, auto_pad and, if the operator has it, ceil_mode, for a kernel of the given sizes over
  * the spatial dimensions of input, whose rank is known and which is [N][C][spatial...]. Sets outputs, too. */
 Window window_read(const Node *node, const Shape *input, const int64_t *kernel);
+/* The same for a transposed convolution, with output_padding and output_shape: input i is spread over the outputs
+ * i * stride - before + k * dilation. */
+Window window_read_transposed(const Node *node, const Shape *input, const int64_t *kernel);
 /* The shape [N][channels][outputs...]. */
 Shape window_shape(const Window *window, Dim batch, Dim channels);
 /* Dimension i of a window spread to `rank` dimensions: those in front have size, kernel and stride 1. */

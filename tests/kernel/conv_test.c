@@ -1,5 +1,5 @@
-/* Conv against a sum over all indices: one to three dimensions, groups, depthwise, strides, dilations, pads of every
- * kind, with and without bias, in all float types. */
+/* Conv and ConvTranspose against sums over all indices: one to three dimensions, groups, depthwise, strides, dilations,
+ * pads of every kind, with and without bias, in all float types. */
 #include "support/folding.h"
 #include "support/numbers.h"
 
@@ -117,6 +117,92 @@ static void check(Random *random, const Problem *p) {
     assert_folds(folding, p->type, shape, y, type_tolerance(p->type));
 }
 
+/* A transposed convolution: every input element is added to the outputs that it is spread over. */
+static void spread(const Problem *p, const double *x, const double *w, double *y) {
+    int64_t from[3], taps[3], size = dims_count(p->rank, p->input), window = dims_count(p->rank, p->kernel);
+    int64_t inputs = p->groups * p->channels, pixels = dims_count(p->rank, p->output);
+    for (int64_t i = 0; i < p->batch * inputs * size * window * p->outputs; i++) {
+        int64_t k = i % p->outputs, t = i / p->outputs % window, element = i / p->outputs / window, at = 0;
+        int64_t c = element / size % inputs, n = element / size / inputs, group = c / p->channels;
+        bool inside = true;
+        split(element % size, p->rank, p->input, from);
+        split(t, p->rank, p->kernel, taps);
+        for (int d = 0; d < p->rank; d++) {
+            int64_t position = from[d] * p->stride[d] - p->before[d] + taps[d] * p->dilation[d];
+            inside = inside && position >= 0 && position < p->output[d];
+            at = at * p->output[d] + position;
+        }
+        int64_t map = (n * p->groups + group) * p->outputs + k;
+        if (inside) y[map * pixels + at] += x[element] * w[(c * p->outputs + k) * window + t];
+    }
+}
+
+static void check_transposed(Random *random, int rank) {
+    Problem p = random_problem(random, rank, random_below(random, 4) == 0);
+    Folding *folding = folding_begin("ConvTranspose", 22);
+    Arena *arena = folding->arena;
+    int64_t all = p.groups * p.outputs, pads[4], more[2];
+    int64_t x_dims[4] = {p.batch, p.groups * p.channels}, w_dims[4] = {p.groups * p.channels, p.outputs};
+    int64_t y_dims[4] = {p.batch, all};
+    for (int i = 0; i < rank; i++) {
+        p.input[i] = random_between(random, 1, rank == 1 ? 30 : 8);
+        more[i] = random_between(random, 0, (int)p.stride[i] - 1);
+        int64_t whole = (p.input[i] - 1) * p.stride[i] + span(&p, i) + more[i];
+        p.before[i] = random_below(random, (uint64_t)(whole < 4 ? whole : 4));
+        p.after[i] = random_below(random, (uint64_t)(whole - p.before[i] < 4 ? whole - p.before[i] : 4));
+        p.output[i] = whole - p.before[i] - p.after[i];
+        pads[i] = p.before[i], pads[i + rank] = p.after[i];
+        x_dims[i + 2] = p.input[i], w_dims[i + 2] = p.kernel[i], y_dims[i + 2] = p.output[i];
+    }
+    double *x = random_numbers(random, arena, dims_count(rank + 2, x_dims));
+    double *w = random_numbers(random, arena, dims_count(rank + 2, w_dims));
+    double *bias = random_numbers(random, arena, all);
+    folding_input(folding, p.type, dims_text(arena, rank + 2, x_dims), x);
+    folding_input(folding, p.type, dims_text(arena, rank + 2, w_dims), w);
+    if (p.biased) folding_input(folding, p.type, dims_text(arena, 1, &all), bias);
+    node_set_int(folding->node, "group", p.groups);
+    node_set_ints(folding->node, "strides", p.stride, rank);
+    node_set_ints(folding->node, "dilations", p.dilation, rank);
+    node_set_ints(folding->node, "output_padding", more, rank);
+    node_set_ints(folding->node, "pads", pads, 2 * rank);
+    int64_t count = dims_count(rank + 2, y_dims), pixels = dims_count(rank, p.output);
+    double *y = arena_new_array(arena, double, (size_t)count);
+    for (int64_t i = 0; i < count; i++) y[i] = p.biased ? bias[i / pixels % all] : 0;
+    spread(&p, x, w, y);
+    assert_folds(folding, p.type, dims_text(arena, rank + 2, y_dims), y, type_tolerance(p.type));
+}
+
+static void test_transposed(void **state) {
+    (void)state;
+    Random random = random_new();
+    for (int i = 0; i < 400; i++) check_transposed(&random, 1 + i % 2);
+}
+
+/* The sizes and pads that auto_pad and output_shape lead to. */
+static void test_transposed_shapes(void **state) {
+    (void)state;
+    const struct {
+        const char *auto_pad;
+        int64_t asked; /* 0: output_shape is not given */
+        double y[7];
+        const char *shape;
+    } cases[] = {
+        {"NOTSET", 0, {1, 10, 102, 20, 200}, "1x1x5"},       {"VALID", 0, {1, 10, 102, 20, 200}, "1x1x5"},
+        {"SAME_UPPER", 0, {1, 10, 102, 20}, "1x1x4"},        {"SAME_LOWER", 0, {10, 102, 20, 200}, "1x1x4"},
+        {"SAME_UPPER", 3, {10, 102, 20}, "1x1x3"},           {"NOTSET", 4, {10, 102, 20, 200}, "1x1x4"},
+        {"NOTSET", 7, {1, 10, 102, 20, 200, 0, 0}, "1x1x7"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Folding *folding = folding_begin("ConvTranspose", 11);
+        folding_input(folding, TYPE_FLOAT, "1x1x2", (double[]){1, 2});
+        folding_input(folding, TYPE_FLOAT, "1x1x3", (double[]){1, 10, 100});
+        node_set_ints(folding->node, "strides", (int64_t[]){2}, 1);
+        node_set_string(folding->node, "auto_pad", cases[i].auto_pad);
+        if (cases[i].asked > 0) node_set_ints(folding->node, "output_shape", &cases[i].asked, 1);
+        assert_folds(folding, TYPE_FLOAT, cases[i].shape, cases[i].y, 0);
+    }
+}
+
 static void test_random(void **state) {
     (void)state;
     Random random = random_new();
@@ -149,9 +235,8 @@ static void test_all_pads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_depthwise),
-        cmocka_unit_test(test_all_pads),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_transposed), cmocka_unit_test(test_transposed_shapes),
+        cmocka_unit_test(test_depthwise), cmocka_unit_test(test_all_pads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

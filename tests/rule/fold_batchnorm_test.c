@@ -137,6 +137,18 @@ static void test_groups(void **state) {
     arena_free(net.arena);
 }
 
+static void test_conv_transpose(void **state) {
+    (void)state;
+    Net net = images();
+    Node *made = node(&net, "ConvTranspose");
+    OPERAND(&net, made, 4, 3, 2, 2);
+    node_set_int(made, "group", 2);
+    node_set_ints(made, "strides", (int64_t[]){2, 1}, 2);
+    batchnorm(&net, 6);
+    check(&net, 1);
+    arena_free(net.arena);
+}
+
 static void test_gemm(void **state) {
     (void)state;
     for (int across = 0; across < 2; across++)
@@ -243,13 +255,10 @@ static void test_near_misses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_arithmetic),
-        cmocka_unit_test(test_sum_shares_weights),
-        cmocka_unit_test(test_shared_weights),
-        cmocka_unit_test(test_near_misses),
+        cmocka_unit_test(test_conv),           cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_conv_transpose), cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_arithmetic),     cmocka_unit_test(test_sum_shares_weights),
+        cmocka_unit_test(test_shared_weights), cmocka_unit_test(test_near_misses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
