@@ -32,11 +32,11 @@ Axis axis_of(const Shape *shape, int axis) {
     return (Axis){shape_product(shape, 0, axis), shape->dims[axis].size, shape_product(shape, axis + 1, shape->rank)};
 }
 
-static void gather_kernel(Program *program, const Value *x, Axis axis, Buffer *indices, int64_t count, const Value *y) {
+void gather_buffers(Program *program, Buffer *x, Axis axis, Buffer *indices, int64_t count, Buffer *y) {
     Step *step = step_kernel(program, "gather", x->type);
-    step_value(program, step, "x", x);
+    step_buffer(step, "x", x, 0);
     step_buffer(step, "indices", indices, 0);
-    step_value(program, step, "y", y);
+    step_buffer(step, "y", y, 0);
     step_size(step, "OUTER", axis.outer);
     step_size(step, "AXIS", axis.size);
     step_size(step, "INNER", axis.inner);
@@ -51,7 +51,8 @@ static bool in_a_row(const int64_t *indices, int64_t count) {
 
 void gather_known(Program *program, const Value *x, Axis axis, const int64_t *indices, int64_t count, const Value *y) {
     if (!in_a_row(indices, count)) {
-        gather_kernel(program, x, axis, constant_ints(program, "indices", indices, (int)count), count, y);
+        Buffer *buffer = constant_ints(program, "indices", indices, (int)count);
+        gather_buffers(program, program_buffer(program, x), axis, buffer, count, program_buffer(program, y));
         return;
     }
     Move move = {.from_offset = count > 0 ? indices[0] * axis.inner : 0};
@@ -79,7 +80,8 @@ static void lower_gather(Program *program, Node *node) {
     int64_t count = shape_count(&indices->shape);
     if (is_empty(y)) return;
     if (indices->constant == NULL) {
-        gather_kernel(program, x, axis_of(&x->shape, axis), index_buffer(program, indices), count, y);
+        gather_buffers(program, program_buffer(program, x), axis_of(&x->shape, axis), index_buffer(program, indices),
+                       count, program_buffer(program, y));
         return;
     }
     int64_t *known = arena_new_array(program->arena, int64_t, (size_t)count);

@@ -14,6 +14,8 @@ typedef struct {
 } Axis;
 Axis axis_of(const Shape *shape, int axis);
 
+/* Appends y [outer][count][inner] = x at int64 indices along an axis. */
+void gather_buffers(Program *program, Buffer *x, Axis axis, Buffer *indices, int64_t count, Buffer *y);
 /* Appends y = x at known indices along an axis, each in [0, size). */
 void gather_known(Program *program, const Value *x, Axis axis, const int64_t *indices, int64_t count, const Value *y);
 

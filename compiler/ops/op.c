@@ -50,13 +50,12 @@ static bool next_word(Words *words, const char *separators) {
 
 enum { ANY_VERSION = -1 };
 
-/* Cuts "@13" (from version 13 on) or "@<13" (before it) off a declaration; whether `version` has it. */
+/* Cuts "@11" (from version 11 on), "@<13" (before it) or both off a declaration; whether `version` has it. */
 static bool take_versions(char *declaration, int version) {
-    char *at = strchr(declaration, '@');
-    if (at == NULL) return true;
-    *at++ = '\0';
-    if (version == ANY_VERSION) return true;
-    return *at == '<' ? version < atoi(at + 1) : version >= atoi(at);
+    bool has = true;
+    for (char *at; (at = strrchr(declaration, '@')) != NULL; *at = '\0')
+        has &= at[1] == '<' ? version < atoi(at + 2) : version >= atoi(at + 1);
+    return has || version == ANY_VERSION;
 }
 
 typedef struct {

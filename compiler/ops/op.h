@@ -16,10 +16,11 @@ typedef struct Op {
 
     /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * any number from here on). A type is a
      * variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output whose type is a
-     * variable gets its type from the inputs (a variable that no input has: from .infer). Types: "T: floats int32; I: int32 int64". The words floats, integers,
-     * signed, unsigned, numeric, all and bool stand for sets; see type_set_parse(). "@13" behind an input or the kind of
-     * an attribute: it is there from version 13 on ("axes:int64?@13"); "@<13": before it ("axes:ints@<13"). Types are
-     * those of all versions from opset 7 on. */
+     * variable gets its type from the inputs (a variable that no input has: from .infer). Types: "T: floats int32; I:
+     * int32 int64". The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see
+     * type_set_parse(). "@13" behind an input or the kind of an attribute: it is there from version 13 on
+     * ("axes:int64?@13"); "@<13": before it ("axes:ints@<13"); "@11@<13": both. Types are those of all versions from
+     * opset 7 on. */
     const char *inputs, *outputs, *types;
     /* "kernel_shape:ints group:int=1 auto_pad:string=NOTSET alpha:float=0.01 to:int! body:graph!" (! required) */
     const char *attributes;
