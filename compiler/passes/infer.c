@@ -47,7 +47,8 @@ static void bind_shape(Graph *graph, const char *name, const char *text) {
             if (shape.rank == MAX_RANK)
                 fail(STATUS_USAGE, "--shape %s: more than %d dimensions", quoted(name), MAX_RANK);
             shape.dims[shape.rank++] = dim_known(parse_size(&at));
-            if (*at != 'x' && *at != '\0') fail(STATUS_USAGE, "--shape %s: expected 1x3x224x224", quoted(name));
+            bool ends = *at == '\0' || (*at == 'x' && at[1] != '\0');
+            if (!ends) fail(STATUS_USAGE, "--shape %s: expected 1x3x224x224", quoted(name));
         }
         bool fits = input->shape.rank < 0 || input->shape.rank == shape.rank;
         for (int d = 0; fits && d < input->shape.rank; d++)
