@@ -4,6 +4,7 @@
 #include "emit/function.h"
 #include "emit/literal.h"
 #include "program/specialise.h"
+#include "runtime/support.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -160,7 +161,8 @@ static void add_parameter(Call *call, Words *parameters, Text *constants, const 
     if (parameter->kind == PARAMETER_NUMBER) {
         Type type = strcmp(c_type, "double") == 0 ? TYPE_DOUBLE : TYPE_FLOAT;
         bool is_real = type == TYPE_DOUBLE || strcmp(c_type, "float") == 0;
-        const char *literal = literal_text(arena, is_real ? type : TYPE_INT64, given->number, (int64_t)given->number);
+        const char *literal =
+            literal_text(arena, is_real ? type : TYPE_INT64, given->number, i64_from_f64(given->number));
         list_add(arena, parameters, (const char *)arena_printf(arena, "%s %s", c_type, parameter->name));
         list_add(arena, &call->arguments, ((CallArgument){NULL, 0, NULL, literal}));
         return;

@@ -192,12 +192,15 @@ static void collect_producers(Arena *arena, const Node *node, const Graph *of, N
     }
 }
 
-/* Reports the cycle that ends a stack of nodes, each needing the one above it. */
+/* Reports the cycle that ends a stack of nodes, each needing the one above it; of a long one both ends. */
 static _Noreturn void fail_cycle(Node *const *stack, int depth, const Node *again) {
+    enum { SHOWN = 16 };
     int from = 0;
     while (stack[from] != again) from++;
     report(STATUS_INVALID, "the graph has a cycle of %d node%s:", depth - from, depth - from == 1 ? "" : "s");
-    for (int i = from; i < depth; i++) note("%s needs", node_text(stack[i]));
+    for (int i = from; i < depth; i++)
+        if (i - from < SHOWN || depth - i <= SHOWN) note("%s needs", node_text(stack[i]));
+        else if (i - from == SHOWN) note("... %d more, each needed by the one before, and", depth - from - 2 * SHOWN);
     note("%s", node_text(again));
     fail_if_reported();
     fail(STATUS_INVALID, "the graph has a cycle");
@@ -272,7 +275,8 @@ static void print_value(Text *text, const Value *value) {
         text_add(text, "none");
         return;
     }
-    text_printf(text, "%s %s%s", quoted(value->name), type_info(value->type)->name, shape_text(text->arena, &value->shape));
+    text_printf(text, "%s %s%s", quoted(value->name), type_info(value->type)->name,
+                shape_text(text->arena, &value->shape));
     if (value->constant != NULL) text_add(text, " constant");
     if (value->is_probed) text_add(text, " probed");
 }

@@ -161,8 +161,8 @@ Graph *import_model(Arena *arena, const Onnx__ModelProto *model, size_t size, Ex
     graph->producer = text_or_empty(model->producer_name);
     graph->producer_version = text_or_empty(model->producer_version);
     if (import.out_of_order) {
-        warn("nodes come before others that they need; they were brought in order");
         graph_sort(graph);
+        warn("nodes come before others that they need; they were brought in order");
     } else {
         graph_index(graph);
     }

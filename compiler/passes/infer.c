@@ -44,9 +44,11 @@ static void bind_shape(Graph *graph, const char *name, const char *text) {
         if (strcmp(input->name, name) != 0) continue;
         Shape shape = {0};
         for (const char *at = text; *at != '\0'; at += *at == 'x') {
-            if (shape.rank == MAX_RANK) fail(STATUS_USAGE, "--shape %s: more than %d dimensions", quoted(name), MAX_RANK);
+            if (shape.rank == MAX_RANK)
+                fail(STATUS_USAGE, "--shape %s: more than %d dimensions", quoted(name), MAX_RANK);
             shape.dims[shape.rank++] = dim_known(parse_size(&at));
-            if (*at != 'x' && *at != '\0') fail(STATUS_USAGE, "--shape %s: expected 1x3x224x224", quoted(name));
+            bool ends = *at == '\0' || (*at == 'x' && at[1] != '\0');
+            if (!ends) fail(STATUS_USAGE, "--shape %s: expected 1x3x224x224", quoted(name));
         }
         bool fits = input->shape.rank < 0 || input->shape.rank == shape.rank;
         for (int d = 0; fits && d < input->shape.rank; d++)
@@ -71,7 +73,8 @@ static void report_open(const Graph *graph) {
         any = true;
         for (int d = 0; d < input->shape.rank; d++)
             if (input->shape.dims[d].symbol != NULL) note("give --dim %s=N", quoted(input->shape.dims[d].symbol));
-            else if (input->shape.dims[d].size < 0) note("give --shape %s=... for dimension %d", quoted(input->name), d);
+            else if (input->shape.dims[d].size < 0)
+                note("give --shape %s=... for dimension %d", quoted(input->name), d);
         if (input->shape.rank < 0) note("give --shape %s=AxBxC", quoted(input->name));
     }
     if (any) fail_if_reported();
@@ -107,10 +110,11 @@ void pass_infer(Graph *graph, const PassOptions *options) {
     ops_resolve(graph);
     Shape *declared = arena_new_array(graph->arena, Shape, (size_t)graph->outputs.count);
     for (int i = 0; i < graph->outputs.count; i++) declared[i] = graph->outputs.items[i]->shape;
+    FoldBudget budget = fold_budget(graph);
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
         op_infer(node);
-        fold_node(node);
+        fold_node(node, &budget);
     }
     if (options->open_dimensions) complete_outputs(graph, declared);
     int kept = 0; /* what became constant needs no node */

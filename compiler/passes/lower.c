@@ -2,6 +2,7 @@
  * Folding runs the same steps in the interpreter that generated code would run. */
 #include "passes/lower.h"
 
+#include "base/checked.h"
 #include "ops/elementwise.h"
 #include "patterns/block.h"
 
@@ -69,8 +70,47 @@ static Tensor *give_memory(Program *program, const Value *output, void **memory)
     return tensor;
 }
 
-bool fold_node(Node *node) {
-    if (!can_fold(node)) return false;
+FoldBudget fold_budget(const Graph *graph) {
+    enum { MULTIPLE = 16, CONSTANT = 64 << 20 };
+    const int64_t most_work = INT64_C(1) << 31;
+    int64_t constants = 0; /* they are in memory, so the sum of their sizes is no large number */
+    for (int i = 0; i < graph->values.count; i++)
+        if (graph->values.items[i]->constant != NULL)
+            constants += (int64_t)tensor_bytes(graph->values.items[i]->constant);
+    return (FoldBudget){constants * MULTIPLE + CONSTANT, most_work};
+}
+
+/* What computing a node takes: its multiply-adds, or each element once, or once for each place of a window. */
+static int64_t work_of(const Node *node) {
+    if (node->op->macs != NULL) return node->op->macs(node);
+    int64_t work = 0;
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL) work += shape_count(&node->inputs.items[i]->shape);
+    for (int i = 0; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL) work += shape_count(&node->outputs.items[i]->shape);
+    const Attribute *window = node_attribute(node, "kernel_shape"), *size = node_attribute(node, "size");
+    bool fits = true;
+    for (int i = 0; window != NULL && i < window->count; i++)
+        fits &= checked_multiply(work, window->integers[i], &work);
+    if (size != NULL && size->kind == ATTRIBUTE_INT) fits &= checked_multiply(work, size->integer, &work);
+    return fits ? work : INT64_MAX;
+}
+
+/* Takes a node's outputs and its work from the budget; false where it does not have them. */
+static bool spend(FoldBudget *budget, const Node *node) {
+    int64_t bytes = 0, work = work_of(node);
+    for (int i = 0; i < node->outputs.count; i++) {
+        const Value *output = node->outputs.items[i];
+        if (output != NULL) bytes += shape_count(&output->shape) * type_info(output->type)->bytes;
+    }
+    if (bytes > budget->bytes || work > budget->work) return false;
+    budget->bytes -= bytes;
+    budget->work -= work;
+    return true;
+}
+
+bool fold_node(Node *node, FoldBudget *budget) {
+    if (!can_fold(node) || !spend(budget, node)) return false;
     Arena *arena = node->graph->arena;
     Program *program = program_new(arena, node->graph);
     lower_node(program, node);

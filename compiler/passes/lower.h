@@ -9,7 +9,17 @@
  * any. */
 Program *lower_graph(Graph *graph);
 
-/* Computes a node whose inputs are all constant, setting its outputs' .constant. Returns false where it cannot. */
-bool fold_node(Node *node);
+/* What may still be computed while compiling, so that a small model neither grows without bound nor takes forever. */
+typedef struct {
+    int64_t bytes; /* of constants made */
+    int64_t work;  /* multiply-adds, or elements touched */
+} FoldBudget;
+
+/* For a whole model: 64 MiB and 16 times its constants; a few seconds of work. */
+FoldBudget fold_budget(const Graph *graph);
+
+/* Computes a node whose inputs are all constant, setting its outputs' .constant. Returns false where it cannot, or
+ * where that is beyond the budget: generated code computes it then. */
+bool fold_node(Node *node, FoldBudget *budget);
 
 #endif

@@ -80,7 +80,8 @@ static void run(void *argument) {
     Folding *folding = argument;
     ops_resolve(folding->node->graph);
     op_infer(folding->node);
-    if (fold_node(folding->node)) folding->result = folding->node->outputs.items[0]->constant;
+    FoldBudget budget = fold_budget(folding->node->graph);
+    if (fold_node(folding->node, &budget)) folding->result = folding->node->outputs.items[0]->constant;
 }
 
 void folding_end(Folding *folding) {
