@@ -1,5 +1,6 @@
 """Whole networks at 224 x 224, from both of PyTorch's exporters, against PyTorch: within 1e-4 of the outputs' range, under
-gcc and clang, -O2 and -O3, without a warning and with no symbol from elsewhere but the maths library's."""
+gcc and clang, -O2 and -O3, without a warning and with no symbol from elsewhere but the maths library's. The networks are
+in FOVEA_MODELS, where tests/models/export.py wrote them."""
 import itertools
 import os
 import pathlib
@@ -10,7 +11,7 @@ import time
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
-from generated import ALLOWED_SYMBOLS, FOVEA, MATHS, SOURCE, build, compile_model, run, undefined_symbols, worst_difference
+from generated import ALLOWED_SYMBOLS, FOVEA, MATHS, build, compile_model, run, undefined_symbols, worst_difference
 
 MODELS = ["se_resnet50", "mobilenet_v3_large", "deit_tiny"]
 BLOCKS = {"se_resnet50": ("se", 16), "mobilenet_v3_large": ("se", 8), "deit_tiny": ("attention", 12)}
@@ -24,8 +25,7 @@ def count_blocks(model, family):
 
 
 def main():
-    models = pathlib.Path(os.environ["FOVEA_BUILD_DIR"]) / "models"
-    subprocess.run([sys.executable, SOURCE / "tests/models/export.py", models], check=True)
+    models = pathlib.Path(os.environ["FOVEA_MODELS"])
     failures = 0
     for name, exporter in itertools.product(MODELS, ["ts", "dynamo"]):
         model = models / f"{name}.{exporter}.onnx"
