@@ -1,27 +1,19 @@
 """Whole networks at 224 x 224, from both of PyTorch's exporters, against PyTorch: within 1e-4 of the outputs' range, under
-gcc and clang, -O2 and -O3, without a warning and with no symbol from elsewhere but the maths library's. The networks are
-in FOVEA_MODELS, where tests/models/export.py wrote them."""
+gcc and clang, -O2 and -O3, without a warning and with no symbol from elsewhere but the maths library's. fovea itself takes
+less than three times a large model's size in memory. The networks are in FOVEA_MODELS, where tests/models/export.py wrote
+them."""
 import itertools
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
-from generated import ALLOWED_SYMBOLS, FOVEA, MATHS, build, compile_model, run, undefined_symbols, worst_difference
+from generated import ALLOWED_SYMBOLS, MATHS, build, compile_model, run, undefined_symbols, worst_difference
 
 MODELS = ["se_resnet50", "mobilenet_v3_large", "deit_tiny"]
-BLOCKS = {"se_resnet50": ("se", 16), "mobilenet_v3_large": ("se", 8), "deit_tiny": ("attention", 12)}
-
-
-def count_blocks(model, family):
-    import json
-
-    described = json.loads(subprocess.run([FOVEA, "inspect", "--json", model], check=True, capture_output=True).stdout)
-    return sum(block["family"] == family for block in described["blocks"])
 
 
 def main():
@@ -30,14 +22,12 @@ def main():
     for name, exporter in itertools.product(MODELS, ["ts", "dynamo"]):
         model = models / f"{name}.{exporter}.onnx"
         expected = dict(np.load(models / f"{name}.{exporter}.expect.npz"))
-        family, blocks = BLOCKS[name]
-        found = count_blocks(model, family)
-        print(f"{model.name}: {found} {family} blocks, {blocks} expected")
-        failures += found != blocks
+        print(model.name)
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
-            compile_model(model, folder)
-            print(f"  compiled to C in {time.monotonic() - start:.2f} s")
+            peak = compile_model(model, folder) / model.stat().st_size
+            print(f"  compiled to C in {time.monotonic() - start:.2f} s, at most {peak:.2f} times the file in memory")
+            failures += model.stat().st_size > 100e6 and not peak < 3
             foreign = undefined_symbols(folder) - ALLOWED_SYMBOLS - MATHS
             if foreign:
                 print(f"  undefined symbols: {sorted(foreign)}")

@@ -16,10 +16,13 @@ MATHS = {f + suffix for suffix in ("", "f") for f in (
 
 
 def compile_model(model, folder, *options):
-    """Writes a model with its testbench into folder; returns its name."""
-    subprocess.run([FOVEA, "compile", model, "-o", folder, "--name", "model", "--testbench", *options], check=True,
-                   stdout=subprocess.DEVNULL)
-    return "model"
+    """Writes a model, called model, with its testbench into folder; returns fovea's peak memory in bytes."""
+    process = subprocess.Popen([FOVEA, "compile", model, "-o", folder, "--name", "model", "--testbench", *options],
+                               stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{process.args} ended with {process.returncode}"
+    return usage.ru_maxrss * 1024
 
 
 def build(folder, compiler, *flags):
