@@ -43,6 +43,7 @@ def message_of(stderr):
     lines = [said.sub("", line) for line in stderr.splitlines() if said.match(line)]
     lines = [re.sub(r"^node \d* ?'.*?' (\(\w+\)): ", r"\1 ", line) for line in lines]
     lines = [re.sub(r" \(\d+ nodes?\)$", "", line) for line in lines]
+    lines = [re.sub(r"\boutput '.*?' is", "an output is", line) for line in lines]  # many names, one reason
     shown = list(dict.fromkeys(lines))
     return "; ".join(shown[:4]) + ("; ..." if len(shown) > 4 else "") or stderr.strip()[-200:]
 

@@ -1,4 +1,4 @@
-"""docs/conformance.md: which official cases pass, by operator, and why the others do not."""
+"""docs/conformance.md: which official cases pass, by operator or set of models, and why the others do not."""
 
 import collections
 
@@ -8,8 +8,8 @@ HEAD = """# Conformance
 
 The official test cases of the onnx package ({version}), each compiled by `fovea compile`, its C built as strict C99
 without a warning, and run; results compared at the standard's own tolerance. **{passed} of {total} cases pass.** In
-{fixed} of these the small integer inputs that shapes depend on (axes, sizes, indices) are given as constants, since
-fovea wants to know shapes when it compiles.
+{fixed} of these the inputs that shapes depend on (axes, sizes, indices) are given as constants, since fovea wants to know
+shapes when it compiles. A case whose name ends in `expanded` is an operator spelt as others.
 
 This page and tests/conformance/passing.txt are written by
 
@@ -49,6 +49,6 @@ def write(path, cases, outcomes, version):
         rows[good > 0].append(f"| {group} | {good} | {len(groups[group])} | {reasons_text(failed, outcomes)} |")
     with open(path, "w", encoding="utf-8") as file:
         file.write(HEAD.format(version=version, passed=len(passed), total=len(cases), fixed=fixed))
-        for any_passes, title in ((True, "Operators of which cases pass"), (False, "Operators of which none passes")):
-            file.write(f"\n## {title}\n\n| operator | pass | of | the others |\n|---|---|---|---|\n")
+        for any_passes, title in ((True, "Of which cases pass"), (False, "Of which none passes")):
+            file.write(f"\n## {title}\n\n| operator, or set of models | pass | of | the others |\n|---|---|---|---|\n")
             file.writelines(row + "\n" for row in rows[any_passes])
