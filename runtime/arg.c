@@ -1,8 +1,9 @@
-/* Where the largest or smallest element along an axis is (ONNX ArgMax, ArgMin): of equal ones the first or, with LAST,
- * the last. */
+/* Positions of extremes along one axis (ONNX ArgMax, ArgMin).
+ * Integers have a kernel of their own, since they cannot be NaN and compilers warn where they are asked. */
 #include "runtime/kernel.h"
 
-/* A NaN counts as beyond everything, as numpy has it.
+/* Where the largest (or smallest) element along an axis is: of equal ones the first or, with LAST, the last. A NaN is
+ * beyond everything, as numpy has it.
  * x [OUTER][AXIS][INNER]   y [OUTER][INNER]
  * types: floats */
 KERNEL void arg_extreme(const T *restrict x, int64_t *restrict y, const int OUTER, const int AXIS, const int INNER,
@@ -14,11 +15,10 @@ KERNEL void arg_extreme(const T *restrict x, int64_t *restrict y, const int OUTE
             int at = 0;
             for (int a = 1; a < AXIS; a++) {
                 const A value = LOAD(row[a * INNER]);
-                const int beyond = LARGEST ? value > best : value < best;
-                const int takes = best != best     ? LAST && value != value
-                                  : value != value ? 1
-                                                   : beyond || (LAST && value == best);
-                if (takes) {
+                int better = LARGEST ? value > best : value < best;
+                if (value != value) better = best == best || LAST;
+                else if (value == best) better = LAST;
+                if (better) {
                     best = value;
                     at = a;
                 }
@@ -27,7 +27,7 @@ KERNEL void arg_extreme(const T *restrict x, int64_t *restrict y, const int OUTE
         }
 }
 
-/* The same of integers.
+/* Where the largest (or smallest) element along an axis is: of equal ones the first or, with LAST, the last.
  * x [OUTER][AXIS][INNER]   y [OUTER][INNER]
  * types: integers */
 KERNEL void arg_extreme_integer(const T *restrict x, int64_t *restrict y, const int OUTER, const int AXIS,

@@ -1,8 +1,9 @@
 /* Cumulative sums and products along one axis (ONNX CumSum, CumProd).
- * Each element gets what is combined up to it, itself included or, with EXCLUSIVE, not; with REVERSE, from the end. */
+ * Of floats and of integers, whose arithmetic is that of unsigned numbers, so that it wraps around. */
 #include "runtime/kernel.h"
 
-/* x and y [OUTER][AXIS][INNER]
+/* Each element gets the sum up to it, itself included or, with EXCLUSIVE, not; with REVERSE it is summed from the end.
+ * x and y [OUTER][AXIS][INNER]
  * types: floats */
 KERNEL void cumulative_sum(const T *restrict x, T *restrict y, const int OUTER, const int AXIS, const int INNER,
                            const int EXCLUSIVE, const int REVERSE) {
@@ -18,7 +19,8 @@ KERNEL void cumulative_sum(const T *restrict x, T *restrict y, const int OUTER, 
         }
 }
 
-/* The same of integers, which wrap around.
+/* Each element gets the sum up to it, itself included or, with EXCLUSIVE, not; with REVERSE it is summed from the end.
+ * x and y [OUTER][AXIS][INNER]
  * types: integers */
 KERNEL void cumulative_sum_integer(const T *restrict x, T *restrict y, const int OUTER, const int AXIS, const int INNER,
                                    const int EXCLUSIVE, const int REVERSE) {
@@ -34,7 +36,8 @@ KERNEL void cumulative_sum_integer(const T *restrict x, T *restrict y, const int
         }
 }
 
-/* The product in place of the sum.
+/* Each element gets the product up to it, itself included or, with EXCLUSIVE, not; with REVERSE from the end.
+ * x and y [OUTER][AXIS][INNER]
  * types: floats */
 KERNEL void cumulative_product(const T *restrict x, T *restrict y, const int OUTER, const int AXIS, const int INNER,
                                const int EXCLUSIVE, const int REVERSE) {
@@ -50,7 +53,8 @@ KERNEL void cumulative_product(const T *restrict x, T *restrict y, const int OUT
         }
 }
 
-/* The product of integers, which wraps around.
+/* Each element gets the product up to it, itself included or, with EXCLUSIVE, not; with REVERSE from the end.
+ * x and y [OUTER][AXIS][INNER]
  * types: integers */
 KERNEL void cumulative_product_integer(const T *restrict x, T *restrict y, const int OUTER, const int AXIS,
                                        const int INNER, const int EXCLUSIVE, const int REVERSE) {

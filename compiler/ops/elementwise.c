@@ -188,19 +188,24 @@ static void lower_mod(Program *program, Node *node) {
     elementwise_result(program, node, loop);
 }
 
+/* Whether a float holds whatever the value may be. */
+static bool fits_float(const Value *value) {
+    const TypeInfo *info = type_info(value->type);
+    if (info->compute == TYPE_FLOAT || info->bits <= 16) return true;
+    return is_literal(value) && (double)(float)tensor_number(value->constant, 0) == tensor_number(value->constant, 0);
+}
+
 /* The type in which powers are computed, so that neither the base nor the exponent loses digits. */
-static Type power_type(Type base, Type exponent) {
-    const TypeInfo *x = type_info(base), *y = type_info(exponent);
-    if (x->class != CLASS_FLOAT && y->class != CLASS_FLOAT) return TYPE_INT64;
-    bool narrow = y->compute == TYPE_FLOAT || y->bits <= 16;
-    return x->compute == TYPE_FLOAT && narrow ? TYPE_FLOAT : TYPE_DOUBLE;
+static Type power_type(Type base, const Value *exponent) {
+    if (!type_is_float(base) && !type_is_float(exponent->type)) return TYPE_INT64;
+    return type_info(base)->compute == TYPE_FLOAT && fits_float(exponent) ? TYPE_FLOAT : TYPE_DOUBLE;
 }
 
 static bool is_two(const Value *value) { return is_literal(value) && tensor_number(value->constant, 0) == 2; }
 
 static void lower_pow(Program *program, Node *node) {
     Type type = node->outputs.items[0]->type;
-    Type wide = power_type(type, node->inputs.items[1]->type);
+    Type wide = power_type(type, node->inputs.items[1]);
     int arguments[2];
     Loop *loop = elementwise_loop(program, node);
     elementwise_inputs(program, loop, node, 0, 2, arguments);
