@@ -172,7 +172,8 @@ static bool crops(const Method *method) { return strcmp(method->coordinates, "tf
 static void read_regions(const Node *node, Line *lines, const int *axes, int count) {
     const Value *regions = node_input(node, 1);
     if (regions == NULL || regions->constant == NULL)
-        node_fail(node, STATUS_UNSUPPORTED, "the mode tf_crop_and_resize needs its input 1 (roi) while compiling");
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "in mode tf_crop_and_resize its input 1 (roi) has to be known when compiling");
     check_length(node, "entries in roi", (int)tensor_count(regions->constant), 2 * count);
     for (int i = 0; i < count; i++) {
         Line *line = &lines[axes[i]];
@@ -208,7 +209,8 @@ static bool is_resized(const Line *line) {
 
 /* Where element i of the output lies on the input's axis: the formulas of ONNX's coordinate_transformation_mode. The
  * length of what is resized is that of the output, a whole number, in all but half_pixel_symmetric; so they are in
- * ONNX's text, ONNX Runtime and PyTorch. (ONNX's reference implementation takes the input's length times the scale.) */
+ * ONNX's text, ONNX Runtime and PyTorch. (ONNX's reference implementation takes the input's length times the scale, and
+ * differs from PyTorch where that is no whole number.) */
 static double coordinate(const Method *method, const Line *line, int64_t i) {
     double x = (double)i, last = (double)(line->in - 1), width = line->scale * (double)line->in;
     if (strcmp(method->coordinates, "align_corners") == 0)

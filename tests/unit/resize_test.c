@@ -131,6 +131,17 @@ static void whole_numbers_are_rounded(void **state) {
     RUNS(one, "7", 0, 0, 1, 2, 2, 2, 3); /* 0.5 and 2.5 to even; 1.5 too */
 }
 
+/* PyTorch exports interpolate(scale_factor=1.2, align_corners=True) with scales; corners stay where they are. */
+static void corners_are_aligned(void **state) {
+    (void)state;
+    OneNode *one = SCALED("2", "linear", 1.2f);
+    node_set_string(one->node, "coordinate_transformation_mode", "align_corners");
+    RUNS(one, "2", 0, 1);
+    one = SCALED("3", "cubic", 0.4f);
+    node_set_string(one->node, "coordinate_transformation_mode", "align_corners");
+    RUNS(one, "1", 0);
+}
+
 static void outside_of_the_region_is_extrapolated(void **state) {
     (void)state;
     OneNode *one = one_node("Resize", NEWEST, 1);
@@ -147,11 +158,9 @@ static void outside_of_the_region_is_extrapolated(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_follow),
-        cmocka_unit_test(what_makes_no_sense_is_refused),
-        cmocka_unit_test(nearest_repeats),
-        cmocka_unit_test(whole_numbers_are_rounded),
-        cmocka_unit_test(outside_of_the_region_is_extrapolated),
+        cmocka_unit_test(sizes_follow),        cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(nearest_repeats),     cmocka_unit_test(whole_numbers_are_rounded),
+        cmocka_unit_test(corners_are_aligned), cmocka_unit_test(outside_of_the_region_is_extrapolated),
     };
     return cmocka_run_group_tests_name("resize", tests, NULL, NULL);
 }
