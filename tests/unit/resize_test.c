@@ -77,6 +77,8 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_node_fails(SCALED("2", "linear", NAN), STATUS_INVALID, "is out of range");
     assert_node_fails(SCALED("2", "linear", INFINITY), STATUS_INVALID, "is out of range");
     assert_node_fails(SCALED("4", "linear", 1e9f), STATUS_UNSUPPORTED, "4000000000 elements");
+    assert_node_fails(SCALED("2", "nearest", 1e9f), STATUS_UNSUPPORTED, "a table of 2000000000 entries");
+    assert_node_fails(SCALED("2", "cubic", 1e9f), STATUS_UNSUPPORTED, "a table of 8000000000 entries");
     assert_node_fails(SCALED("2", "quadratic", 2), STATUS_INVALID, "'quadratic'");
     assert_node_fails(RESIZED("2", "stretch", -1), STATUS_INVALID, "size -1 of axis 0 is negative");
     assert_node_fails(RESIZED("0", "stretch", 3), STATUS_INVALID, "no elements to make 3 of");
