@@ -1,4 +1,4 @@
-/* Movement: kernels that move elements in ways that no loop over strides can say. */
+/* Movement: kernels that move elements in ways that no loop over strides can say; and Range, which counts. */
 #include "runtime/kernel.h"
 
 /* Trilu: the upper triangle, from the diagonal that is k to the right of the main one; zero below.
@@ -47,4 +47,20 @@ KERNEL void reverse_sequence(const T *restrict x, const int64_t *restrict length
             for (int i = 0; i < INNER; i++) to[i] = from[i];
         }
     }
+}
+
+/* Range: start, start + delta, start + 2 * delta, ...
+ * start and delta scalars, y [COUNT].
+ * name: range_{COUNT}
+ * types: floats */
+KERNEL void range(const T *restrict start, const T *restrict delta, T *restrict y, const int COUNT) {
+    for (int i = 0; i < COUNT; i++) y[i] = STORE(LOAD(*start) + (A)i * LOAD(*delta));
+}
+
+/* Range: start, start + delta, start + 2 * delta, ...
+ * start and delta scalars, y [COUNT].
+ * name: range_{COUNT}
+ * types: int16 int32 int64 */
+KERNEL void range_integers(const T *restrict start, const T *restrict delta, T *restrict y, const int COUNT) {
+    for (int i = 0; i < COUNT; i++) y[i] = (T)((U)*start + (U)i * (U)*delta);
 }

@@ -172,7 +172,8 @@ static bool crops(const Method *method) { return strcmp(method->coordinates, "tf
 static void read_regions(const Node *node, Line *lines, const int *axes, int count) {
     const Value *regions = node_input(node, 1);
     if (regions == NULL || regions->constant == NULL)
-        node_fail(node, STATUS_UNSUPPORTED, "the mode tf_crop_and_resize needs its input 1 (roi) while compiling");
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "in mode tf_crop_and_resize its input 1 (roi) has to be known when compiling");
     check_length(node, "entries in roi", (int)tensor_count(regions->constant), 2 * count);
     for (int i = 0; i < count; i++) {
         Line *line = &lines[axes[i]];
@@ -208,7 +209,8 @@ static bool is_resized(const Line *line) {
 
 /* Where element i of the output lies on the input's axis: the formulas of ONNX's coordinate_transformation_mode. The
  * length of what is resized is that of the output, a whole number, in all but half_pixel_symmetric; so they are in
- * ONNX's text, ONNX Runtime and PyTorch. (ONNX's reference implementation takes the input's length times the scale.) */
+ * ONNX's text, ONNX Runtime and PyTorch. (ONNX's reference implementation takes the input's length times the scale, and
+ * differs from PyTorch where that is no whole number.) */
 static double coordinate(const Method *method, const Line *line, int64_t i) {
     double x = (double)i, last = (double)(line->in - 1), width = line->scale * (double)line->in;
     if (strcmp(method->coordinates, "align_corners") == 0)
@@ -238,7 +240,16 @@ static int64_t nearest(const Method *method, const Line *line, int64_t i) {
     return clamp_to(rounded, line->in);
 }
 
+/* Tables are held in memory while compiling, so what a small model may ask for is bounded. */
+static void check_table(const Node *node, double entries) {
+    enum { MOST = 1 << 24 };
+    if (entries > MOST)
+        node_fail(node, STATUS_UNSUPPORTED, "an axis that takes a table of %.0f entries, at most %d are supported",
+                  entries, MOST);
+}
+
 static int64_t *nearest_table(Program *program, const Method *method, const Line *line) {
+    check_table(program->current, (double)line->out);
     int64_t *table = arena_new_array(program->arena, int64_t, (size_t)line->out);
     for (int64_t i = 0; i < line->out; i++) table[i] = nearest(method, line, i);
     return table;
@@ -353,12 +364,11 @@ static void fill_taps(const Taps *taps, const Method *method, const Line *line, 
     for (int64_t t = 0; t < taps->taps && sum != 0; t++) weights[t] /= sum;
 }
 
-static Taps make_taps(Program *program, const Node *node, const Method *method, const Line *line) {
+static Taps make_taps(Program *program, const Method *method, const Line *line) {
     double squeeze = method->antialias && line->scale < 1 ? line->scale : 1;
     double support = strcmp(method->mode, "linear") == 0 ? 1 : 2, first = floor(-support / squeeze) + 1;
     double count = 2 - 2 * first;
-    if (count * (double)line->out > INT32_MAX)
-        node_fail(node, STATUS_UNSUPPORTED, "an antialiasing filter of %.0f taps is too large", count);
+    check_table(program->current, count * (double)line->out);
     size_t entries = (size_t)count * (size_t)line->out;
     Taps taps = {(int64_t)count, arena_new_array(program->arena, int32_t, entries),
                  arena_new_array(program->arena, double, entries)};
@@ -410,8 +420,8 @@ static void convert(Program *program, Buffer *from, Buffer *to) {
     loop_output(loop, to, 0, (int64_t[]){1});
 }
 
-static void lower_smooth(Program *program, Node *node, const Method *method, const Line *lines) {
-    const Value *from = node->inputs.items[0], *to = node->outputs.items[0];
+static void lower_smooth(Program *program, const Value *from, const Value *to, const Method *method,
+                         const Line *lines) {
     int order[MAX_RANK], count = order_lines(lines, to->shape.rank, order);
     Type working = working_type(from->type);
     Shape shape = from->shape;
@@ -423,7 +433,7 @@ static void lower_smooth(Program *program, Node *node, const Method *method, con
     }
     for (int i = 0; i < count; i++) {
         const Line *line = &lines[order[i]];
-        Taps taps = make_taps(program, node, method, line);
+        Taps taps = make_taps(program, method, line);
         Axis axis = resize_axis(&shape, order[i], line->out);
         bool is_last = i == count - 1 && from->type == working;
         Buffer *y = is_last ? output : program_scratch(program, working, shape_count(&shape));
@@ -470,7 +480,7 @@ static void lower_resize(Program *program, Node *node) {
         return;
     }
     if (strcmp(method.mode, "nearest") == 0) lower_nearest(program, from, to, &method, lines);
-    else lower_smooth(program, node, &method, lines);
+    else lower_smooth(program, from, to, &method, lines);
     if (crops(&method)) fill_outside(program, node, &method, lines);
 }
 

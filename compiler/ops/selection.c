@@ -63,10 +63,13 @@ static void set_ints(Node *node, int output, Tensor *tensor) {
     value->shape = tensor->shape;
 }
 
-/* The data of an input where it is known and can be compared; else NULL. */
+/* The data of an input where it is known, can be compared, and is small enough to be searched while compiling; else
+ * NULL. */
 static const Tensor *known_numbers(const Value *value) {
+    enum { MOST = 1 << 22 };
     TypeClass class = type_info(value->type)->class;
-    return class == CLASS_STRING || class == CLASS_COMPLEX ? NULL : value->constant;
+    if (value->constant == NULL || class == CLASS_STRING || class == CLASS_COMPLEX) return NULL;
+    return tensor_count(value->constant) <= MOST ? value->constant : NULL;
 }
 
 static void infer_non_zero(Node *node) {

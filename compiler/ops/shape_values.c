@@ -1,8 +1,6 @@
 /* Shape values: operators whose result follows from shapes, attributes and constants alone.
- * Their results are constants as soon as inference knows what they depend on; they never run. */
+ * Small ones are constants as soon as inference knows what they depend on: they are set here, or folded. */
 #include "ops/movement.h"
-
-#include "runtime/support.h"
 
 #include <math.h>
 #include <string.h>
@@ -138,27 +136,10 @@ static int64_t range_count(const Node *node, const Tensor *start, const Tensor *
     return (int64_t)count;
 }
 
-/* Element i, in the arithmetic of the type; small floats are computed as floats. */
-static void range_element(Tensor *range, int64_t i, const Tensor *start, const Tensor *delta) {
-    float value = (float)tensor_number(start, 0) + (float)i * (float)tensor_number(delta, 0);
-    switch (range->type) {
-    case TYPE_FLOAT: ((float *)range->data)[i] = value; break;
-    case TYPE_FLOAT16: ((uint16_t *)range->data)[i] = f16_from_f32(value); break;
-    case TYPE_BFLOAT16: ((uint16_t *)range->data)[i] = bf16_from_f32(value); break;
-    case TYPE_DOUBLE: ((double *)range->data)[i] = tensor_number(start, 0) + (double)i * tensor_number(delta, 0); break;
-    default: { /* integers stay between start and limit, so nothing overflows in the end */
-        uint64_t element = (uint64_t)tensor_int(start, 0) + (uint64_t)i * (uint64_t)tensor_int(delta, 0);
-        if (range->type == TYPE_INT16) ((int16_t *)range->data)[i] = (int16_t)element;
-        else if (range->type == TYPE_INT32) ((int32_t *)range->data)[i] = (int32_t)element;
-        else ((int64_t *)range->data)[i] = (int64_t)element;
-    }
-    }
-}
-
 static void infer_range(Node *node) {
     Value *output = node->outputs.items[0];
-    output->shape = shape_open(1);
     const Tensor *scalars[3];
+    output->shape = shape_open(1);
     for (int i = 0; i < 3; i++) {
         scalars[i] = node->inputs.items[i]->constant;
         if (scalars[i] == NULL) return;
@@ -166,10 +147,17 @@ static void infer_range(Node *node) {
             node_fail(node, STATUS_INVALID, "input %d has %lld elements, expected 1", i,
                       (long long)tensor_count(scalars[i]));
     }
-    Shape shape = shape_of(1, (int64_t[]){range_count(node, scalars[0], scalars[1], scalars[2])});
-    Tensor *range = tensor_new(arena_of(node), output->type, &shape);
-    for (int64_t i = 0; i < shape.dims[0].size; i++) range_element(range, i, scalars[0], scalars[2]);
-    set_constant(output, range);
+    output->shape.dims[0] = dim_known(range_count(node, scalars[0], scalars[1], scalars[2]));
+}
+
+static void lower_range(Program *program, Node *node) {
+    const Value *output = node->outputs.items[0];
+    if (is_empty(output)) return;
+    Step *step = step_kernel(program, type_is_float(output->type) ? "range" : "range_integers", output->type);
+    step_value(program, step, "start", node->inputs.items[0]);
+    step_value(program, step, "delta", node->inputs.items[2]);
+    step_value(program, step, "y", output);
+    step_size(step, "COUNT", output->shape.dims[0].size);
 }
 
 /* EyeLike */
@@ -239,7 +227,8 @@ const Op OPS_shape_values[] = {
      .outputs = "output:T",
      .types = "T: floats int16 int32 int64",
      .attributes = "stash_type:int@27=1",
-     .infer = infer_range},
+     .infer = infer_range,
+     .lower = lower_range},
     {.name = "EyeLike",
      .versions = {9, 22},
      .inputs = "input:T",

@@ -1,8 +1,7 @@
 """The official test cases of the onnx package, as plain arrays and model files, made once for each version of it.
 
 A case's models are files in a folder: NAME.onnx and, where inputs could as well be constants, NAME.fixed.onnx, in which
-what shapes depend on is an initializer: the small integer inputs behind the first (axes, sizes, indices), and those of
-SHAPE_INPUTS.
+the small integer inputs behind the first (axes, shapes, indices) are initializers.
 """
 
 import glob
@@ -17,8 +16,6 @@ import numpy as np
 
 FORMAT = 2  # of the cache
 DISK_KINDS = ("simple", "light", "pytorch-operator", "pytorch-converted")
-# By operator: the inputs, by their number, that the result's shape depends on although they are first or no integers.
-SHAPE_INPUTS = {"Compress": [1], "ConstantOfShape": [0], "OneHot": [1], "Range": [0, 1, 2], "Resize": [1, 2, 3]}
 
 
 @dataclass
@@ -56,19 +53,28 @@ def named(values, names):
     return {name: as_array(value) for name, value in zip(names, values)}
 
 
-def fix_inputs(model, data_sets):
-    """The model with the inputs that shapes depend on as constants; the names of these."""
-    import onnx
+# Where a result's shape depends on other inputs than small integers, or on the first one.
+SHAPE_INPUTS = {"Compress": [1], "ConstantOfShape": [0], "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2],
+                "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
 
-    for_shapes = {node.input[i] for node in model.graph.node for i in SHAPE_INPUTS.get(node.op_type, [])
-                  if i < len(node.input)}
+
+def shape_inputs(model):
+    """The names of all inputs of the operators that SHAPE_INPUTS lists."""
+    return {node.input[i] for node in model.graph.node for i in SHAPE_INPUTS.get(node.op_type, [])
+            if i < len(node.input)}
+
+
+def fix_inputs(model, data_sets):
+    """The model with what shapes depend on as constants: its small integer inputs, but the first, and shape_inputs().
+    The names of these."""
+    import onnx
 
     initialized = {i.name for i in model.graph.initializer}
     names = [i.name for i in model.graph.input if i.name not in initialized]
-    first = data_sets[0][0]
-    small_integers = {name for name in names[1:] if name in first and first[name].dtype in (np.int32, np.int64)
-                      and first[name].ndim <= 1 and first[name].size <= 64}
-    fixed = [name for name in names if name in first and name in for_shapes | small_integers
+    first, wanted = data_sets[0][0], shape_inputs(model)
+    small = {name for name in names[1:] if name in first and first[name].dtype in (np.int32, np.int64)
+             and first[name].ndim <= 1 and first[name].size <= 64}
+    fixed = [name for name in names if name in first and (name in small or name in wanted)
              and all(np.array_equal(inputs[name], first[name]) for inputs, _ in data_sets)]
     made = onnx.ModelProto()
     made.CopyFrom(model)

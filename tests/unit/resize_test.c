@@ -77,6 +77,8 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_node_fails(SCALED("2", "linear", NAN), STATUS_INVALID, "is out of range");
     assert_node_fails(SCALED("2", "linear", INFINITY), STATUS_INVALID, "is out of range");
     assert_node_fails(SCALED("4", "linear", 1e9f), STATUS_UNSUPPORTED, "4000000000 elements");
+    assert_node_fails(SCALED("2", "nearest", 1e9f), STATUS_UNSUPPORTED, "a table of 2000000000 entries");
+    assert_node_fails(SCALED("2", "cubic", 1e9f), STATUS_UNSUPPORTED, "a table of 8000000000 entries");
     assert_node_fails(SCALED("2", "quadratic", 2), STATUS_INVALID, "'quadratic'");
     assert_node_fails(RESIZED("2", "stretch", -1), STATUS_INVALID, "size -1 of axis 0 is negative");
     assert_node_fails(RESIZED("0", "stretch", 3), STATUS_INVALID, "no elements to make 3 of");
@@ -131,6 +133,17 @@ static void whole_numbers_are_rounded(void **state) {
     RUNS(one, "7", 0, 0, 1, 2, 2, 2, 3); /* 0.5 and 2.5 to even; 1.5 too */
 }
 
+/* PyTorch exports interpolate(scale_factor=1.2, align_corners=True) with scales; corners stay where they are. */
+static void corners_are_aligned(void **state) {
+    (void)state;
+    OneNode *one = SCALED("2", "linear", 1.2f);
+    node_set_string(one->node, "coordinate_transformation_mode", "align_corners");
+    RUNS(one, "2", 0, 1);
+    one = SCALED("3", "cubic", 0.4f);
+    node_set_string(one->node, "coordinate_transformation_mode", "align_corners");
+    RUNS(one, "1", 0);
+}
+
 static void outside_of_the_region_is_extrapolated(void **state) {
     (void)state;
     OneNode *one = one_node("Resize", NEWEST, 1);
@@ -147,11 +160,9 @@ static void outside_of_the_region_is_extrapolated(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_follow),
-        cmocka_unit_test(what_makes_no_sense_is_refused),
-        cmocka_unit_test(nearest_repeats),
-        cmocka_unit_test(whole_numbers_are_rounded),
-        cmocka_unit_test(outside_of_the_region_is_extrapolated),
+        cmocka_unit_test(sizes_follow),        cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(nearest_repeats),     cmocka_unit_test(whole_numbers_are_rounded),
+        cmocka_unit_test(corners_are_aligned), cmocka_unit_test(outside_of_the_region_is_extrapolated),
     };
     return cmocka_run_group_tests_name("resize", tests, NULL, NULL);
 }
