@@ -131,14 +131,7 @@ static int64_t macs_matmul(const Node *node) {
     return macs(node, dimension(a, a->rank - 1));
 }
 
-/* The batch dimensions of a MatMul, with the strides of a and b, merged where both allow it. */
-typedef struct {
-    int rank;
-    int64_t extent[MAX_RANK], a[MAX_RANK], b[MAX_RANK];
-} Batch;
-
-/* Adds a dimension inside those that are there. */
-static void batch_add(Batch *batch, int64_t extent, int64_t a, int64_t b) {
+void batch_add(ProductBatch *batch, int64_t extent, int64_t a, int64_t b) {
     int last = batch->rank - 1;
     if (extent == 1) return;
     if (last >= 0 && batch->a[last] == a * extent && batch->b[last] == b * extent) {
@@ -150,13 +143,13 @@ static void batch_add(Batch *batch, int64_t extent, int64_t a, int64_t b) {
     batch->a[batch->rank] = a, batch->b[batch->rank++] = b;
 }
 
-static Batch batch_read(const Shape *a, const Shape *b, int64_t a_matrix, int64_t b_matrix) {
+static ProductBatch batch_read(const Shape *a, const Shape *b, int64_t a_matrix, int64_t b_matrix) {
     Shape left = batch_of(a), right = batch_of(b);
     int rank = left.rank > right.rank ? left.rank : right.rank;
     int64_t a_strides[MAX_RANK], b_strides[MAX_RANK];
     strides_broadcast(&left, rank, a_strides);
     strides_broadcast(&right, rank, b_strides);
-    Batch batch = {0};
+    ProductBatch batch = {0};
     for (int i = 0; i < rank; i++) {
         int from_left = i - (rank - left.rank), from_right = i - (rank - right.rank);
         int64_t extent = from_left < 0 ? 1 : left.dims[from_left].size;
@@ -167,7 +160,7 @@ static Batch batch_read(const Shape *a, const Shape *b, int64_t a_matrix, int64_
 }
 
 /* One step for each index of all batch dimensions but the last, which the kernel loops over. */
-static void emit_batches(Program *program, Product product, const Batch *batch, int level) {
+static void emit_batches(Program *program, Product product, const ProductBatch *batch, int level) {
     if (level >= batch->rank - 1) {
         if (batch->rank > 0) {
             product.batch = batch->extent[level];
@@ -183,6 +176,10 @@ static void emit_batches(Program *program, Product product, const Batch *batch, 
         emit_batches(program, one, batch, level + 1);
         one.a_offset += batch->a[level], one.b_offset += batch->b[level], one.y_offset += inside;
     }
+}
+
+void product_emit_batches(Program *program, Product product, const ProductBatch *batch) {
+    emit_batches(program, product, batch, 0);
 }
 
 static void lower_matmul(Program *program, Node *node) {
@@ -204,12 +201,12 @@ static void lower_matmul(Program *program, Node *node) {
                        .alpha = 1};
     if (node->inputs.count > 2) /* a row of biases, from the pass `bias` */
         product.c = node->inputs.items[2], product.c_n = 1, product.beta = 1;
-    Batch batch = batch_read(&a->shape, &b->shape, m * k, k * n);
+    ProductBatch batch = batch_read(&a->shape, &b->shape, m * k, k * n);
     if (batch.rank == 1 && batch.b[0] == 0 && batch.a[0] == m * k) { /* one b for all: their rows are one matrix */
         product.m *= batch.extent[0];
         batch.rank = 0;
     }
-    emit_batches(program, product, &batch, 0);
+    product_emit_batches(program, product, &batch);
 }
 
 const Op OPS_gemm[] = {

@@ -18,4 +18,15 @@ typedef struct {
 /* Appends the step that computes it. */
 void product_emit(Program *program, Product product);
 
+/* More batch dimensions, outermost first, with the strides of a and b: 0 where one is broadcast. y has all of them. */
+typedef struct {
+    int rank;
+    int64_t extent[MAX_RANK], a[MAX_RANK], b[MAX_RANK];
+} ProductBatch;
+
+/* Adds a dimension inside those that are there; it becomes one with the last where the strides allow it. */
+void batch_add(ProductBatch *batch, int64_t extent, int64_t a, int64_t b);
+/* Appends steps for all of them. */
+void product_emit_batches(Program *program, Product product, const ProductBatch *batch);
+
 #endif

@@ -228,6 +228,46 @@ static void test_conv_shapes(void **state) {
     expect_shape(&g, "[0,4,3,3]");
 }
 
+static Given conv_transpose(void) {
+    Given g = given("ConvTranspose", 22);
+    ADD(&g, 1, 6, 5);
+    ADD(&g, 6, 4, 3);
+    node_set_int(g.node, "group", 2);
+    SET(&g, "strides", 2);
+    return g;
+}
+
+static void test_conv_transpose(void **state) {
+    (void)state;
+    Given g = conv_transpose();
+    expect_shape(&g, "[1,8,11]");
+    g = conv_transpose();
+    SET(&g, "output_padding", 1);
+    SET(&g, "pads", 1, 1);
+    expect_shape(&g, "[1,8,10]");
+    g = conv_transpose();
+    node_set_string(g.node, "auto_pad", "SAME_UPPER");
+    expect_shape(&g, "[1,8,10]");
+    g = conv_transpose();
+    SET(&g, "output_shape", 1, 8, 9); /* some exporters write all dimensions */
+    expect_shape(&g, "[1,8,9]");
+    g = conv_transpose();
+    SET(&g, "pads", 6, 6);
+    expect_error(&g, STATUS_INVALID, "the pads are larger than the output");
+    g = conv_transpose();
+    SET(&g, "output_padding", -1);
+    expect_error(&g, STATUS_INVALID, "negative");
+    g = conv_transpose();
+    SET(&g, "output_shape", INT64_MAX);
+    expect_error(&g, STATUS_UNSUPPORTED, "more than generated code can count");
+    g = conv_transpose();
+    node_set_int(g.node, "group", 4);
+    expect_error(&g, STATUS_INVALID, "6 input channels do not divide into 4 groups");
+    g = conv_transpose();
+    ADD(&g, 4);
+    expect_error(&g, STATUS_INVALID, "the number of output channels is 4 and 8");
+}
+
 static void test_gemm_contradictions(void **state) {
     (void)state;
     Given g = given("Gemm", 13);
@@ -292,13 +332,10 @@ static void test_normalisation_contradictions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open_dimensions),
-        cmocka_unit_test(test_ceil_mode),
-        cmocka_unit_test(test_matmul_vectors),
-        cmocka_unit_test(test_conv_contradictions),
-        cmocka_unit_test(test_conv_shapes),
-        cmocka_unit_test(test_gemm_contradictions),
-        cmocka_unit_test(test_normalisation_contradictions),
+        cmocka_unit_test(test_open_dimensions),     cmocka_unit_test(test_ceil_mode),
+        cmocka_unit_test(test_matmul_vectors),      cmocka_unit_test(test_conv_contradictions),
+        cmocka_unit_test(test_conv_shapes),         cmocka_unit_test(test_conv_transpose),
+        cmocka_unit_test(test_gemm_contradictions), cmocka_unit_test(test_normalisation_contradictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
