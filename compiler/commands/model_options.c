@@ -2,6 +2,8 @@
  * One table, so that they mean the same everywhere. */
 #include "commands/model_options.h"
 
+#include "passes/fuse.h"
+
 #include <string.h>
 
 int model_option_rows(ModelOptions *model, Option *rows, int count) {
@@ -22,12 +24,26 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
     return count + MODEL_OPTION_ROWS;
 }
 
+/* A rule of --fuse, or "none"; anything else would be taken for "none" without a word. */
+static void check_rule(Arena *arena, const char *rule) {
+    if (strcmp(rule, "none") == 0) return;
+    for (int i = 0; FUSE_RULES[i] != NULL; i++)
+        if (strcmp(FUSE_RULES[i], rule) == 0) return;
+    const char *meant = nearest_name(arena, rule, FUSE_RULES);
+    report(STATUS_USAGE, "--fuse: there is no rule %s%s%s", quoted(rule), meant == NULL ? "" : "; did you mean ",
+           meant == NULL ? "" : meant);
+    for (int i = 0; FUSE_RULES[i] != NULL; i++) note("there is %s", FUSE_RULES[i]);
+    unwind(STATUS_USAGE);
+}
+
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");
-        list_add(arena, &model->pass.fuse, arena_printf(arena, "%.*s", (int)length, at));
+        const char *rule = arena_printf(arena, "%.*s", (int)length, at);
+        check_rule(arena, rule);
+        list_add(arena, &model->pass.fuse, rule);
         at += length + (at[length] == ',');
     }
 }

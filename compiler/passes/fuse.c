@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+const char *const FUSE_RULES[] = {"batchnorm", "bias", "loops", "epilogue", NULL};
+
 bool fuse_allows(const PassOptions *options, const char *rule) {
     for (int i = 0; i < options->fuse.count; i++)
         if (strcmp(options->fuse.items[i], rule) == 0) return true;
