@@ -24,15 +24,16 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
     return count + MODEL_OPTION_ROWS;
 }
 
-static void add_rule(Arena *arena, ModelOptions *model, const char *rule) {
-    bool known = strcmp(rule, "none") == 0;
-    for (int i = 0; FUSION_RULES[i] != NULL; i++) known |= strcmp(FUSION_RULES[i], rule) == 0;
-    if (!known) {
-        const char *meant = nearest_name(arena, rule, FUSION_RULES);
-        fail(STATUS_USAGE, "--fuse: there is no rule %s%s%s", quoted(rule), meant == NULL ? "" : "; did you mean ",
-             meant == NULL ? "" : meant);
-    }
-    list_add(arena, &model->pass.fuse, rule);
+/* A rule of --fuse, or "none"; anything else would be taken for "none" without a word. */
+static void check_rule(Arena *arena, const char *rule) {
+    if (strcmp(rule, "none") == 0) return;
+    for (int i = 0; FUSE_RULES[i] != NULL; i++)
+        if (strcmp(FUSE_RULES[i], rule) == 0) return;
+    const char *meant = nearest_name(arena, rule, FUSE_RULES);
+    report(STATUS_USAGE, "--fuse: there is no rule %s%s%s", quoted(rule), meant == NULL ? "" : "; did you mean ",
+           meant == NULL ? "" : meant);
+    for (int i = 0; FUSE_RULES[i] != NULL; i++) note("there is %s", FUSE_RULES[i]);
+    unwind(STATUS_USAGE);
 }
 
 void model_options_finish(Arena *arena, ModelOptions *model) {
@@ -40,7 +41,9 @@ void model_options_finish(Arena *arena, ModelOptions *model) {
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");
-        add_rule(arena, model, arena_printf(arena, "%.*s", (int)length, at));
+        const char *rule = arena_printf(arena, "%.*s", (int)length, at);
+        check_rule(arena, rule);
+        list_add(arena, &model->pass.fuse, rule);
         at += length + (at[length] == ',');
     }
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-const char *const FUSION_RULES[] = {"batchnorm", "bias", "loops", "epilogue", NULL};
+const char *const FUSE_RULES[] = {"batchnorm", "bias", "loops", "epilogue", NULL};
 
 bool fuse_allows(const PassOptions *options, const char *rule) {
     for (int i = 0; i < options->fuse.count; i++)

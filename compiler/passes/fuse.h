@@ -1,15 +1,14 @@
 /* Fusion of steps: what is computed for one consumer alone is computed inside it.
- * Each fusion, here and among the passes over the graph, has a name for --fuse. */
+ * Here are the names of all rules of fusion, for --fuse, also of those that are passes of their own. */
 #ifndef FOVEA_PASSES_FUSE_H
 #define FOVEA_PASSES_FUSE_H
 
 #include "passes/pass.h"
 #include "program/program.h"
 
-/* The names that --fuse takes: "batchnorm", "bias", "loops", "epilogue"; ended by NULL. */
-extern const char *const FUSION_RULES[];
+extern const char *const FUSE_RULES[]; /* ended by NULL */
 
-/* Whether --fuse allows a rule. */
+/* Whether --fuse allows a rule, one of FUSE_RULES. */
 bool fuse_allows(const PassOptions *options, const char *rule);
 
 /* Chains of elementwise loops become one loop ("loops"), and a loop over what a kernel has just made becomes the
