@@ -47,9 +47,11 @@ static void PRINTF_LIKE(1, 2) putf(const char *format, ...) {
     va_end(args);
 }
 
+static bool is_printable(const char *text);
+
 static void message(const char *kind, const char *format, va_list args) {
     progress(NULL);
-    if (file_path != NULL) putf("%s: ", file_path);
+    if (file_path != NULL) putf("%s: ", is_printable(file_path) ? file_path : quoted(file_path));
     else putf("fovea: ");
     putf("%s: ", kind);
     put(format, args);
@@ -148,6 +150,16 @@ static bool is_unsafe(uint32_t c) {
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || c == 0x61C || c == 0x180E ||
            (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) ||
            c == 0xFEFF || (c >= 0xFFF0 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
+}
+
+static bool is_printable(const char *text) {
+    uint32_t character = 0;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+        int length = utf8_length(at, &character);
+        if (length == 0 || is_unsafe(character)) return false;
+        at += length;
+    }
+    return true;
 }
 
 /* Writes one character of a name, or one byte that is none, to out (at most 16 bytes); returns how much it read. */

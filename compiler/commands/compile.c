@@ -53,7 +53,7 @@ static void run(Arena *arena, int argc, char **argv) {
          &testbench},
     };
     if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
-    if (folder == NULL) fail(STATUS_USAGE, "where to? give -o DIR");
+    if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);
 
