@@ -88,7 +88,7 @@ static void release_json(void *json) { json_decref(json); }
 const char *manifest_text(Arena *arena, json_t *json) {
     if (json == NULL) fail(STATUS_SYSTEM, "out of memory for JSON");
     arena_defer(arena, release_json, json);
-    char *text = json_dumps(json, JSON_INDENT(2));
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENSURE_ASCII); /* nothing in it steers a terminal */
     if (text == NULL) fail(STATUS_SYSTEM, "out of memory for JSON");
     arena_defer(arena, release_text, text);
     return text;

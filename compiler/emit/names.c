@@ -198,7 +198,7 @@ const char *upper_case(Arena *arena, const char *text) {
 
 const char *model_name(Arena *arena, const char *wish) {
     static const char HEADERS[] =
-        " alloca assert complex ctype errno features fenv float inttypes iso646 limits locale malloc math memory "
+        " alloca assert complex ctype errno features fenv float inttypes iso646 limits locale malloc math memory npz "
         "pthread"
         " sched setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings"
         " tgmath threads time uchar unistd wchar wctype ";

@@ -148,6 +148,7 @@ static void model_names_are_no_headers(void **state) {
     (void)state;
     assert_string_equal(model_name(arena, "SE-ResNet.50"), "SE_ResNet_50");
     assert_string_equal(model_name(arena, "math"), "math_model");
+    assert_string_equal(model_name(arena, "npz"), "npz_model");
     assert_string_equal(model_name(arena, "3dnet"), "model_3dnet");
     assert_string_equal(model_name(arena, "../.."), "model");
 }
