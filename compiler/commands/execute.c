@@ -142,7 +142,7 @@ static int made_at(const Program *program, const Buffer *buffer) {
 
 static Tensor *copy_of(Arena *arena, Type type, const Shape *shape, const void *data) {
     Tensor *tensor = tensor_new(arena, type, shape);
-    memcpy(tensor->data, data, tensor_bytes(tensor));
+    if (tensor_bytes(tensor) > 0) memcpy(tensor->data, data, tensor_bytes(tensor)); /* data may be NULL else */
     return tensor;
 }
 

@@ -22,7 +22,9 @@ static int64_t buffer_bytes(const Buffer *buffer) {
     return bytes;
 }
 
+/* The room that a buffer takes: an empty one has an address too, as kernels are given one. */
 static int64_t aligned(int64_t bytes) {
+    if (bytes == 0) return WORKSPACE_ALIGNMENT;
     return (bytes + WORKSPACE_ALIGNMENT - 1) / WORKSPACE_ALIGNMENT * WORKSPACE_ALIGNMENT;
 }
 
@@ -146,7 +148,7 @@ static int collect_items(const Program *program, Item *items, int *item_of) {
     for (int i = 0; i < program->buffers.count; i++) item_of[i] = -1;
     for (int i = 0; i < program->buffers.count; i++) {
         const Buffer *buffer = program->buffers.items[i];
-        if (buffer->kind != BUFFER_WORK || buffer->first < 0 || buffer->count == 0) continue;
+        if (buffer->kind != BUFFER_WORK || buffer->first < 0) continue;
         int *at = &item_of[chain_start(buffer)->number];
         if (*at < 0) {
             *at = count++;

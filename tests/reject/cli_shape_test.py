@@ -72,6 +72,14 @@ def test_empty():
                                                  "soft": (0, 3), "none": (4, 0)}, shapes)
         checks.check("a sum of nothing", not got["sum"].any(), got["sum"])
         checks.check("with nothing before it", np.array_equal(got["whole"], full), got["whole"])
+    channels = model([node("Conv", "x w b", "y")], inputs=(("x", [1, 0, 4, 4]), ("w", [2, 0, 3, 3]), ("b", [2])))
+    no_channels = checks.accepted("a convolution of no channels", channels)
+    if no_channels is not None:
+        np.savez(no_channels / "in.npz", x=np.zeros((1, 0, 4, 4), np.float32), w=np.zeros((2, 0, 3, 3), np.float32),
+                 b=np.array([1, 2], np.float32))
+        got, _ = run_testbench(build(no_channels, "gcc", "-fsanitize=address,undefined"), no_channels / "in.npz",
+                               no_channels / "out.npz")
+        checks.check("a convolution of no channels", np.array_equal(got["y"][0, :, 0, 0], [1, 2]), got)
     all_empty = checks.accepted("nothing but an empty tensor", model([node("Neg", "x", "y")], inputs=(("x", [0]),)))
     if all_empty is not None:
         np.savez(all_empty / "in.npz", x=np.zeros(0, np.float32))
