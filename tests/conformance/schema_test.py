@@ -27,14 +27,11 @@ def option_of(port):
 
 
 def in_version(declaration, version):
-    """The declaration without its "@13" or "@<13"; None where the version does not have it."""
-    match = re.search(r"@(<?)(\d+)", declaration)
-    if match is None:
-        return declaration
-    before, limit = match.group(1) == "<", int(match.group(2))
-    if (version < limit) != before:
-        return None
-    return declaration[: match.start()] + declaration[match.end():]
+    """The declaration without its "@13", "@<13" or both; None where the version does not have it."""
+    for before, limit in re.findall(r"@(<?)(\d+)", declaration):
+        if (version < int(limit)) != (before == "<"):
+            return None
+    return re.sub(r"@<?\d+", "", declaration)
 
 
 class Row:
