@@ -124,10 +124,10 @@ def main():
     parser.add_argument("--flags", default="", help="more flags for the C compiler")
     options = parser.parse_args()
     start = time.monotonic()
-    folder = os.path.join(os.environ["FOVEA_BUILD_DIR"], "conformance")
+    folder = os.path.join(os.path.abspath(os.environ["FOVEA_BUILD_DIR"]), "conformance")
     models, cases = official.load_cases(folder)
     chosen = [case for case in cases if re.search(options.only, case.name)]
-    build = building.Build(folder if not options.flags else folder + "-flags", models, os.environ["FOVEA"],
+    build = building.Build(folder if not options.flags else folder + "-flags", models, os.path.abspath(os.environ["FOVEA"]),
                            os.environ.get("CC", "cc"), options.flags.split())
     outcomes = conform(build, chosen)
     passed = {name for name, outcome in outcomes.items() if not outcome.reason}
