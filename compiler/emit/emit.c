@@ -195,7 +195,6 @@ static void find_header(const char *identifier, void *argument) {
 static const char *includes_text(const char *functions, const char *support, const char *steps, bool checks_weights) {
     Headers headers = {.string = checks_weights};
     each_identifier(functions, find_header, &headers);
-    each_identifier(steps, find_header, &headers); /* an argument may be INFINITY */
     each_identifier(support, find_header, &headers);
     each_identifier(steps, find_header, &headers); /* an infinity may be an argument */
     if (headers.math && headers.string) return "#include <math.h>\n#include <string.h>\n";

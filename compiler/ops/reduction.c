@@ -98,8 +98,12 @@ static Walk walk_of(const Node *node) {
     }
     if (walk.reduced == 0) {
         if (walk.rank == MAX_RANK) /* contiguous, since nothing is missing */
-            walk = (Walk){.rank = 1, .extents = {walk.kept_count}, .in = {1}, .out = {1},
-                          .kept_count = walk.kept_count, .reduced_count = 1};
+            walk = (Walk){.rank = 1,
+                          .extents = {walk.kept_count},
+                          .in = {1},
+                          .out = {1},
+                          .kept_count = walk.kept_count,
+                          .reduced_count = 1};
         walk.extents[walk.rank++] = 1;
         walk.reduced = 1;
     }
@@ -130,8 +134,7 @@ static void set_combine(Loop *loop, const char *formula, Type type, double initi
     fovea_assert(loop->combine != NULL && loop->combine->texts[type] != NULL);
     loop->combine_type = type;
     loop->initial = (Scalar){.type = type, .number = initial};
-    if (!type_is_float(type))
-        loop->initial.integer = isinf(initial) ? range_end(type, initial > 0) : (int64_t)initial;
+    if (!type_is_float(type)) loop->initial.integer = isinf(initial) ? range_end(type, initial > 0) : (int64_t)initial;
 }
 
 /* A body for what has been combined: its scalar 0. */
@@ -273,10 +276,12 @@ static void lower_cum_prod(Program *program, Node *node) {
 
 /* Since when axes are an input and no longer an attribute: 13 or 18. */
 #define REDUCTION(name_, since, types_, lower_, ...)                                                                   \
-    {.name = name_, .versions = {1, 11, 13, __VA_ARGS__}, .inputs = "data:T axes:int64?@" #since,                      \
-     .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats " types_,                                   \
-     .attributes = "axes:ints@<" #since " keepdims:int=1 noop_with_empty_axes:int@" #since "=0",                       \
-     .infer = infer_reduce, .lower = lower_}
+    {                                                                                                                  \
+        .name = name_, .versions = {1, 11, 13, __VA_ARGS__}, .inputs = "data:T axes:int64?@" #since,                   \
+        .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats " types_,                                \
+        .attributes = "axes:ints@<" #since " keepdims:int=1 noop_with_empty_axes:int@" #since "=0",                    \
+        .infer = infer_reduce, .lower = lower_                                                                         \
+    }
 
 const Op OPS_reduction[] = {
     REDUCTION("ReduceSum", 13, "", lower_reduce, 0),
@@ -287,25 +292,53 @@ const Op OPS_reduction[] = {
     REDUCTION("ReduceSumSquare", 18, "", lower_reduce, 18),
     REDUCTION("ReduceLogSum", 18, "", lower_reduce, 18, 28),
     REDUCTION("ReduceLogSumExp", 18, "", lower_log_sum_exp, 18, 28),
-    {.name = "ReduceMax", .versions = {1, 11, 12, 13, 18, 20}, .inputs = "data:T axes:int64?@18",
-     .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
-     .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0", .infer = infer_reduce,
+    {.name = "ReduceMax",
+     .versions = {1, 11, 12, 13, 18, 20},
+     .inputs = "data:T axes:int64?@18",
+     .outputs = "reduced:T",
+     .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
+     .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0",
+     .infer = infer_reduce,
      .lower = lower_reduce},
-    {.name = "ReduceMin", .versions = {1, 11, 12, 13, 18, 20}, .inputs = "data:T axes:int64?@18",
-     .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
-     .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0", .infer = infer_reduce,
+    {.name = "ReduceMin",
+     .versions = {1, 11, 12, 13, 18, 20},
+     .inputs = "data:T axes:int64?@18",
+     .outputs = "reduced:T",
+     .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
+     .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0",
+     .infer = infer_reduce,
      .lower = lower_reduce},
-    {.name = "ArgMax", .versions = {1, 11, 12, 13}, .inputs = "data:T", .outputs = "reduced:int64",
-     .types = "T: numeric", .attributes = "axis:int=0 keepdims:int=1 select_last_index:int@12=0", .infer = infer_arg,
+    {.name = "ArgMax",
+     .versions = {1, 11, 12, 13},
+     .inputs = "data:T",
+     .outputs = "reduced:int64",
+     .types = "T: numeric",
+     .attributes = "axis:int=0 keepdims:int=1 select_last_index:int@12=0",
+     .infer = infer_arg,
      .lower = lower_arg},
-    {.name = "ArgMin", .versions = {1, 11, 12, 13}, .inputs = "data:T", .outputs = "reduced:int64",
-     .types = "T: numeric", .attributes = "axis:int=0 keepdims:int=1 select_last_index:int@12=0", .infer = infer_arg,
+    {.name = "ArgMin",
+     .versions = {1, 11, 12, 13},
+     .inputs = "data:T",
+     .outputs = "reduced:int64",
+     .types = "T: numeric",
+     .attributes = "axis:int=0 keepdims:int=1 select_last_index:int@12=0",
+     .infer = infer_arg,
      .lower = lower_arg},
-    {.name = "CumSum", .versions = {11, 14}, .inputs = "x:T axis:T2", .outputs = "y:T",
-     .types = "T: int32 int64 uint32 uint64 floats; T2: int32 int64", .attributes = "exclusive:int=0 reverse:int=0",
-     .infer = infer_same, .lower = lower_cum_sum},
-    {.name = "CumProd", .versions = {26}, .inputs = "x:T axis:T2", .outputs = "y:T",
-     .types = "T: int32 int64 uint32 uint64 floats; T2: int32 int64", .attributes = "exclusive:int=0 reverse:int=0",
-     .infer = infer_same, .lower = lower_cum_prod},
+    {.name = "CumSum",
+     .versions = {11, 14},
+     .inputs = "x:T axis:T2",
+     .outputs = "y:T",
+     .types = "T: int32 int64 uint32 uint64 floats; T2: int32 int64",
+     .attributes = "exclusive:int=0 reverse:int=0",
+     .infer = infer_same,
+     .lower = lower_cum_sum},
+    {.name = "CumProd",
+     .versions = {26},
+     .inputs = "x:T axis:T2",
+     .outputs = "y:T",
+     .types = "T: int32 int64 uint32 uint64 floats; T2: int32 int64",
+     .attributes = "exclusive:int=0 reverse:int=0",
+     .infer = infer_same,
+     .lower = lower_cum_prod},
     {0},
 };
