@@ -1,5 +1,5 @@
 """The digit networks: outputs and attention maps are PyTorch's, under sanitizers, in each of the weight modes, and
-interpreted; outputs are the same bits with probes on, off, and compiled out."""
+interpreted; outputs are the same bits with probes on, off, and compiled out, and whatever was in the workspace before."""
 import itertools
 import os
 import subprocess
@@ -37,11 +37,12 @@ def main():
                     failures += check(f"{network}, weights {weights}, {compiler}: probes", probes, maps, 1e-5)
                 silent, _ = run(build(folder, "cc", "-O1"), inputs, "out.npz")
                 loud, _ = run(build(folder, "cc", "-O1"), inputs, "out.npz", "maps.npz")
+                poisoned, _ = run(build(folder, "cc", "-O1"), inputs, "out.npz", poison=0x5A)
                 without, _ = run(build(folder, "cc", "-O1", "-DMODEL_PROBES=0"), inputs, "out.npz")
                 for key in outputs:
-                    same = np.array_equal(silent[key], loud[key]) and np.array_equal(silent[key], without[key])
+                    same = all(np.array_equal(silent[key], other[key]) for other in (loud, without, poisoned))
                     failures += not same
-                    print(f"{network}, weights {weights}: probes change {'nothing' if same else 'OUTPUTS'}")
+                    print(f"{network}, weights {weights}: probes and old memory change {'nothing' if same else 'OUTPUTS'}")
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([FOVEA, "run", DIGITS / f"{network}.onnx", "--interpret", "--input", inputs, "--output",
                             f"{folder}/out.npz", "--probe-output", f"{folder}/maps.npz"], check=True)

@@ -34,12 +34,13 @@ def build(folder, compiler, *flags):
     return binary
 
 
-def run(binary, inputs, output, probes=None):
-    """Runs a testbench; returns its outputs, and its probes if they are asked for."""
+def run(binary, inputs, output, probes=None, poison=0):
+    """Runs a testbench; returns its outputs, and its probes if they are asked for. poison: what glibc fills fresh memory
+    with, the workspace among it."""
     command = [binary, "--input", inputs, "--output", output]
     if probes is not None:
         command += ["--probes", probes]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, env=dict(os.environ, MALLOC_PERTURB_=str(poison)))
     return dict(np.load(output)), None if probes is None else dict(np.load(probes))
 
 
