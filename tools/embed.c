@@ -2,6 +2,7 @@
  * each element type), and the templates and patterns into those of compiler/base/assets.h.
  *   embed OUTPUT_FOLDER FILE... */
 #include "base/text.h"
+#include "program/cast.h"
 #include "program/kernel.h"
 #include "program/specialise.h"
 
@@ -278,6 +279,31 @@ static void write_kernel_row(Text *out, const ParsedKernel *kernel, int number) 
     text_add(out, "}},\n");
 }
 
+/* The conversions of program/cast.h as code, so that the interpreter runs the text that is emitted. */
+static void write_cast(Text *out, Type from, Type to) {
+    const TypeInfo *source = type_info(from), *result = type_info(type_info(to)->compute);
+    text_printf(out,
+                "static void cast_%s_%s(void *result, const void *const *arguments, int count) {\n"
+                "    for (int i = 0; i < count; i++) {\n"
+                "        const %s x = ((const %s *)arguments[0])[i];\n"
+                "        ((%s *)result)[i] = (%s)(%s);\n    }\n}\n",
+                source->suffix, type_info(to)->suffix, source->c_name, source->c_name, result->c_name, result->c_name,
+                cast_text(arena, from, to));
+}
+
+static void write_casts(Text *out) {
+    Text table = text_new(arena);
+    for (int from = 0; from < TYPE_COUNT; from++)
+        for (int to = 0; to < TYPE_COUNT; to++) {
+            const TypeInfo *source = type_info((Type)from);
+            if (cast_text(arena, (Type)from, (Type)to) == NULL) continue;
+            if (source->compute == (Type)from) write_cast(out, (Type)from, (Type)to);
+            text_printf(&table, "    [%d][%d] = cast_%s_%s,\n", from, to, type_info(source->compute)->suffix,
+                        type_info((Type)to)->suffix);
+        }
+    text_printf(out, "FormulaCall *const CASTS[TYPE_COUNT][TYPE_COUNT] = {\n%s};\n", table.data);
+}
+
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include <string.h>\n");
@@ -294,6 +320,7 @@ static void write_kernels(Text *out) {
         write_text(out, arena_printf(arena, "body_%d", i), kernel->body);
     }
     for (int i = 0; i < formulas.count; i++) write_formula(out, formulas.items[i]);
+    write_casts(out);
     for (int i = 0; i < supports.count; i++)
         write_text(out, arena_printf(arena, "support_%d", i), supports.items[i].text);
     text_add(out, "const Kernel KERNELS[] = {\n");

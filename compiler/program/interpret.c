@@ -105,59 +105,6 @@ static void fill(Block *block, const Scalar *literal) {
     }
 }
 
-/* Conversions as ONNX Cast defines them; out of range they saturate, as the helpers in runtime/support.h do. */
-static void cast(Block *to, Type to_type, const Block *from, Type from_type, int count) {
-    Type wide = type_info(from_type)->compute;
-    for (int i = 0; i < count; i++) {
-        double real = 0;
-        int64_t integer = 0;
-        uint64_t natural = 0;
-        bool is_real = false;
-        switch (wide) {
-        case TYPE_FLOAT: real = (double)from->f32[i], is_real = true; break;
-        case TYPE_DOUBLE: real = from->f64[i], is_real = true; break;
-        case TYPE_INT8: integer = from->i8[i]; break;
-        case TYPE_INT16: integer = from->i16[i]; break;
-        case TYPE_INT32: integer = from->i32[i]; break;
-        case TYPE_INT64: integer = from->i64[i]; break;
-        case TYPE_BOOL:
-        case TYPE_UINT8: integer = from->u8[i]; break;
-        case TYPE_UINT16: integer = from->u16[i]; break;
-        case TYPE_UINT32: integer = from->u32[i]; break;
-        default: integer = (int64_t)from->u64[i]; break;
-        }
-        natural = (uint64_t)integer;
-        switch (to_type) {
-        case TYPE_FLOAT:
-        case TYPE_FLOAT16:
-        case TYPE_BFLOAT16:
-        case TYPE_FLOAT8E4M3FN:
-        case TYPE_FLOAT8E4M3FNUZ:
-        case TYPE_FLOAT8E5M2:
-        case TYPE_FLOAT8E5M2FNUZ:
-        case TYPE_FLOAT8E8M0:
-        case TYPE_FLOAT4E2M1:
-            to->f32[i] = is_real ? (float)real : wide == TYPE_UINT64 ? (float)natural : (float)integer;
-            break;
-        case TYPE_DOUBLE: to->f64[i] = is_real ? real : wide == TYPE_UINT64 ? (double)natural : (double)integer; break;
-        case TYPE_BOOL: to->u8[i] = is_real ? real != 0 : integer != 0; break;
-        case TYPE_INT8: to->i8[i] = is_real ? i8_from_f64(real) : (int8_t)integer; break;
-        case TYPE_INT16: to->i16[i] = is_real ? i16_from_f64(real) : (int16_t)integer; break;
-        case TYPE_INT32: to->i32[i] = is_real ? i32_from_f64(real) : (int32_t)integer; break;
-        case TYPE_INT64: to->i64[i] = is_real ? i64_from_f64(real) : integer; break;
-        case TYPE_UINT8: to->u8[i] = is_real ? u8_from_f64(real) : (uint8_t)integer; break;
-        case TYPE_UINT16: to->u16[i] = is_real ? u16_from_f64(real) : (uint16_t)integer; break;
-        case TYPE_UINT32: to->u32[i] = is_real ? u32_from_f64(real) : (uint32_t)natural; break;
-        case TYPE_UINT64: to->u64[i] = is_real ? u64_from_f64(real) : natural; break;
-        case TYPE_INT4: to->i8[i] = (int8_t)(((is_real ? i8_from_f64(real) : integer) & 15) ^ 8) - 8; break;
-        case TYPE_UINT4: to->u8[i] = (uint8_t)((is_real ? i8_from_f64(real) : integer) & 15); break;
-        case TYPE_INT2: to->i8[i] = (int8_t)(((is_real ? i8_from_f64(real) : integer) & 3) ^ 2) - 2; break;
-        case TYPE_UINT2: to->u8[i] = (uint8_t)((is_real ? i8_from_f64(real) : integer) & 3); break;
-        default: fail(STATUS_UNSUPPORTED, "a conversion to %s cannot be interpreted", type_info(to_type)->name);
-        }
-    }
-}
-
 /* One operation's result is rounded to its type before the next one uses it. */
 static void round_small(Block *block, Type type, int count) {
     if (!is_small_float(type)) return;
@@ -175,13 +122,11 @@ static void evaluate(const Loop *loop, Block *blocks, int count) {
         if (scalar->formula == NULL) continue;
         const void *arguments[4] = {0};
         for (int k = 0; k < scalar->argument_count; k++) arguments[k] = &blocks[scalar->arguments[k]];
-        if (strcmp(scalar->formula->name, "cast") == 0) {
-            cast(&blocks[i], scalar->type, &blocks[scalar->arguments[0]], scalar->operand_type, count);
-        } else {
-            FormulaCall *call = scalar->formula->calls[type_info(scalar->operand_type)->compute];
-            fovea_assert(call != NULL);
-            call(&blocks[i], arguments, count);
-        }
+        bool is_cast = strcmp(scalar->formula->name, "cast") == 0;
+        FormulaCall *call = is_cast ? CASTS[scalar->operand_type][scalar->type]
+                                    : scalar->formula->calls[type_info(scalar->operand_type)->compute];
+        fovea_assert(call != NULL);
+        call(&blocks[i], arguments, count);
         round_small(&blocks[i], scalar->type, count);
     }
 }

@@ -44,6 +44,9 @@ const Kernel *kernel_find(const char *name);
 /* Applies a formula to count elements: result[i] = formula(arguments[0][i], ...), in compute types. */
 typedef void FormulaCall(void *result, const void *const *arguments, int count);
 
+/* Conversions by type, [from][to], over elements in compute types; NULL where one of the two is no number. */
+extern FormulaCall *const CASTS[TYPE_COUNT][TYPE_COUNT];
+
 /* An expression over scalars of one type T, such as `x < 0 ? 0 : x`. */
 typedef struct Formula {
     const char *name;
