@@ -189,10 +189,10 @@ class Maker:
         if x is None:
             return
         n, length, width = self.values[x]
-        heads = self.chance.choice([1, 2])
         miss = self.chance.choice(misses)
-        if miss == "unturned" and length != width // heads:
-            miss = "axis"
+        heads = 1 if miss == "unturned" else self.chance.choice([1, 2])
+        if miss == "unturned" and length != width:
+            return
         split = {}
         for part in "qkv":
             y = self.add("MatMul", [x, self.weight(width, width)], (n, length, width))
