@@ -1,20 +1,22 @@
-"""The official test cases of the onnx package, as plain arrays and model files, made once for each version of it.
+"""The official test cases of the onnx package, as plain arrays and model files, made once for each version of it and of
+this file.
 
 A case's models are files in a folder: NAME.onnx and, where inputs could as well be constants, NAME.fixed.onnx, in which
 the small integer inputs behind the first (axes, shapes, indices) are initializers.
 """
 
 import glob
+import hashlib
 import math
 import os
 import pickle
 import re
+import shutil
 import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 
-FORMAT = 2  # of the cache
 DISK_KINDS = ("simple", "light", "pytorch-operator", "pytorch-converted")
 
 
@@ -165,12 +167,16 @@ def onnx_version():
 
 def load_cases(build_folder):
     """The folder of the models, and all cases, sorted by name."""
-    folder = os.path.join(build_folder, f"cases-{onnx_version()}-{FORMAT}")
+    with open(__file__, "rb") as file:
+        maker = hashlib.sha256(file.read()).hexdigest()[:12]
+    folder = os.path.join(build_folder, f"cases-{onnx_version()}-{maker}")
     index = os.path.join(folder, "cases.pickle")
     if os.path.exists(index):
         with open(index, "rb") as file:
             return folder, pickle.load(file)
-    os.makedirs(folder, exist_ok=True)
+    for outdated in glob.glob(os.path.join(build_folder, "cases-*")):
+        shutil.rmtree(outdated)
+    os.makedirs(folder)
     cases = []
     for case, model in official_cases():
         write_case(folder, case, model)
