@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* An index into size elements: a negative one counts from the back, one that is out of range becomes the nearest end. */
+/* An index into size elements: a negative one counts from the back, one that is out of range becomes the nearest end.
+ */
 static inline int bounded_index(int64_t index, int size) {
     const int64_t forward = index < 0 ? index + size : index;
     return forward < 0 ? 0 : forward >= size ? size - 1 : (int)forward;
@@ -37,7 +38,8 @@ static inline float f32_from_f16(uint16_t half) {
     float value;
     if (exponent == 31) bits = sign | 0x7F800000u | fraction << 13;
     else if (exponent != 0) bits = sign | (exponent + 112u) << 23 | fraction << 13;
-    else { /* zero or subnormal: fraction * 2^-24 */ value = (float)fraction * 5.9604644775390625e-8f;
+    else {
+        value = (float)fraction * 5.9604644775390625e-8f; /* zero or subnormal: fraction * 2^-24 */
         memcpy(&bits, &value, sizeof bits);
         bits |= sign;
     }
@@ -209,9 +211,7 @@ static inline int8_t i8_from_f32(float x) {
 }
 
 /* To uint8: towards zero; out of range saturates, NaN gives 0. */
-static inline uint8_t u8_from_f32(float x) {
-    return (uint8_t)(!(x > 0.0f) ? 0.0f : x >= 255.0f ? 255.0f : x);
-}
+static inline uint8_t u8_from_f32(float x) { return (uint8_t)(!(x > 0.0f) ? 0.0f : x >= 255.0f ? 255.0f : x); }
 
 /* To int16: towards zero; out of range saturates, NaN gives 0. */
 static inline int16_t i16_from_f32(float x) {
@@ -219,9 +219,7 @@ static inline int16_t i16_from_f32(float x) {
 }
 
 /* To uint16: towards zero; out of range saturates, NaN gives 0. */
-static inline uint16_t u16_from_f32(float x) {
-    return (uint16_t)(!(x > 0.0f) ? 0.0f : x >= 65535.0f ? 65535.0f : x);
-}
+static inline uint16_t u16_from_f32(float x) { return (uint16_t)(!(x > 0.0f) ? 0.0f : x >= 65535.0f ? 65535.0f : x); }
 
 /* To int32: towards zero; out of range saturates, NaN gives 0. */
 static inline int32_t i32_from_f32(float x) {
@@ -229,9 +227,7 @@ static inline int32_t i32_from_f32(float x) {
 }
 
 /* To uint32: towards zero; out of range saturates, NaN gives 0. */
-static inline uint32_t u32_from_f32(float x) {
-    return !(x > 0.0f) ? 0 : x >= 4294967296.0f ? UINT32_MAX : (uint32_t)x;
-}
+static inline uint32_t u32_from_f32(float x) { return !(x > 0.0f) ? 0 : x >= 4294967296.0f ? UINT32_MAX : (uint32_t)x; }
 
 /* To int64: towards zero; out of range saturates, NaN gives 0. */
 static inline int64_t i64_from_f32(float x) {
@@ -249,9 +245,7 @@ static inline int8_t i8_from_f64(double x) {
 }
 
 /* To uint8: towards zero; out of range saturates, NaN gives 0. */
-static inline uint8_t u8_from_f64(double x) {
-    return (uint8_t)(!(x > 0.0) ? 0.0 : x >= 255.0 ? 255.0 : x);
-}
+static inline uint8_t u8_from_f64(double x) { return (uint8_t)(!(x > 0.0) ? 0.0 : x >= 255.0 ? 255.0 : x); }
 
 /* To int16: towards zero; out of range saturates, NaN gives 0. */
 static inline int16_t i16_from_f64(double x) {
@@ -259,9 +253,7 @@ static inline int16_t i16_from_f64(double x) {
 }
 
 /* To uint16: towards zero; out of range saturates, NaN gives 0. */
-static inline uint16_t u16_from_f64(double x) {
-    return (uint16_t)(!(x > 0.0) ? 0.0 : x >= 65535.0 ? 65535.0 : x);
-}
+static inline uint16_t u16_from_f64(double x) { return (uint16_t)(!(x > 0.0) ? 0.0 : x >= 65535.0 ? 65535.0 : x); }
 
 /* To int32: towards zero; out of range saturates, NaN gives 0. */
 static inline int32_t i32_from_f64(double x) {
@@ -269,9 +261,7 @@ static inline int32_t i32_from_f64(double x) {
 }
 
 /* To uint32: towards zero; out of range saturates, NaN gives 0. */
-static inline uint32_t u32_from_f64(double x) {
-    return !(x > 0.0) ? 0 : x >= 4294967296.0 ? UINT32_MAX : (uint32_t)x;
-}
+static inline uint32_t u32_from_f64(double x) { return !(x > 0.0) ? 0 : x >= 4294967296.0 ? UINT32_MAX : (uint32_t)x; }
 
 /* To int64: towards zero; out of range saturates, NaN gives 0. */
 static inline int64_t i64_from_f64(double x) {

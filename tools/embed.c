@@ -215,8 +215,8 @@ static void write_formula(Text *out, const ParsedFormula *formula) {
         for (int i = 0; *p != '\0'; i++) {
             int length = (int)strcspn(p, " ");
             const char *parameter = formula->is_bool[i] ? "uint8_t" : info->c_name;
-            text_printf(out, "        const %s %.*s = ((const %s *)arguments[%d])[i];\n", parameter, length, p, parameter,
-                        i);
+            text_printf(out, "        const %s %.*s = ((const %s *)arguments[%d])[i];\n", parameter, length, p,
+                        parameter, i);
             p += length + (p[length] == ' ');
         }
         text_printf(out, "        to[i] = (%s)(", result);
@@ -313,8 +313,8 @@ static void write_kernels(Text *out) {
             if (kernel->types & TYPE_BIT(type)) write_kernel(out, kernel, (Type)type);
         text_printf(out, "static const Parameter parameters_%d[] = {", i);
         for (int k = 0; k < kernel->parameters.count; k++)
-            text_printf(out, "{\"%s\", %d, \"%s\"}, ", kernel->parameters.items[k].name, kernel->parameters.items[k].kind,
-                        kernel->parameters.items[k].type);
+            text_printf(out, "{\"%s\", %d, \"%s\"}, ", kernel->parameters.items[k].name,
+                        kernel->parameters.items[k].kind, kernel->parameters.items[k].type);
         text_add(out, "};\n");
         write_text(out, arena_printf(arena, "comment_%d", i), kernel->comment);
         write_text(out, arena_printf(arena, "body_%d", i), kernel->body);

@@ -5,8 +5,8 @@
 
 #include "base/arena.h"
 
-/* Runs argv[0] (found on PATH) with these arguments, ended by NULL, and waits. Returns its exit status, 128 + the signal
- * that ended it, or -1 where it could not be started. */
+/* Runs argv[0] (found on PATH) with these arguments, ended by NULL, and waits. Returns its exit status, 128 + the
+ * signal that ended it, or -1 where it could not be started. */
 int process_run(const char *const *argv);
 
 /* Whether a program of this name can be started: a path, or a name on PATH. */

@@ -46,11 +46,12 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
-         "inline: in the C file; object: a blob taken in by the assembler; file: a blob\nthat the host loads; auto: inline "
+         "inline: in the C file; object: a blob taken in by the assembler; file: a blob\nthat the host loads; auto: "
+         "inline "
          "up to 1 MB, else object (default)",
          &weights},
-        {OPTION_FLAG, '\0', "testbench", NULL, "also write a main that reads and writes npz files, and a CMakeLists.txt",
-         &testbench},
+        {OPTION_FLAG, '\0', "testbench", NULL,
+         "also write a main that reads and writes npz files, and a CMakeLists.txt", &testbench},
     };
     if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");

@@ -1,5 +1,5 @@
-/* Execution: the compiled way writes the model with its testbench, builds it and runs it as a process, so that a fault in
- * generated code does not end fovea; the interpreted way runs the same steps here. */
+/* Execution: the compiled way writes the model with its testbench, builds it and runs it as a process, so that a fault
+ * in generated code does not end fovea; the interpreted way runs the same steps here. */
 #include "commands/execute.h"
 
 #include "base/process.h"
@@ -14,7 +14,7 @@ typedef LIST(const char *) Words;
 struct Execution {
     Arena *arena;
     Program *program;
-    const char *folder;  /* NULL: interpreted */
+    const char *folder; /* NULL: interpreted */
     const char *binary;
 };
 
@@ -85,8 +85,7 @@ static void check_inputs(const Execution *execution, const Npz *inputs) {
         const Tensor *given = npz_find(inputs, wanted->name);
         const char *expected = arena_printf(execution->arena, "%s%s", type_info(wanted->type)->name,
                                             shape_text(execution->arena, &wanted->shape));
-        if (given == NULL)
-            report(STATUS_INVALID, "input %s is missing, expected %s", quoted(wanted->name), expected);
+        if (given == NULL) report(STATUS_INVALID, "input %s is missing, expected %s", quoted(wanted->name), expected);
         else if (given->type != wanted->type || !shape_equal(&given->shape, &wanted->shape))
             report(STATUS_INVALID, "input %s is %s%s, expected %s", quoted(wanted->name), type_info(given->type)->name,
                    shape_text(execution->arena, &given->shape), expected);
@@ -105,8 +104,8 @@ static Npz run_compiled(Execution *execution, const Npz *inputs, Npz *probes) {
     const char *out = arena_printf(arena, "%s/out.npz", execution->folder);
     const char *maps = arena_printf(arena, "%s/probes.npz", execution->folder);
     npz_write(in, inputs);
-    const char *const command[] = {execution->binary, "--input", in, "--output", out, probes == NULL ? NULL : "--probes",
-                                   maps, NULL};
+    const char *const command[] = {
+        execution->binary, "--input", in, "--output", out, probes == NULL ? NULL : "--probes", maps, NULL};
     progress("running");
     int status = process_run(command);
     progress(NULL);

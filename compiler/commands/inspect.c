@@ -21,7 +21,7 @@ typedef struct {
     int64_t parameters; /* elements of floating initializers that nodes read */
     int64_t macs;       /* multiply-adds; -1 where a shape is open */
     int64_t weights_bytes;
-    Program *program;   /* NULL where a shape is open or an operator cannot be compiled */
+    Program *program; /* NULL where a shape is open or an operator cannot be compiled */
 } Summary;
 
 static void count_nodes(Arena *arena, const Graph *graph, Summary *summary) {
@@ -132,7 +132,8 @@ static void run(Arena *arena, int argc, char **argv) {
     bool as_json = false;
     Option rows[2 + MODEL_OPTION_ROWS] = {
         {OPTION_FLAG, '\0', "json", NULL, "write JSON", &as_json},
-        {OPTION_TEXT, '\0', "why", "FAMILY", "for what looks like a block of this family and is none: why not", &model.pass.explain},
+        {OPTION_TEXT, '\0', "why", "FAMILY", "for what looks like a block of this family and is none: why not",
+         &model.pass.explain},
     };
     if (!options_parse(arena, &COMMAND_INSPECT, rows, model_option_rows(&model, rows, 2), argc, argv)) return;
     model_options_finish(arena, &model);

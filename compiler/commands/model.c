@@ -22,7 +22,8 @@ Graph *model_load(Arena *arena, const char *path) {
 static bool is_given(const PassOptions *options, const char *input) {
     size_t length = strlen(input);
     for (int i = 0; i < options->shapes.count; i++)
-        if (strncmp(options->shapes.items[i], input, length) == 0 && options->shapes.items[i][length] == '=') return true;
+        if (strncmp(options->shapes.items[i], input, length) == 0 && options->shapes.items[i][length] == '=')
+            return true;
     return false;
 }
 

@@ -10,14 +10,16 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
     const Option own[MODEL_OPTION_ROWS] = {
         {OPTION_ARGUMENT, '\0', "MODEL.onnx", NULL, "the model", &model->path},
         {OPTION_LIST, '\0', "dim", "NAME=N", "the size of a symbolic dimension; may be repeated", &model->pass.dims},
-        {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224", "the shape of an input; may be repeated", &model->pass.shapes},
+        {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224", "the shape of an input; may be repeated",
+         &model->pass.shapes},
         {OPTION_TEXT, '\0', "probes", "WHICH",
-         "auto (the attention maps, the default), all, none, or globs over probe ids\nand tensor names, with commas between",
+         "auto (the attention maps, the default), all, none, or globs over probe ids\nand tensor names, with commas "
+         "between",
          &model->pass.probes},
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},
-        {OPTION_TEXT, '\0', "fuse", "RULES", "batchnorm, bias, loops, epilogue, with commas between, or none; all by default",
-         &model->fuse},
+        {OPTION_TEXT, '\0', "fuse", "RULES",
+         "batchnorm, bias, loops, epilogue, with commas between, or none; all by default", &model->fuse},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
     memcpy(rows + count, own, sizeof own);

@@ -17,7 +17,8 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
     };
     if (!options_parse(arena, &COMMAND_RUN, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
-    if (output == NULL && probe_output == NULL) fail(STATUS_USAGE, "give --output OUT.npz or --probe-output PROBES.npz");
+    if (output == NULL && probe_output == NULL)
+        fail(STATUS_USAGE, "give --output OUT.npz or --probe-output PROBES.npz");
     model_options_finish(arena, &model);
 
     Npz inputs = {0}, probes = {0};

@@ -1,5 +1,6 @@
 /* verify: runs a model on recorded inputs and compares what comes out with recorded outputs.
- * The recordings are npz files, or the folders of ONNX's own test data (test_data_set_0/input_0.pb, output_0.pb, ...). */
+ * The recordings are npz files, or the folders of ONNX's own test data (test_data_set_0/input_0.pb, output_0.pb, ...).
+ */
 #include "commands/diff.h"
 #include "commands/execute.h"
 #include "commands/model.h"
@@ -49,7 +50,8 @@ static Recordings read_folder(Arena *arena, const char *folder, const Graph *gra
         if (!file_exists(inner)) break;
         add_folder(arena, &recordings, inner, graph);
     }
-    if (recordings.count == 0) fail(STATUS_INVALID, "%s holds no test data (test_data_set_0, output_0.pb)", quoted(folder));
+    if (recordings.count == 0)
+        fail(STATUS_INVALID, "%s holds no test data (test_data_set_0, output_0.pb)", quoted(folder));
     return recordings;
 }
 
@@ -67,7 +69,8 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
     };
     if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 6), argc, argv)) return;
-    if ((data == NULL) == (expect == NULL)) fail(STATUS_USAGE, "give --data DIR, or --input IN.npz and --expect OUT.npz");
+    if ((data == NULL) == (expect == NULL))
+        fail(STATUS_USAGE, "give --data DIR, or --input IN.npz and --expect OUT.npz");
     model_options_finish(arena, &model);
     model.pass.probes = "none";
 

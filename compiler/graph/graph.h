@@ -23,13 +23,13 @@ struct Value {
     const char *name; /* unique in its graph; may hold anything, so print it with quoted() */
     Type type;
     Shape shape;
-    Tensor *constant; /* the data, where it is known at compile time */
-    Node *producer;   /* NULL for inputs, initializers and constants */
+    Tensor *constant;   /* the data, where it is known at compile time */
+    Node *producer;     /* NULL for inputs, initializers and constants */
     NodeList consumers; /* once per use; kept by graph_index() */
     bool is_input, is_output;
-    bool is_probed;    /* has to exist in memory, whole, under its name */
+    bool is_probed;     /* has to exist in memory, whole, under its name */
     Value *replacement; /* what graph_replace() put in its place, or NULL */
-    int mark;          /* scratch for whichever pass runs */
+    int mark;           /* scratch for whichever pass runs */
 };
 
 typedef enum {
@@ -79,7 +79,7 @@ struct Node {
     LIST(const char *) sources; /* "/conv1/Conv", ...: the model's nodes that this does the work of */
     const struct Block *block;  /* the attention block that it is part of, or NULL */
     Graph *graph;
-    int mark;            /* scratch for whichever pass runs */
+    int mark; /* scratch for whichever pass runs */
 };
 
 struct Graph {
@@ -92,7 +92,7 @@ struct Graph {
     LIST(struct Block *) blocks;      /* attention, in order of execution */
     LIST(struct BlockProbe *) probes; /* those that are open: of blocks, and of single values */
     int ir_version;
-    int opset; /* of ONNX's own domain */
+    int opset;                               /* of ONNX's own domain */
     const char *producer, *producer_version; /* the exporter */
 };
 
@@ -126,8 +126,12 @@ void node_set_int(Node *node, const char *name, int64_t value);
 void node_set_ints(Node *node, const char *name, const int64_t *values, int count);
 void node_set_float(Node *node, const char *name, float value);
 void node_set_string(Node *node, const char *name, const char *value);
-static inline Value *node_input(const Node *node, int i) { return i < node->inputs.count ? node->inputs.items[i] : NULL; }
-static inline Value *node_output(const Node *node, int i) { return i < node->outputs.count ? node->outputs.items[i] : NULL; }
+static inline Value *node_input(const Node *node, int i) {
+    return i < node->inputs.count ? node->inputs.items[i] : NULL;
+}
+static inline Value *node_output(const Node *node, int i) {
+    return i < node->outputs.count ? node->outputs.items[i] : NULL;
+}
 
 /* "node 17 'enc/MatMul_3' (MatMul)" */
 const char *node_text(const Node *node);

@@ -34,9 +34,7 @@ static const TypeInfo types[TYPE_COUNT] = {
     [TYPE_INT2] = {"int2", "int8_t", "i2", NULL, TYPE_INT8, CLASS_SIGNED, 2, 1},
 };
 
-const TypeInfo *type_info(Type type) {
-    return &types[(unsigned)type < TYPE_COUNT ? type : TYPE_NONE];
-}
+const TypeInfo *type_info(Type type) { return &types[(unsigned)type < TYPE_COUNT ? type : TYPE_NONE]; }
 
 Type type_from_name(const char *name) {
     for (int type = TYPE_NONE + 1; type < TYPE_COUNT; type++)
@@ -57,7 +55,7 @@ static const struct {
                      TYPE_BIT(TYPE_FLOAT4E2M1)},
     {"complex", TYPE_BIT(TYPE_COMPLEX64) | TYPE_BIT(TYPE_COMPLEX128)},
     {"plain", (TYPE_BIT(TYPE_COUNT) - 1) & ~(TYPE_BIT(TYPE_NONE) | TYPE_BIT(TYPE_STRING) | TYPE_BIT(TYPE_COMPLEX64) |
-                                              TYPE_BIT(TYPE_COMPLEX128))},
+                                             TYPE_BIT(TYPE_COMPLEX128))},
     {"all", (TYPE_BIT(TYPE_COUNT) - 1) & ~TYPE_BIT(TYPE_NONE)},
 };
 

@@ -41,7 +41,15 @@ typedef enum {
 typedef uint32_t TypeSet;
 #define TYPE_BIT(type) ((TypeSet)1 << (type))
 
-typedef enum { CLASS_NONE, CLASS_FLOAT, CLASS_SIGNED, CLASS_UNSIGNED, CLASS_BOOL, CLASS_STRING, CLASS_COMPLEX } TypeClass;
+typedef enum {
+    CLASS_NONE,
+    CLASS_FLOAT,
+    CLASS_SIGNED,
+    CLASS_UNSIGNED,
+    CLASS_BOOL,
+    CLASS_STRING,
+    CLASS_COMPLEX
+} TypeClass;
 
 typedef struct {
     const char *name;   /* as ONNX and numpy write it: "float", "int64" */
@@ -50,11 +58,11 @@ typedef struct {
     const char *npy;    /* numpy's dtype string, little endian; NULL where numpy has none */
     Type compute;       /* what arithmetic on it is done in: TYPE_FLOAT for float16, itself for int32 */
     TypeClass class;
-    int bits;           /* of one element as ONNX packs it */
-    int bytes;          /* of one element as fovea keeps it */
+    int bits;  /* of one element as ONNX packs it */
+    int bytes; /* of one element as fovea keeps it */
 } TypeInfo;
 
-const TypeInfo *type_info(Type type); /* of TYPE_NONE for what is out of range */
+const TypeInfo *type_info(Type type);  /* of TYPE_NONE for what is out of range */
 Type type_from_name(const char *name); /* TYPE_NONE where there is none */
 /* The set that words like "floats int32|int64" mean: names of types, and floats (16 bits and more), float8s, signed,
  * unsigned, integers, numeric (integers and floats), subbytes, complex, plain (all

@@ -40,7 +40,7 @@ typedef struct Op {
     /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
     int64_t (*macs)(const Node *node);
 
-    bool is_random;     /* never folded */
+    bool is_random;          /* never folded */
     const char *unsupported; /* a reason, where fovea knows the operator but cannot compile it */
 } Op;
 
@@ -57,8 +57,8 @@ void ops_resolve(Graph *graph);
  * calls .infer. Fails with the node's name. */
 void op_infer(Node *node);
 
-/* Attributes by name, with the schema's default where the node has none, be it that its version has no such attribute; it
- * is a bug to ask for one without either. */
+/* Attributes by name, with the schema's default where the node has none, be it that its version has no such attribute;
+ * it is a bug to ask for one without either. */
 int64_t attr_int(const Node *node, const char *name);
 float attr_float(const Node *node, const char *name);
 const char *attr_string(const Node *node, const char *name);

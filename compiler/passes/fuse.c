@@ -1,5 +1,6 @@
-/* Fusion of steps. A loop whose result one other loop reads, element by element, moves into that loop's body; a loop over
- * a kernel's output moves into the kernel. The fused step stands where the consumer stood: all it reads is ready there. */
+/* Fusion of steps. A loop whose result one other loop reads, element by element, moves into that loop's body; a loop
+ * over a kernel's output moves into the kernel. The fused step stands where the consumer stood: all it reads is ready
+ * there. */
 #include "passes/fuse.h"
 
 #include <string.h>
@@ -56,8 +57,8 @@ static Usage *count_usage(const Program *program) {
 
 /* A buffer that lives between one writer and one reader alone. */
 static bool is_private(const Buffer *buffer, const Usage *usage) {
-    return buffer != NULL && buffer->kind == BUFFER_WORK && !buffer->is_probed &&
-           usage[buffer->number].readers == 1 && usage[buffer->number].writers == 1;
+    return buffer != NULL && buffer->kind == BUFFER_WORK && !buffer->is_probed && usage[buffer->number].readers == 1 &&
+           usage[buffer->number].writers == 1;
 }
 
 /* Splits dimension d of a loop in two, the inner one of the given extent. */
@@ -146,9 +147,11 @@ static Loop *merge_bodies(Arena *arena, const Loop *producer, const Loop *consum
     int last = of_consumer[consumer->scalar_count - 1];
     if (last == merged->scalar_count - 1 || merged->scalar_count == MAX_SCALARS)
         return last == merged->scalar_count - 1 ? merged : NULL;
-    merged->scalars[merged->scalar_count++] =
-        (Scalar){.formula = formula_find("identity"), .type = merged->scalars[last].type,
-                 .operand_type = merged->scalars[last].type, .argument_count = 1, .arguments = {last}};
+    merged->scalars[merged->scalar_count++] = (Scalar){.formula = formula_find("identity"),
+                                                       .type = merged->scalars[last].type,
+                                                       .operand_type = merged->scalars[last].type,
+                                                       .argument_count = 1,
+                                                       .arguments = {last}};
     return merged;
 }
 

@@ -1,5 +1,5 @@
-/* Outputs that are constants, inputs, or listed twice get an Identity of their own: the caller's memory has to be filled.
- * It comes last, as other passes remove nodes that change nothing. */
+/* Outputs that are constants, inputs, or listed twice get an Identity of their own: the caller's memory has to be
+ * filled. It comes last, as other passes remove nodes that change nothing. */
 #include "passes/pass.h"
 
 #include "ops/op.h"

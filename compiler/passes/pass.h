@@ -12,7 +12,7 @@ typedef struct {
     StringList fuse;        /* --fuse: names of rules; empty: all */
     StringList patterns;    /* --patterns: files of the user's own blocks */
     const char *probes;     /* --probes: auto, all, none, or a glob over tensor names and probe ids */
-    const char *explain;            /* --why: a family whose near misses are printed */
+    const char *explain;    /* --why: a family whose near misses are printed */
     const char *dump_after; /* --dump-after: a pass */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */
 } PassOptions;
@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
     const char *name;
     const char *description;
-    void (*run)(Graph *graph, const PassOptions *options); /* NULL: a stage over the program; commands/model.c runs it */
+    void (*run)(Graph *graph,
+                const PassOptions *options); /* NULL: a stage over the program; commands/model.c runs it */
 } Pass;
 
 extern const Pass PASSES[]; /* in their order, ended by a NULL name */

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A pattern with many ways to match is given up in a graph made to try them all; real blocks take a hundred steps at most. */
+/* A pattern with many ways to match is given up in a graph made to try them all; real blocks take a hundred steps at
+ * most. */
 enum { MAX_STEPS = 5000 };
 
 typedef struct Goal {

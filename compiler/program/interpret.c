@@ -257,7 +257,8 @@ static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
         case PARAMETER_INPUT:
         case PARAMETER_OUTPUT:
             if (given->buffer == NULL) break;
-            arguments[i].pointer = (char *)memory[given->buffer->number] + given->offset * type_info(given->buffer->type)->bytes;
+            arguments[i].pointer =
+                (char *)memory[given->buffer->number] + given->offset * type_info(given->buffer->type)->bytes;
             break;
         case PARAMETER_SIZE: arguments[i].size = given->size; break;
         case PARAMETER_NUMBER: arguments[i].number = given->number; break;

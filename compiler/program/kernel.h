@@ -50,10 +50,10 @@ extern FormulaCall *const CASTS[TYPE_COUNT][TYPE_COUNT];
 /* An expression over scalars of one type T, such as `x < 0 ? 0 : x`. */
 typedef struct Formula {
     const char *name;
-    const char *parameters; /* "x y" */
-    const char *texts[TYPE_COUNT]; /* by T; NULL: not for this type. T, U (the unsigned type to wrap in) are in it */
+    const char *parameters;         /* "x y" */
+    const char *texts[TYPE_COUNT];  /* by T; NULL: not for this type. T, U (the unsigned type to wrap in) are in it */
     FormulaCall *calls[TYPE_COUNT]; /* by compute type */
-    bool is_predicate; /* the result is a bool, whatever T is */
+    bool is_predicate;              /* the result is a bool, whatever T is */
 } Formula;
 
 const Formula *formula_find(const char *name);

@@ -78,7 +78,8 @@ void program_view(Program *program, const Value *output, const Value *input) {
     fovea_assert(shape_count(&output->shape) == from->count);
     if (kind_of(output) != BUFFER_OUTPUT) {
         bind(program, output, from);
-    } else if (from->kind == BUFFER_WORK && from->type == output->type) { /* made in the caller's memory from the start */
+    } else if (from->kind == BUFFER_WORK &&
+               from->type == output->type) { /* made in the caller's memory from the start */
         from->kind = BUFFER_OUTPUT;
         from->value = output;
         bind(program, output, from);
@@ -139,7 +140,8 @@ void step_value(Program *program, Step *step, const char *parameter, const Value
 
 void step_size(Step *step, const char *parameter, int64_t size) {
     if (size < INT32_MIN || size > INT32_MAX)
-        node_fail(step->node, STATUS_UNSUPPORTED, "a size of %lld is more than generated code can count", (long long)size);
+        node_fail(step->node, STATUS_UNSUPPORTED, "a size of %lld is more than generated code can count",
+                  (long long)size);
     argument(step, parameter, PARAMETER_SIZE)->size = size;
 }
 
@@ -214,8 +216,11 @@ int loop_apply(Loop *loop, const char *formula, Type operand_type, Type result, 
 int loop_cast(Loop *loop, int scalar, Type to) {
     Type from = loop->scalars[scalar].type;
     if (from == to) return scalar;
-    return add_scalar(loop, (Scalar){.formula = formula_find("cast"), .type = to, .operand_type = from,
-                                     .argument_count = 1, .arguments = {scalar}});
+    return add_scalar(loop, (Scalar){.formula = formula_find("cast"),
+                                     .type = to,
+                                     .operand_type = from,
+                                     .argument_count = 1,
+                                     .arguments = {scalar}});
 }
 
 /* Whether dimensions d and d + 1 are one for every operand. */

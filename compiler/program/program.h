@@ -21,13 +21,13 @@ typedef struct Buffer {
     BufferKind kind;
     Type type;
     int64_t count;
-    const Value *value;     /* the value it holds, for names; NULL: scratch of one step */
+    const Value *value; /* the value it holds, for names; NULL: scratch of one step */
     const Tensor *constant;
-    int number;             /* among the program's buffers */
-    bool is_probed;         /* a value in it is: it has to be written, whole */
+    int number;     /* among the program's buffers */
+    bool is_probed; /* a value in it is: it has to be written, whole */
     /* Set by the planner, for BUFFER_WORK: */
-    int64_t offset;         /* bytes */
-    int first, last;        /* steps between which it is alive, both included; -1: no step uses it */
+    int64_t offset;             /* bytes */
+    int first, last;            /* steps between which it is alive, both included; -1: no step uses it */
     struct Buffer *in_place_of; /* the buffer over which the loop that makes this one writes it, or NULL */
 } Buffer;
 
@@ -38,8 +38,8 @@ typedef struct {
     Type operand_type;      /* what T is in the formula */
     int arguments[4];       /* numbers of earlier scalars */
     int argument_count;
-    double number;          /* a literal, for all types but 64-bit integers */
-    int64_t integer;        /* a literal of an integer type */
+    double number;   /* a literal, for all types but 64-bit integers */
+    int64_t integer; /* a literal of an integer type */
 } Scalar;
 
 /* Where a loop reads or writes: element offset + sum of index[d] * stride[d]. */
@@ -58,21 +58,21 @@ typedef struct Loop {
     int input_count;
     Operand inputs[MAX_OPERANDS];
     Operand output;
-    int scalar_count;        /* of inputs and body together; the last one is the result */
+    int scalar_count;            /* of inputs and body together; the last one is the result */
     Scalar scalars[MAX_SCALARS]; /* [0, input_count): .type only, what is loaded */
     int reduced;
-    Scalar initial;          /* a literal */
-    const Formula *combine;  /* of two T's */
+    Scalar initial;         /* a literal */
+    const Formula *combine; /* of two T's */
     Type combine_type;
     const struct Loop *finish; /* a body of its own whose input 0 is the accumulated value; NULL: none */
 } Loop;
 
 typedef struct {
-    Buffer *buffer;        /* for pointers; NULL passes NULL */
-    int64_t offset;        /* elements into the buffer */
-    int64_t size;          /* for sizes */
-    double number;         /* for numbers */
-    const int64_t *sizes;  /* for arrays of sizes */
+    Buffer *buffer;       /* for pointers; NULL passes NULL */
+    int64_t offset;       /* elements into the buffer */
+    int64_t size;         /* for sizes */
+    double number;        /* for numbers */
+    const int64_t *sizes; /* for arrays of sizes */
     int size_count;
 } Argument;
 
@@ -81,7 +81,7 @@ typedef enum { STEP_KERNEL, STEP_LOOP } StepKind;
 typedef struct Step {
     StepKind kind;
     const Kernel *kernel;
-    Type type; /* what T is in the kernel */
+    Type type;                         /* what T is in the kernel */
     Argument arguments[MAX_ARGUMENTS]; /* one for each parameter of the kernel, in order */
     Loop *loop;
     /* For a kernel: elementwise work on each element it writes, before it is stored. A loop of rank 1 over the output
@@ -109,7 +109,7 @@ typedef struct Program {
     LIST(Buffer *) buffers;
     LIST(Probe *) probes;
     struct ValueBuffer *buffer_of; /* see program_buffer() */
-    const Node *current;      /* the node being lowered */
+    const Node *current;           /* the node being lowered */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
 } Program;
@@ -128,7 +128,7 @@ void program_view(Program *program, const Value *output, const Value *input);
 /* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source.
  * type is what T stands for. It is a bug to name a parameter that the kernel does not have, or to leave one out. */
 Step *step_kernel(Program *program, const char *kernel, Type type);
-void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset); /* buffer NULL passes NULL */
+void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset);      /* buffer NULL passes NULL */
 void step_value(Program *program, Step *step, const char *parameter, const Value *value); /* value NULL passes NULL */
 void step_size(Step *step, const char *parameter, int64_t size);
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */

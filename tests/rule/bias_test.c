@@ -56,13 +56,9 @@ static void row_is_taken_in(void **state) {
     assert_int_equal(node->sources.count, 2);
 }
 
-static void column_is_not(void **state) {
-    assert_int_equal(nodes_after(linear(*state, 2, (int64_t[]){3, 1})), 2);
-}
+static void column_is_not(void **state) { assert_int_equal(nodes_after(linear(*state, 2, (int64_t[]){3, 1})), 2); }
 
-static void single_number_is_not(void **state) {
-    assert_int_equal(nodes_after(linear(*state, 1, (int64_t[]){1})), 2);
-}
+static void single_number_is_not(void **state) { assert_int_equal(nodes_after(linear(*state, 1, (int64_t[]){1})), 2); }
 
 static void probed_product_stays(void **state) {
     Linear made = linear(*state, 1, (int64_t[]){5});
@@ -97,9 +93,12 @@ static int free_arena(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(row_is_taken_in),      cmocka_unit_test(column_is_not),
-        cmocka_unit_test(single_number_is_not), cmocka_unit_test(probed_product_stays),
-        cmocka_unit_test(product_with_two_readers_stays), cmocka_unit_test(can_be_switched_off),
+        cmocka_unit_test(row_is_taken_in),
+        cmocka_unit_test(column_is_not),
+        cmocka_unit_test(single_number_is_not),
+        cmocka_unit_test(probed_product_stays),
+        cmocka_unit_test(product_with_two_readers_stays),
+        cmocka_unit_test(can_be_switched_off),
     };
     return cmocka_run_group_tests(tests, make_arena, free_arena);
 }
