@@ -2,6 +2,8 @@
  * What is taken beforehand is listed here: keywords, the standard library, and macros that some compilers predefine. */
 #include "emit/names.h"
 
+#include "program/specialise.h"
+
 #include "base/text.h"
 
 #include <ctype.h>
@@ -81,18 +83,6 @@ void names_reserve(Names *names, const char *identifier) { map_set(&names->taken
 
 bool names_has(const Names *names, const char *identifier) {
     return map_get(&names->taken, identifier) != NULL || is_in(TAKEN, identifier) || is_of_math(identifier);
-}
-
-/* Where a comment, string or character constant that begins at p ends; p where none does. */
-static const char *skip_opaque(const char *p) {
-    if (p[0] == '/' && p[1] == '*') {
-        const char *end = strstr(p + 2, "*/");
-        return end == NULL ? p + strlen(p) : end + 2;
-    }
-    if (*p != '"' && *p != '\'') return p;
-    const char *q = p + 1;
-    while (*q != '\0' && *q != *p) q += *q == '\\' && q[1] != '\0' ? 2 : 1;
-    return *q == '\0' ? q : q + 1;
 }
 
 static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }

@@ -35,8 +35,7 @@ const char *store_function(Type type) {
 
 static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
-/* The end of a string, character constant or comment that begins at p; p itself where none does. */
-static const char *skip_opaque(const char *p) {
+const char *skip_opaque(const char *p) {
     if (p[0] == '/' && p[1] == '*') {
         const char *end = strstr(p + 2, "*/");
         return end == NULL ? p + strlen(p) : end + 2;

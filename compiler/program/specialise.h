@@ -26,4 +26,7 @@ void specialise(Text *text, const char *source, Type type, const SpecialiseHooks
 const char *load_function(Type type);
 const char *store_function(Type type);
 
+/* Where a comment, string or character constant that begins at p, in a piece of C, ends; p where none does. */
+const char *skip_opaque(const char *p);
+
 #endif
