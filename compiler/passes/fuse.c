@@ -19,40 +19,38 @@ typedef struct {
     int writer;           /* the last one's number */
 } Usage;
 
-static void count_reads(const Loop *loop, Usage *usage, int *seen, int step) {
-    for (int i = 0; i < loop->input_count; i++) {
-        const Buffer *buffer = loop->inputs[i].buffer;
-        if (buffer == NULL || seen[buffer->number] == step + 1) continue;
-        seen[buffer->number] = step + 1; /* once a step, however often it reads it */
-        usage[buffer->number].readers++;
-    }
+/* The buffers that a step reads, each once. */
+typedef struct {
+    const Buffer *items[MAX_ARGUMENTS + 2 * MAX_OPERANDS];
+    int count;
+} Reads;
+
+static void add_read(Reads *reads, const Buffer *buffer) {
+    for (int i = 0; i < reads->count; i++)
+        if (reads->items[i] == buffer) return;
+    if (buffer != NULL) reads->items[reads->count++] = buffer;
 }
 
-static Usage *count_usage(const Program *program) {
-    Usage *usage = arena_new_array(program->arena, Usage, (size_t)program->buffers.count);
-    int *seen = arena_new_array(program->arena, int, (size_t)program->buffers.count);
-    for (int i = 0; i < program->steps.count; i++) {
-        const Step *step = program->steps.items[i];
-        if (step == NULL) continue; /* fused into another */
-        for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++) {
-            const Buffer *buffer = step->arguments[k].buffer;
-            if (buffer == NULL) continue;
-            if (step->kernel->parameters[k].kind == PARAMETER_OUTPUT) {
-                usage[buffer->number].writers++;
-                usage[buffer->number].writer = i;
-            } else if (seen[buffer->number] != i + 1) {
-                seen[buffer->number] = i + 1;
-                usage[buffer->number].readers++;
-            }
-        }
-        if (step->loop != NULL) {
-            count_reads(step->loop, usage, seen, i);
-            usage[step->loop->output.buffer->number].writers++;
-            usage[step->loop->output.buffer->number].writer = i;
-        }
-        if (step->epilogue != NULL) count_reads(step->epilogue, usage, seen, i);
+static void add_write(Usage *usage, const Buffer *buffer, int at, int change) {
+    usage[buffer->number].writers += change;
+    usage[buffer->number].writer = at;
+}
+
+/* Counts the step at a place of the program, or takes it out of the count (change -1): so a fusion costs two steps'
+ * counting and not the program's. */
+static void count_step(const Step *step, int at, int change, Usage *usage) {
+    Reads reads = {.count = 0};
+    for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++) {
+        const Buffer *buffer = step->arguments[k].buffer;
+        if (step->kernel->parameters[k].kind != PARAMETER_OUTPUT) add_read(&reads, buffer);
+        else if (buffer != NULL) add_write(usage, buffer, at, change);
     }
-    return usage;
+    const Loop *loops[] = {step->loop, step->epilogue};
+    for (int l = 0; l < 2; l++)
+        for (int i = 0; loops[l] != NULL && i < loops[l]->input_count; i++)
+            add_read(&reads, loops[l]->inputs[i].buffer);
+    for (int i = 0; i < reads.count; i++) usage[reads.items[i]->number].readers += change;
+    if (step->loop != NULL) add_write(usage, step->loop->output.buffer, at, change);
 }
 
 /* A buffer that lives between one writer and one reader alone. */
@@ -124,50 +122,50 @@ static bool append_body(Loop *merged, const Loop *from, int *number) {
     return true;
 }
 
-/* The loop that computes producer and then consumer, both aligned; NULL where the limits of a loop forbid it. */
-static Loop *merge_bodies(Arena *arena, const Loop *producer, const Loop *consumer) {
-    Loop *merged = arena_new_object(arena, Loop);
+/* Makes the loop that computes producer and then consumer, both aligned; false where the limits of a loop forbid it. */
+static bool merge_bodies(Loop *merged, const Loop *producer, const Loop *consumer) {
     *merged = *consumer;
     merged->input_count = merged->scalar_count = 0;
     int of_producer[MAX_SCALARS], of_consumer[MAX_SCALARS];
     const Buffer *between = producer->output.buffer;
     for (int i = 0; i < producer->input_count; i++)
-        if ((of_producer[i] = operand_number(merged, &producer->inputs[i], producer->scalars[i].type)) < 0) return NULL;
+        if ((of_producer[i] = operand_number(merged, &producer->inputs[i], producer->scalars[i].type)) < 0)
+            return false;
     for (int i = 0; i < consumer->input_count; i++)
         if (consumer->inputs[i].buffer != between &&
             (of_consumer[i] = operand_number(merged, &consumer->inputs[i], consumer->scalars[i].type)) < 0)
-            return NULL;
+            return false;
     merged->scalar_count = merged->input_count;
-    if (!append_body(merged, producer, of_producer)) return NULL;
+    if (!append_body(merged, producer, of_producer)) return false;
     int result = of_producer[producer->scalar_count - 1];
     for (int i = 0; i < consumer->input_count; i++)
         if (consumer->inputs[i].buffer == between) of_consumer[i] = result;
-    if (!append_body(merged, consumer, of_consumer)) return NULL;
+    if (!append_body(merged, consumer, of_consumer)) return false;
     /* The result is the last scalar: a body that is one operand alone needs a scalar of its own. */
     int last = of_consumer[consumer->scalar_count - 1];
     if (last == merged->scalar_count - 1 || merged->scalar_count == MAX_SCALARS)
-        return last == merged->scalar_count - 1 ? merged : NULL;
+        return last == merged->scalar_count - 1;
     merged->scalars[merged->scalar_count++] = (Scalar){.formula = formula_find("identity"),
                                                        .type = merged->scalars[last].type,
                                                        .operand_type = merged->scalars[last].type,
                                                        .argument_count = 1,
                                                        .arguments = {last}};
-    return merged;
+    return true;
 }
 
 /* The fusion of two loops, or NULL where the consumer does not read, in its order, just what the producer writes. */
 static Loop *merge_loops(Arena *arena, const Loop *producer, const Loop *consumer) {
     if (producer->reduced > 0) return NULL;
-    Loop *first = arena_new_object(arena, Loop), *second = arena_new_object(arena, Loop);
-    *first = *producer, *second = *consumer;
-    if (!align(first, second)) return NULL;
-    for (int i = 0; i < second->input_count; i++)
-        if (second->inputs[i].buffer == first->output.buffer &&
-            !same_strides(second, &second->inputs[i], &first->output))
+    Loop first = *producer, second = *consumer, merged;
+    if (!align(&first, &second)) return NULL;
+    for (int i = 0; i < second.input_count; i++)
+        if (second.inputs[i].buffer == first.output.buffer && !same_strides(&second, &second.inputs[i], &first.output))
             return NULL;
-    Loop *merged = merge_bodies(arena, first, second);
-    if (merged != NULL) loop_simplify(merged);
-    return merged;
+    if (!merge_bodies(&merged, &first, &second)) return NULL;
+    loop_simplify(&merged);
+    Loop *kept = arena_new_object(arena, Loop);
+    *kept = merged;
+    return kept;
 }
 
 /* The work of b is done by a from now on. */
@@ -179,18 +177,21 @@ static void take_nodes(Arena *arena, Step *a, const Step *b) {
     a->node = a->nodes.items[0];
 }
 
-static bool fuse_loop_into(Program *program, int at, const Usage *usage) {
+static bool fuse_loop_into(Program *program, int at, Usage *usage) {
     Step *consumer = program->steps.items[at];
     for (int i = 0; i < consumer->loop->input_count; i++) {
         const Buffer *between = consumer->loop->inputs[i].buffer;
         if (!is_private(between, usage)) continue;
-        const Step *producer = program->steps.items[usage[between->number].writer];
+        int from = usage[between->number].writer;
+        const Step *producer = program->steps.items[from];
         if (producer == NULL || producer->kind != STEP_LOOP) continue;
         Loop *merged = merge_loops(program->arena, producer->loop, consumer->loop);
         if (merged == NULL) continue;
+        count_step(producer, from, -1, usage), count_step(consumer, at, -1, usage);
         consumer->loop = merged;
+        count_step(consumer, at, 1, usage);
         take_nodes(program->arena, consumer, producer);
-        program->steps.items[usage[between->number].writer] = NULL;
+        program->steps.items[from] = NULL;
         return true;
     }
     return false;
@@ -249,7 +250,7 @@ static Loop *as_epilogue(Arena *arena, const Loop *loop, const Buffer *made) {
 }
 
 /* Of the kernels that a loop could follow, the latest: the other operands are then made already. */
-static bool fuse_into_kernel(Program *program, int at, const Usage *usage) {
+static bool fuse_into_kernel(Program *program, int at, Usage *usage) {
     Step *consumer = program->steps.items[at];
     int best = -1, best_parameter = -1;
     Loop *best_epilogue = NULL;
@@ -267,8 +268,10 @@ static bool fuse_into_kernel(Program *program, int at, const Usage *usage) {
     if (best < 0) return false;
     Step *kernel = program->steps.items[best];
     if (best_epilogue->output.buffer->type != kernel->arguments[best_parameter].buffer->type) return false;
+    count_step(kernel, best, -1, usage), count_step(consumer, at, -1, usage);
     kernel->epilogue = best_epilogue;
     kernel->arguments[best_parameter].buffer = best_epilogue->output.buffer;
+    count_step(kernel, at, 1, usage);
     program->steps.items[at] = kernel;
     program->steps.items[best] = NULL;
     for (int i = 0; i < consumer->nodes.count; i++) list_add(program->arena, &kernel->nodes, consumer->nodes.items[i]);
@@ -276,10 +279,11 @@ static bool fuse_into_kernel(Program *program, int at, const Usage *usage) {
 }
 
 /* Applies a rule to each loop until nothing changes; what the rule took in is a gap from then on. */
-static void apply(Program *program, bool (*rule)(Program *program, int at, const Usage *usage)) {
+static void apply(Program *program, bool (*rule)(Program *program, int at, Usage *usage)) {
+    Usage *usage = arena_new_array(program->arena, Usage, (size_t)program->buffers.count);
+    for (int i = 0; i < program->steps.count; i++) count_step(program->steps.items[i], i, 1, usage);
     for (int i = 0; i < program->steps.count; i++)
-        while (program->steps.items[i] != NULL && program->steps.items[i]->kind == STEP_LOOP &&
-               rule(program, i, count_usage(program)))
+        while (program->steps.items[i] != NULL && program->steps.items[i]->kind == STEP_LOOP && rule(program, i, usage))
             continue;
     int kept = 0;
     for (int i = 0; i < program->steps.count; i++)

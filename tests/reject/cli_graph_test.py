@@ -24,6 +24,8 @@ def test_order():
     checks.accepted("nodes out of order", model(shuffled))
     long = [node("Neg", f"v{i}", f"v{i + 1}") for i in range(3000)] + [node("Relu", "x", "v0")]
     checks.accepted("3000 nodes, the last first", model(long[::-1], outputs=(("v3000", None),)))
+    chain = [node("Relu", "x" if i == 0 else f"v{i - 1}", f"v{i}") for i in range(20000)]
+    checks.accepted("20000 nodes in memory for them", model(chain, outputs=(("v19999", None),)))
 
 
 def function(name, *calls):
