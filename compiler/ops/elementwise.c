@@ -218,13 +218,6 @@ static void lower_pow(Program *program, Node *node) {
     elementwise_result(program, node, loop);
 }
 
-static void infer_variadic(Node *node) {
-    if (node->inputs.count == 0) node_fail(node, STATUS_INVALID, "no input");
-    for (int i = 0; i < node->inputs.count; i++)
-        if (node->inputs.items[i] == NULL) node_fail(node, STATUS_INVALID, "input %d is left out", i);
-    infer_broadcast(node);
-}
-
 /* One more input for a loop: scalar = formula(scalar, input), where there is a scalar. */
 static int chain(Loop *loop, const char *formula, Type type, int scalar, int input) {
     return scalar < 0 ? input : loop_apply(loop, formula, type, type, 2, (int[]){scalar, input});
@@ -443,28 +436,28 @@ const Op OPS_elementwise[] = {
      .inputs = "data_0:T*",
      .outputs = "sum:T",
      .types = FLOATS,
-     .infer = infer_variadic,
+     .infer = infer_broadcast,
      .lower = lower_sum},
     {.name = "Mean",
      .versions = {6, 8, 13},
      .inputs = "data_0:T*",
      .outputs = "mean:T",
      .types = FLOATS,
-     .infer = infer_variadic,
+     .infer = infer_broadcast,
      .lower = lower_mean},
     {.name = "Max",
      .versions = {6, 8, 12, 13},
      .inputs = "data_0:T*",
      .outputs = "max:T",
      .types = NUMBERS,
-     .infer = infer_variadic,
+     .infer = infer_broadcast,
      .lower = lower_max},
     {.name = "Min",
      .versions = {6, 8, 12, 13},
      .inputs = "data_0:T*",
      .outputs = "min:T",
      .types = NUMBERS,
-     .infer = infer_variadic,
+     .infer = infer_broadcast,
      .lower = lower_min},
     {.name = "Clip",
      .versions = {6, 11, 12, 13},

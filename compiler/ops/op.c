@@ -104,9 +104,9 @@ static void count_ports(const char *ports, int version, int *least, int *most) {
     Words words = {.at = ports};
     *least = *most = 0;
     for (Port port; next_port(&words, version, &port);) {
+        ++*most;
+        if (!port.optional) *least = *most;
         if (port.variadic) *most = INT32_MAX;
-        else ++*most;
-        if (!port.optional && !port.variadic) *least = *most;
     }
 }
 
@@ -125,6 +125,17 @@ static void check_count(const Node *node, const char *ports, const ValueList *gi
     for (int i = 0; i < least && next_port(&words, node->version, &port); i++)
         if (given->items[i] == NULL && !port.optional && !port.variadic)
             node_fail(node, STATUS_INVALID, "%s %d (%s) is left out", what, i, port.name);
+}
+
+/* Of a list as long as one likes each input has to be there. */
+static void check_variadic(const Node *node) {
+    Words words = {.at = node->op->inputs};
+    Port port = {0};
+    for (int i = 0; i < node->inputs.count; i++) {
+        if (!port.variadic && !next_port(&words, node->version, &port)) return;
+        if (port.variadic && node->inputs.items[i] == NULL)
+            node_fail(node, STATUS_INVALID, "input %d (%s) is left out", i, port.name);
+    }
 }
 
 /* Types that variables stand for in one node: at most a few, so a list serves. */
@@ -259,6 +270,7 @@ void op_infer(Node *node) {
     const Op *op = node->op;
     check_count(node, op->inputs, &node->inputs, "input");
     check_count(node, op->outputs, &node->outputs, "output");
+    check_variadic(node);
     check_attributes(node);
     check_types(node);
     check_sizes(node, &node->inputs, "input");

@@ -14,7 +14,7 @@ typedef struct Op {
     /* Versions of the operator, oldest first, ended by 0: node->version is the newest that is <= the model's opset. */
     int versions[12];
 
-    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * any number from here on). A type is a
+    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * one or more from here on). A type is a
      * variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output whose type is a
      * variable gets its type from the inputs (a variable that no input has: from .infer). Types: "T: floats int32; I:
      * int32 int64". The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see

@@ -150,12 +150,8 @@ static Shape join_shapes(const Node *node, Shape joined, const Shape *shape, int
 
 static void infer_concat(Node *node) {
     const ValueList *inputs = &node->inputs;
-    if (inputs->count == 0) node_fail(node, STATUS_INVALID, "no inputs, expected at least 1");
     bool ranked = true;
-    for (int i = 0; i < inputs->count; i++) {
-        if (inputs->items[i] == NULL) node_fail(node, STATUS_INVALID, "input %d is left out", i);
-        ranked &= inputs->items[i]->shape.rank >= 0;
-    }
+    for (int i = 0; i < inputs->count; i++) ranked &= inputs->items[i]->shape.rank >= 0;
     node->outputs.items[0]->shape = SHAPE_UNKNOWN;
     if (!ranked) return;
     Shape shape = inputs->items[0]->shape;
@@ -218,7 +214,6 @@ static Dim split_dim(const Node *node, Dim dim, int i) {
 static void infer_split(Node *node) {
     const Shape *from = &node->inputs.items[0]->shape;
     int64_t count = node_attribute(node, "num_outputs") == NULL ? node->outputs.count : attr_int(node, "num_outputs");
-    if (node->outputs.count == 0) node_fail(node, STATUS_INVALID, "no outputs, expected at least 1");
     if (count != node->outputs.count)
         node_fail(node, STATUS_INVALID, "num_outputs is %lld, but there are %d", (long long)count, node->outputs.count);
     int axis = from->rank < 0 ? 0 : node_axis(node, attr_int(node, "axis"), from->rank);

@@ -89,6 +89,14 @@ def test_inputs_left_out():
                    "left out")
     checks.refused("Add of one", model([node("Add", "x", "y", "sum")]), INVALID, "'sum'", "1 input")
     checks.refused("Add of three", model([node("Add", "x x x", "y", "sum")]), INVALID, "'sum'", "3 inputs")
+    for op_type, attributes in {"Sum": {}, "Mean": {}, "Max": {}, "Min": {}, "Concat": {"axis": 0}, "Einsum": {"equation": "ab,ab->ab"}}.items():
+        some = lambda *inputs: model([helper.make_node(op_type, inputs, ["y"], name="some", **attributes)])
+        checks.refused(f"{op_type} of nothing", some(), INVALID, "'some'", "0 inputs")
+        checks.refused(f"{op_type} with one that is left out", some("x", ""), INVALID, "'some'", "left out")
+        checks.refused(f"{op_type} without its first", some("", "x"), INVALID, "'some'", "left out")
+    split = [helper.make_node("Split", ["x"], ["", "y", ""], axis=1)]
+    checks.accepted("Split of which a part is wanted", model(split))
+    checks.refused("Split into nothing", model([helper.make_node("Split", ["x"], [], name="cut"), node("Neg", "x", "y")]), INVALID, "'cut'", "0 outputs")
     checks.refused("Add with two outputs", model([node("Add", "x x", "y z", "sum")]), INVALID, "'sum'", "2 outputs")
 
 

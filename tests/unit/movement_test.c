@@ -412,11 +412,11 @@ static void concat_joins(void **state) {
     assert_node_fails(concat(0, "9223372036854775807x0", "1x0"), STATUS_UNSUPPORTED, "at most 2147483647");
     OneNode *one = one_node("Concat", NEWEST, 1);
     node_set_int(one->node, "axis", 0);
-    assert_node_fails(one, STATUS_INVALID, "no inputs");
+    assert_node_fails(one, STATUS_INVALID, "0 inputs");
     one = over("Concat", NEWEST, "2");
     one_left_out(one);
     node_set_int(one->node, "axis", 0);
-    assert_node_fails(one, STATUS_INVALID, "input 1 is left out");
+    assert_node_fails(one, STATUS_INVALID, "input 1 (inputs) is left out");
 }
 
 static OneNode *split(int opset, const char *shape, int outputs) {
