@@ -34,9 +34,10 @@ static json_t *block_probes(const Block *block) {
     json_t *probes = json_array();
     for (int i = 0; i < block->probes.count; i++) {
         const BlockProbe *probe = block->probes.items[i];
-        json_t *object = json_pack("{s:o, s:o, s:s, s:o, s:b}", "id", manifest_name(probe->id), "tensor",
-                                   manifest_name(probe->value->name), "axes", probe->axes, "shape",
-                                   manifest_shape(&probe->shape), "on_request", probe->on_request);
+        json_t *object =
+            json_pack("{s:o, s:o, s:s, s:o, s:b}", "id", manifest_name(probe->id), "tensor",
+                      probe->value == NULL ? json_null() : manifest_name(probe->value->name), "axes", probe->axes,
+                      "shape", manifest_shape(&probe->shape), "on_request", probe->on_request);
         json_array_append_new(probes, object);
     }
     return probes;

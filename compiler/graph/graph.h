@@ -13,6 +13,7 @@ typedef struct Node Node;
 typedef struct Value Value;
 struct Op;         /* ops/op.h */
 struct Block;      /* patterns/block.h */
+struct PatternSet; /* patterns/pattern.h */
 struct BlockProbe; /* patterns/block.h */
 
 typedef LIST(Node *) NodeList;
@@ -89,8 +90,9 @@ struct Graph {
     ValueList inputs, outputs;
     ValueList values; /* all of them */
     NodeList nodes;
-    LIST(struct Block *) blocks;      /* attention, in order of execution */
-    LIST(struct BlockProbe *) probes; /* those that are open: of blocks, and of single values */
+    LIST(struct Block *) blocks;       /* attention, in order of execution */
+    const struct PatternSet *patterns; /* what blocks and rewrite rules are found with; NULL: not read yet */
+    LIST(struct BlockProbe *) probes;  /* those that are open: of blocks, and of single values */
     int ir_version;
     int opset;                               /* of ONNX's own domain */
     const char *producer, *producer_version; /* the exporter */

@@ -48,5 +48,6 @@ double tensor_number(const Tensor *tensor, int64_t i);
 int64_t tensor_int(const Tensor *tensor, int64_t i);
 /* A one-dimensional int64 tensor, and a float scalar. */
 Tensor *tensor_ints(Arena *arena, const int64_t *values, int count);
+Tensor *tensor_float(Arena *arena, float number);
 
 #endif

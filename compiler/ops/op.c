@@ -236,6 +236,28 @@ static bool find_declared(const Op *op, int version, const char *name, Words *wo
     return false;
 }
 
+int op_newest(const Op *op) {
+    int version = 0;
+    for (int i = 0; op->versions[i] != 0; i++) version = op->versions[i];
+    return version;
+}
+
+const char *op_attribute_kind(const Op *op, int version, const char *name) {
+    Words words;
+    Declared declared;
+    if (op->attributes == NULL || !find_declared(op, version, name, &words, &declared)) return NULL;
+    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++)
+        if (strcmp(kind_names[i], declared.kind) == 0) return kind_names[i];
+    return NULL;
+}
+
+const char *op_attribute_default(Arena *arena, const Op *op, int version, const char *name) {
+    Words words;
+    Declared declared;
+    if (op->attributes == NULL || !find_declared(op, version, name, &words, &declared)) return NULL;
+    return declared.preset == NULL ? NULL : arena_copy(arena, declared.preset);
+}
+
 static void check_attributes(const Node *node) {
     Words words;
     Declared declared;

@@ -49,6 +49,13 @@ const Op *op_find(const char *domain, const char *name);
 /* All rows, for tests and listings: calls visit(row, argument) for each. */
 void op_each(void (*visit)(const Op *op, void *argument), void *argument);
 
+/* The newest version of an operator. */
+int op_newest(const Op *op);
+/* The kind of an attribute in a version of an operator ("int", "floats"), NULL where it has none of that name. */
+const char *op_attribute_kind(const Op *op, int version, const char *name);
+/* The text of an attribute's default ("0.01", "NOTSET"), NULL where it has none, or there is no such attribute. */
+const char *op_attribute_default(Arena *arena, const Op *op, int version, const char *name);
+
 /* Sets node->op and node->version in a graph and its subgraphs. Reports every operator, domain and version that fovea
  * does not have (STATUS_UNSUPPORTED), each once with a count, and fails if there was any. */
 void ops_resolve(Graph *graph);

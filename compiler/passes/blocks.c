@@ -4,8 +4,8 @@
 #include "patterns/probes.h"
 
 void pass_blocks(Graph *graph, const PassOptions *options) {
-    PatternSet patterns = patterns_load(graph->arena, options->patterns.items, options->patterns.count);
-    blocks_find(graph, &patterns);
-    if (options->explain != NULL) blocks_explain(graph, &patterns, options->explain, stdout);
+    const PatternSet *patterns = graph_patterns(graph, options);
+    blocks_find(graph, patterns);
+    if (options->explain != NULL) blocks_explain(graph, patterns, options->explain, stdout);
     probes_open(graph, options->probes);
 }

@@ -32,9 +32,13 @@ bool passes_run(Graph *graph, const PassOptions *options);
 /* Whether --dump-after names this pass or stage. */
 bool dumps_after(const PassOptions *options, const char *pass);
 
+/* The patterns of fovea and of the user's files; read when first asked for. */
+const struct PatternSet *graph_patterns(Graph *graph, const PassOptions *options);
+
 /* The passes, each in a file of its own: */
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);
 void pass_infer(Graph *graph, const PassOptions *options);
+void pass_normalise(Graph *graph, const PassOptions *options);
 void pass_blocks(Graph *graph, const PassOptions *options);
 void pass_eliminate(Graph *graph, const PassOptions *options);
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options);

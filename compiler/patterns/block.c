@@ -1,9 +1,9 @@
 /* Blocks: finding them, and naming them by the modules that the exporter says their nodes come from.
- * Roots are tried from the last node to the first, so that of two nested matches the larger one is found. */
+ * Of matches that share nodes the larger one is a block. */
 #include "patterns/block.h"
 
 #include "base/text.h"
-#include "patterns/match.h"
+#include "patterns/build.h"
 #include "patterns/view.h"
 
 #include <stdlib.h>
@@ -30,19 +30,38 @@ static Shape shape_for(const Shape *shape, int rank) {
     return result.rank == rank ? result : SHAPE_UNKNOWN;
 }
 
-static void add_probes(Graph *graph, Block *block, const BlockPattern *pattern, const Match *match) {
+/* The sizes that a probe's axes stand for; of unknown rank where the match does not tell them all, or where they are
+ * not all that the value holds. */
+static Shape shape_named(const PatternProbe *probe, const Match *match, const Value *value) {
+    Shape shape = {.rank = probe->shape.dims.count};
+    for (int i = 0; i < shape.rank; i++) {
+        const DimPattern *axis = &probe->shape.dims.items[i];
+        bool is_bound = axis->kind == DIM_NAME && match->has_dim[axis->name];
+        if (axis->kind != DIM_SIZE && !is_bound) return SHAPE_UNKNOWN;
+        shape.dims[i] = is_bound ? match->dims[axis->name] : dim_known(axis->size);
+    }
+    if (value == NULL || !shape_is_known(&shape) || !shape_is_known(&value->shape)) return shape;
+    return shape_count(&shape) == shape_count(&value->shape) ? shape : SHAPE_UNKNOWN;
+}
+
+static void add_probes(Graph *graph, Block *block) {
+    const BlockPattern *pattern = block->pattern;
     for (int i = 0; i < pattern->probes.count; i++) {
         const PatternProbe *from = &pattern->probes.items[i];
-        if (match->tensors[from->tensor] == NULL) continue; /* of the half that is not there */
+        Value *value = from->tensor < 0 ? NULL : block->match.tensors[from->tensor];
+        if (value == NULL && from->made == NULL) continue; /* of the half that is not there */
+        if (value != NULL) value = view_root(value);
         BlockProbe *probe = arena_new_object(graph->arena, BlockProbe);
-        Value *value = view_root(match->tensors[from->tensor]);
         *probe = (BlockProbe){.name = from->name,
                               .family = block->family,
                               .kind = from->kind,
                               .axes = from->axes,
                               .value = value,
-                              .shape = shape_for(&value->shape, from->axis_count),
+                              .made = from->made,
+                              .block = block,
+                              .shape = shape_named(from, &block->match, value),
                               .on_request = from->on_request};
+        if (probe->shape.rank < 0 && value != NULL) probe->shape = shape_for(&value->shape, from->shape.dims.count);
         list_add(graph->arena, &block->probes, probe);
     }
 }
@@ -50,10 +69,12 @@ static void add_probes(Graph *graph, Block *block, const BlockPattern *pattern, 
 static void add_block(Graph *graph, const BlockPattern *pattern, const Match *match) {
     Block *block = arena_new_object(graph->arena, Block);
     block->family = pattern->family;
+    block->pattern = pattern;
+    block->match = *match;
     block->nodes = match->nodes;
     qsort(block->nodes.items, (size_t)block->nodes.count, sizeof(Node *), by_mark);
     for (int i = 0; i < block->nodes.count; i++) block->nodes.items[i]->block = block;
-    add_probes(graph, block, pattern, match);
+    add_probes(graph, block);
     list_add(graph->arena, &graph->blocks, block);
 }
 
@@ -67,30 +88,6 @@ static int by_last_node(const void *a, const void *b) {
 }
 
 /* Naming. */
-
-/* The common beginning of two dotted paths, by whole components: a's length of it. */
-static size_t common_components(const char *a, size_t length, const char *b) {
-    size_t common = 0;
-    for (size_t i = 0; i <= length; i++) {
-        bool a_ends = i == length || a[i] == '.', b_ends = b[i] == '\0' || b[i] == '.';
-        if (a_ends && b_ends) common = i;
-        if (i == length || b[i] == '\0' || a[i] != b[i]) break;
-    }
-    return common;
-}
-
-/* The module that all nodes of a block are in; nodes that do not say theirs are passed over. "" where there is none. */
-static const char *common_scope(Arena *arena, const Block *block) {
-    const char *scope = NULL;
-    size_t length = 0;
-    for (int i = 0; i < block->nodes.count; i++) {
-        const char *of_node = block->nodes.items[i]->scope;
-        if (of_node[0] == '\0') continue;
-        if (scope == NULL) scope = of_node, length = strlen(of_node);
-        else length = common_components(scope, length, of_node);
-    }
-    return scope == NULL ? "" : arena_printf(arena, "%.*s", (int)length, scope);
-}
 
 /* A module named as one of the probes in it ("cbam.channel") would say it twice ("cbam.channel.channel"): the block is
  * then named after the module around. */
@@ -115,7 +112,7 @@ static void name_blocks(Graph *graph) {
     Map uses = map_new(arena), next = map_new(arena);
     for (int i = 0; i < graph->blocks.count; i++) {
         Block *block = graph->blocks.items[i];
-        block->name = without_probe_name(arena, common_scope(arena, block), block);
+        block->name = without_probe_name(arena, common_scope(arena, &block->nodes), block);
         ++*counter(&uses, block->name);
     }
     for (int i = 0; i < graph->blocks.count; i++) {
@@ -139,19 +136,75 @@ static void name_probes(Graph *graph) {
     }
 }
 
+/* What may be a block: a pattern, and the node at which it matched. */
+typedef struct {
+    const BlockPattern *pattern;
+    Node *last;
+    int nodes;
+} Candidate;
+
+typedef LIST(Candidate) CandidateList;
+
+/* The user's own before fovea's; the larger before the smaller; what comes later in the graph before what comes
+ * earlier, and what comes first among the patterns. */
+static bool is_better(const Candidate *a, const Candidate *b) {
+    if (a->pattern->is_own != b->pattern->is_own) return a->pattern->is_own;
+    if (a->nodes != b->nodes) return a->nodes > b->nodes;
+    return a->last->mark > b->last->mark;
+}
+
+static bool match_at(Graph *graph, const BlockPattern *pattern, const Node *last, Match *match) {
+    Value *root = node_output(last, 0);
+    return root != NULL && last->block == NULL && match_pattern(graph, pattern, root, false, match);
+}
+
+static CandidateList find_candidates(Graph *graph, const PatternSet *patterns) {
+    CandidateList candidates = {0};
+    for (int p = 0; p < patterns->blocks.count; p++)
+        for (int i = 0; i < graph->nodes.count; i++) {
+            Match match;
+            if (!match_at(graph, patterns->blocks.items[p], graph->nodes.items[i], &match)) continue;
+            Candidate candidate = {patterns->blocks.items[p], graph->nodes.items[i], match.nodes.count};
+            list_add(graph->arena, &candidates, candidate);
+        }
+    return candidates;
+}
+
+/* Takes the best candidate out of the list. */
+static Candidate take_best(CandidateList *candidates) {
+    int best = 0;
+    for (int i = 1; i < candidates->count; i++)
+        if (is_better(&candidates->items[i], &candidates->items[best])) best = i;
+    Candidate taken = candidates->items[best];
+    memmove(&candidates->items[best], &candidates->items[best + 1],
+            (size_t)(--candidates->count - best) * sizeof taken);
+    return taken;
+}
+
 void blocks_find(Graph *graph, const PatternSet *patterns) {
     number_nodes(graph);
-    for (int p = 0; p < patterns->blocks.count; p++)
-        for (int i = graph->nodes.count - 1; i >= 0; i--) {
-            Value *root = node_output(graph->nodes.items[i], 0);
-            Match match;
-            if (root != NULL && match_pattern(graph, patterns->blocks.items[p], root, false, &match))
-                add_block(graph, patterns->blocks.items[p], &match);
-        }
+    CandidateList candidates = find_candidates(graph, patterns);
+    while (candidates.count > 0) {
+        Candidate best = take_best(&candidates);
+        Match match; /* again: others may have taken some of its nodes, and then it may match with fewer */
+        if (!match_at(graph, best.pattern, best.last, &match)) continue;
+        bool shrank = match.nodes.count < best.nodes;
+        best.nodes = match.nodes.count;
+        if (shrank) list_add(graph->arena, &candidates, best);
+        else add_block(graph, best.pattern, &match);
+    }
     if (graph->blocks.count == 0) return;
     qsort(graph->blocks.items, (size_t)graph->blocks.count, sizeof(Block *), by_last_node);
     name_blocks(graph);
     name_probes(graph);
+}
+
+Value *block_tensor(const Block *block, const char *name) {
+    const BlockPattern *pattern = block->pattern;
+    for (int i = 0; i < pattern->tensors.count; i++)
+        if (pattern->tensors.items[i].is_named && strcmp(pattern->tensors.items[i].name, name) == 0)
+            return block->match.tensors[i];
+    return NULL;
 }
 
 /* Explaining. */

@@ -2,6 +2,7 @@
  * back when something late fails, also when all is matched and only then a value turns out to be used elsewhere. */
 #include "patterns/match.h"
 
+#include "base/checked.h"
 #include "base/text.h"
 #include "ops/op.h"
 #include "patterns/view.h"
@@ -27,6 +28,12 @@ typedef struct {
     int number;
 } Binding;
 
+/* A product of sizes of which more than one had no size yet. */
+typedef struct {
+    const DimPattern *pattern;
+    Dim dim;
+} Pending;
+
 typedef struct {
     Graph *graph;
     const BlockPattern *pattern;
@@ -35,6 +42,7 @@ typedef struct {
     Dim *dims;
     bool *has_dim;
     LIST(Binding) bindings; /* in the order in which they were made */
+    LIST(Pending) pending;
     NodeList nodes;
     int operators; /* how many of the nodes are named in the pattern; the others are views */
     int steps;
@@ -84,11 +92,11 @@ static const char *term_text(const Search *search, const Term *term) {
 /* Going back to an earlier state. */
 
 typedef struct {
-    int bindings, nodes, operators;
+    int bindings, pending, nodes, operators;
 } State;
 
 static State state_of(const Search *search) {
-    return (State){search->bindings.count, search->nodes.count, search->operators};
+    return (State){search->bindings.count, search->pending.count, search->nodes.count, search->operators};
 }
 
 static void go_back(Search *search, State state) {
@@ -97,6 +105,7 @@ static void go_back(Search *search, State state) {
         if (binding.is_dim) search->has_dim[binding.number] = false;
         else search->tensors[binding.number] = NULL;
     }
+    search->pending.count = state.pending;
     search->nodes.count = state.nodes;
     search->operators = state.operators;
 }
@@ -128,10 +137,38 @@ static bool name_fits(Search *search, int name, Dim dim) {
     return true;
 }
 
+typedef enum { PRODUCT_FITS, PRODUCT_DIFFERS, PRODUCT_OPEN } ProductFit;
+
+/* Whether a size is the product of named ones; one name that has no size yet gets the size that is missing. */
+static ProductFit product_fit(Search *search, const DimPattern *pattern, Dim dim) {
+    int64_t known = 1;
+    int unbound = -1;
+    if (dim.size < 0) return PRODUCT_FITS;
+    for (int i = 0; i < pattern->factor_count; i++) {
+        int name = pattern->factors[i];
+        if (!search->has_dim[name] && unbound >= 0) return PRODUCT_OPEN;
+        if (!search->has_dim[name]) unbound = name;
+        else if (search->dims[name].size < 0) return PRODUCT_FITS;
+        else if (!checked_multiply(known, search->dims[name].size, &known)) return PRODUCT_DIFFERS;
+    }
+    if (unbound < 0) return known == dim.size ? PRODUCT_FITS : PRODUCT_DIFFERS;
+    if (known == 0 || dim.size % known != 0) return PRODUCT_DIFFERS;
+    bind_dim(search, unbound, dim_known(dim.size / known));
+    return PRODUCT_FITS;
+}
+
+static bool product_fits(Search *search, const DimPattern *pattern, Dim dim) {
+    ProductFit fit = product_fit(search, pattern, dim);
+    Pending open = {pattern, dim};
+    if (fit == PRODUCT_OPEN) list_add(search->graph->arena, &search->pending, open);
+    return fit != PRODUCT_DIFFERS;
+}
+
 static bool dim_fits(Search *search, const DimPattern *pattern, Dim dim) {
     switch (pattern->kind) {
     case DIM_SIZE: return may_be_equal(dim, dim_known(pattern->size));
     case DIM_NAME: return name_fits(search, pattern->name, dim);
+    case DIM_PRODUCT: return product_fits(search, pattern, dim);
     case DIM_ONES: return dim.size == 1;
     case DIM_ANY:
     case DIM_REST: break;
@@ -140,16 +177,16 @@ static bool dim_fits(Search *search, const DimPattern *pattern, Dim dim) {
 }
 
 static bool dims_fit(Search *search, const ShapePattern *pattern, const Shape *shape) {
-    int count = pattern->dims.count;
-    const DimPattern *last = count == 0 ? NULL : &pattern->dims.items[count - 1];
-    bool has_rest = last != NULL && (last->kind == DIM_REST || last->kind == DIM_ONES);
-    if (has_rest) count--;
-    if (shape->rank < count || (!has_rest && shape->rank > count)) return false;
-    for (int i = 0; i < count; i++)
-        if (!dim_fits(search, &pattern->dims.items[i], shape->dims[i])) return false;
-    for (int i = count; i < shape->rank; i++)
-        if (!dim_fits(search, last, shape->dims[i])) return false;
-    return !has_rest || name_fits(search, last->name, dim_known(shape->rank - count));
+    int count = pattern->dims.count, rest = 0;
+    const DimPattern *dims = pattern->dims.items;
+    while (rest < count && dims[rest].kind != DIM_REST && dims[rest].kind != DIM_ONES) rest++;
+    int named = rest < count ? count - 1 : count, open = shape->rank - named; /* how many dimensions the rest is */
+    if (shape->rank < named || (rest == count && open > 0)) return false;
+    for (int i = 0; i < shape->rank; i++) {
+        int at = i < rest ? i : i < rest + open ? rest : i - open + 1;
+        if (!dim_fits(search, &dims[at], shape->dims[i])) return false;
+    }
+    return rest == count || name_fits(search, dims[rest].name, dim_known(open));
 }
 
 /* " with N=1 C=64": what the names in a shape stand for so far. */
@@ -176,21 +213,9 @@ static bool shape_fits(Search *search, const Term *term, const ShapePattern *pat
 
 /* Attributes. */
 
-/* The default that an operator's row states for an integer attribute. */
-static bool default_of(const Node *node, const char *name, int64_t *value) {
-    if (strcmp(node->op_type, "Softmax") == 0 && strcmp(name, "axis") == 0 && node->version > 0) {
-        *value = node->version < 13 ? 1 : -1; /* the one default that changed, so that no row states it */
-        return true;
-    }
-    if (node->op == NULL || node->op->attributes == NULL) return false;
-    char start[64];
-    snprintf(start, sizeof start, "%s:int=", name);
-    for (const char *at = node->op->attributes; (at = strstr(at, start)) != NULL; at++) {
-        if (at != node->op->attributes && at[-1] != ' ') continue;
-        *value = strtoll(at + strlen(start), NULL, 10);
-        return true;
-    }
-    return false;
+/* The text of an attribute's default, NULL where it has none. */
+static const char *default_of(const Node *node, const char *name) {
+    return node->op == NULL ? NULL : op_attribute_default(node->graph->arena, node->op, node->version, name);
 }
 
 typedef struct {
@@ -214,8 +239,9 @@ static Integers integers_of(const Node *node, const char *name) {
                tensor_count(input->constant) <= MAX_RANK) {
         integers.count = (int)tensor_count(input->constant);
         for (int i = 0; i < integers.count; i++) integers.values[i] = tensor_int(input->constant, i);
-    } else if (attribute == NULL && default_of(node, name, &integers.values[0])) {
+    } else if (attribute == NULL && default_of(node, name) != NULL) {
         integers.count = 1;
+        integers.values[0] = strtoll(default_of(node, name), NULL, 10);
     }
     return integers;
 }
@@ -237,6 +263,25 @@ static bool axes_agree(const Integers *found, const int64_t *expected, int count
     return of_found == of_expected;
 }
 
+static bool is_close(double found, double expected) { return fabs(found - expected) <= 1e-5 * fmax(1, fabs(expected)); }
+
+static bool number_agrees(const Node *node, const char *name, double expected) {
+    const Attribute *attribute = node_attribute(node, name);
+    const char *preset = attribute == NULL ? default_of(node, name) : NULL;
+    if (preset != NULL) return is_close(strtod(preset, NULL), expected);
+    if (attribute == NULL) return false;
+    if (attribute->kind == ATTRIBUTE_INT) return (double)attribute->integer == expected;
+    return attribute->kind == ATTRIBUTE_FLOAT && is_close((double)attribute->number, expected);
+}
+
+static bool string_agrees(const Node *node, const char *name, const char *expected) {
+    const Attribute *attribute = node_attribute(node, name);
+    const char *found = attribute == NULL                     ? default_of(node, name)
+                        : attribute->kind == ATTRIBUTE_STRING ? attribute->string
+                                                              : NULL;
+    return found != NULL && strcmp(found, expected) == 0;
+}
+
 /* Lists other than axes are of sizes, and of those none is negative. */
 static bool list_agrees(Search *search, const Integers *found, const ShapePattern *list) {
     Shape shape = {.rank = found->count};
@@ -253,6 +298,9 @@ static bool condition_holds(Search *search, const Condition *condition, const No
     int rank = input == NULL ? -1 : input->shape.rank;
     int64_t axes[MAX_RANK];
     int count = 0;
+    if (condition->kind == CONDITION_STRING) return string_agrees(node, condition->attribute, condition->string);
+    if (condition->kind == CONDITION_VALUE && !is_axis(condition->attribute))
+        return number_agrees(node, condition->attribute, condition->number);
     if (found.count < 0) return false;
     if (condition->kind == CONDITION_SPATIAL) {
         for (int d = 2; d < rank; d++) axes[count++] = d;
@@ -264,9 +312,15 @@ static bool condition_holds(Search *search, const Condition *condition, const No
     return axes_agree(&found, axes, count, rank);
 }
 
-static const char *integers_text(const Search *search, const Node *node, const char *name) {
+static const char *attribute_text(const Search *search, const Node *node, const char *name) {
+    const Attribute *attribute = node_attribute(node, name);
     Integers found = integers_of(node, name);
     Text text = text_new(search->graph->arena);
+    if (attribute != NULL && attribute->kind == ATTRIBUTE_STRING) return quoted(attribute->string);
+    if (attribute != NULL && attribute->kind == ATTRIBUTE_FLOAT)
+        return arena_printf(text.arena, "%g", (double)attribute->number);
+    if (attribute == NULL && default_of(node, name) != NULL)
+        return arena_printf(text.arena, "%s, the default", default_of(node, name));
     if (found.count < 0) return "not given, or not constant";
     for (int i = 0; i < found.count; i++) text_printf(&text, i == 0 ? "%" PRId64 : " %" PRId64, found.values[i]);
     return text.data;
@@ -278,7 +332,7 @@ static bool conditions_hold(Search *search, const Term *term, const Node *node) 
         if (condition_holds(search, condition, node)) continue;
         return search->explain &&
                miss(search, term, "expected %s{%s}, found %s with %s %s", term->name, condition->text, node_text(node),
-                    condition->attribute, integers_text(search, node, condition->attribute));
+                    condition->attribute, attribute_text(search, node, condition->attribute));
     }
     return true;
 }
@@ -307,7 +361,7 @@ static bool number_holds(const Tensor *constant, double number) {
     if (class != CLASS_FLOAT && class != CLASS_SIGNED && class != CLASS_UNSIGNED) return false;
     int64_t count = tensor_count(constant);
     for (int64_t i = 0; i < count; i++)
-        if (!(fabs(tensor_number(constant, i) - number) <= 1e-5 * fmax(1, fabs(number)))) return false;
+        if (!is_close(tensor_number(constant, i), number)) return false;
     return count > 0;
 }
 
@@ -429,7 +483,7 @@ static bool is_in(const NodeList *nodes, const Node *node) {
 static bool is_map(const Search *search, Value *value) {
     for (int i = 0; i < search->pattern->probes.count; i++) {
         const PatternProbe *probe = &search->pattern->probes.items[i];
-        Value *map = search->tensors[probe->tensor];
+        Value *map = probe->tensor < 0 ? NULL : search->tensors[probe->tensor];
         if (!probe->on_request && map != NULL && view_root(map) == view_root(value)) return true;
     }
     return false;
@@ -459,8 +513,19 @@ static bool is_closed(Search *search) {
     return true;
 }
 
+/* Whether the products hold that could not be computed when they were met; those that still cannot be may hold. */
+static bool pending_hold(Search *search) {
+    for (int i = 0; i < search->pending.count; i++) {
+        const Pending *pending = &search->pending.items[i];
+        if (product_fit(search, pending->pattern, pending->dim) != PRODUCT_DIFFERS) continue;
+        return search->explain &&
+               miss(search, root_term(search), "%" PRId64 " is not %s", pending->dim.size, pending->pattern->text);
+    }
+    return true;
+}
+
 static bool solve_first(Search *search, const Goal *goal) {
-    if (goal == NULL) return is_closed(search);
+    if (goal == NULL) return pending_hold(search) && is_closed(search);
     if (goal->node != NULL) return conditions_hold(search, goal->term, goal->node) && solve(search, goal->next);
     if (!shape_fits(search, goal->term, goal->term->shape, goal->value)) return false;
     switch (goal->term->kind) {
@@ -468,6 +533,7 @@ static bool solve_first(Search *search, const Goal *goal) {
     case TERM_NODE: return solve_node(search, goal);
     case TERM_NUMBER: return solve_number(search, goal);
     case TERM_CHOICE: return solve_choice(search, goal);
+    case TERM_LIST: break; /* of what is built */
     }
     return false;
 }
@@ -521,6 +587,8 @@ bool match_pattern(Graph *graph, const BlockPattern *pattern, Value *root, bool 
     for (int i = 0; i < pattern->tensors.count; i++)
         if (search.tensors[i] == &LEFT_OUT) search.tensors[i] = NULL;
     match->tensors = search.tensors;
+    match->dims = search.dims;
+    match->has_dim = search.has_dim;
     match->nodes = distinct(graph->arena, &search.nodes);
     return true;
 }

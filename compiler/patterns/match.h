@@ -7,8 +7,10 @@
 #include "patterns/pattern.h"
 
 typedef struct {
-    Value **tensors; /* by the pattern's number; NULL where it has none or was left out. Valid until the next try. */
-    NodeList nodes;  /* those of the block, each once, in no order */
+    Value **tensors; /* by the pattern's number; NULL where it has none or was left out */
+    const Dim *dims; /* by the pattern's number, where has_dim */
+    const bool *has_dim;
+    NodeList nodes; /* those of the block, each once, in no order */
     /* Where it did not match: the mismatch that was found after matching the most operators of the pattern. */
     int matched;        /* how many they are */
     const char *reason; /* in words; NULL where match_pattern() was not asked for it */

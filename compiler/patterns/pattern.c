@@ -5,6 +5,7 @@
 #include "base/assets.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "ops/op.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 enum { MAX_NESTING = 32, MAX_TERMS = 1024 };
 
-typedef enum { TOKEN_NAME, TOKEN_NUMBER, TOKEN_MARK, TOKEN_END } TokenKind;
+typedef enum { TOKEN_NAME, TOKEN_NUMBER, TOKEN_STRING, TOKEN_MARK, TOKEN_END } TokenKind;
 
 typedef struct {
     TokenKind kind;
@@ -46,6 +47,7 @@ typedef struct {
     Map tensors; /* to int: number in the block */
     Map dims;
     int *terms; /* made so far in this block */
+    bool in_definition;
 } Scope;
 
 static _Noreturn void PRINTF_LIKE(4, 5) fail_at(const Reader *reader, int line, int column, const char *format, ...) {
@@ -107,7 +109,12 @@ static void advance(Reader *reader) {
     } else if (is_name_start(*p)) {
         token.kind = TOKEN_NAME;
         while (is_name_start(*p) || is_digit(*p)) p++;
-    } else if (strchr("()[]{},=|?.", *p) != NULL) {
+    } else if (*p == '"') {
+        token.kind = TOKEN_STRING;
+        for (p++; *p != '"'; p++)
+            if (*p == '\0' || *p == '\n') fail_at(reader, token.line, token.column, "a string without an end");
+        p++;
+    } else if (strchr("()[]{},=|?.*", *p) != NULL) {
         p++;
     } else {
         fail_at(reader, token.line, token.column, "a character that means nothing here: %s",
@@ -123,7 +130,10 @@ static bool next_is(const Reader *reader, const char *text) {
 }
 
 static bool next_is_keyword(const Reader *reader) {
-    return next_is(reader, "define") || next_is(reader, "block") || next_is(reader, "probe");
+    static const char *const words[] = {"define", "block", "probe", "fuse", "rewrite", "becomes"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (next_is(reader, words[i])) return true;
+    return false;
 }
 
 static _Noreturn void fail_expected(const Reader *reader, const char *what) {
@@ -162,6 +172,18 @@ static Token expect_name(Reader *reader, const char *what) {
 
 enum { NOT_PUT = -2 }; /* Term.tensor and DimPattern.name before they are put in place */
 
+/* The rest of "N*H", whose first factor is read. */
+static void read_factors(Reader *reader, DimPattern *dim, const char *from) {
+    if (dim->kind != DIM_NAME) fail_expected(reader, "a name before '*'");
+    dim->factor_texts[dim->factor_count++] = dim->text;
+    while (take_if(reader, "*")) {
+        if (dim->factor_count == MAX_FACTORS) fail_expected(reader, "fewer factors");
+        dim->factor_texts[dim->factor_count++] = expect_name(reader, "the name of a size").text;
+    }
+    dim->kind = DIM_PRODUCT;
+    dim->text = written_since(reader, from);
+}
+
 static DimPattern read_dim(Reader *reader) {
     Token token = reader->token;
     DimPattern dim = {.text = token.text, .name = NOT_PUT};
@@ -182,19 +204,22 @@ static DimPattern read_dim(Reader *reader) {
         fail_expected(reader, "a dimension or ']'");
     }
     advance(reader);
+    if (next_is(reader, "*")) read_factors(reader, &dim, token.from);
     return dim;
 }
 
 /* "[N C 1..]" */
 static ShapePattern read_list(Reader *reader) {
     ShapePattern list = {0};
+    bool has_rest = false;
     const char *from = reader->token.from;
     expect(reader, "[");
     while (!next_is(reader, "]")) {
         DimPattern dim = read_dim(reader);
         list_add(reader->arena, &list.dims, dim);
-        if ((dim.kind == DIM_REST || dim.kind == DIM_ONES) && !next_is(reader, "]"))
-            fail_expected(reader, arena_printf(reader->arena, "']' after '%s'", dim.text));
+        if (dim.kind != DIM_REST && dim.kind != DIM_ONES) continue;
+        if (has_rest) fail_at(reader, reader->token.line, reader->token.column, "a shape has one '..' or '1..'");
+        has_rest = true;
     }
     advance(reader);
     list.text = written_since(reader, from);
@@ -208,7 +233,13 @@ static const ShapePattern *read_shape(Reader *reader) {
     return shape;
 }
 
-/* "axis=-1", "kernel_shape=[H W]", "axes=spatial" */
+/* What stands between the quotes. */
+static const char *take_string(Reader *reader) {
+    const char *text = take(reader).text;
+    return arena_printf(reader->arena, "%.*s", (int)strlen(text) - 2, text + 1);
+}
+
+/* "axis=-1", "alpha=0.2", "kernel_shape=[H W]", "axes=spatial", "approximate=\"tanh\"" */
 static Condition read_attribute_condition(Reader *reader) {
     Condition condition = {.attribute = expect_name(reader, "an attribute").text};
     expect(reader, "=");
@@ -217,12 +248,17 @@ static Condition read_attribute_condition(Reader *reader) {
         condition.list = read_list(reader);
     } else if (take_if(reader, "spatial")) {
         condition.kind = CONDITION_SPATIAL;
+    } else if (reader->token.kind == TOKEN_STRING) {
+        condition.kind = CONDITION_STRING;
+        condition.string = take_string(reader);
     } else if (reader->token.kind == TOKEN_NUMBER) {
         condition.kind = CONDITION_VALUE;
-        DimPattern value = read_dim(reader);
+        condition.number = strtod(reader->token.text, NULL);
+        DimPattern value = {.kind = DIM_SIZE, .text = reader->token.text, .size = (int64_t)condition.number};
         list_add(reader->arena, &condition.list.dims, value);
+        advance(reader);
     } else {
-        fail_expected(reader, "a number, a list or 'spatial'");
+        fail_expected(reader, "a number, a list, a string or 'spatial'");
     }
     return condition;
 }
@@ -327,6 +363,7 @@ static int tensor_of(Scope *scope, const char *name) {
     int *number = map_get(&scope->tensors, name);
     if (number == NULL) {
         number = boxed(scope->reader->arena, new_tensor(scope, name, NULL));
+        scope->block->tensors.items[*number].is_named = !scope->in_definition;
         map_set(&scope->tensors, name, number);
     }
     scope->block->tensors.items[*number].is_used = true;
@@ -348,6 +385,7 @@ static ShapePattern put_list(Scope *scope, const ShapePattern *written) {
     for (int i = 0; i < written->dims.count; i++) {
         DimPattern dim = written->dims.items[i];
         if (dim.kind == DIM_NAME) dim.name = dim_of(scope, dim.text);
+        for (int k = 0; k < dim.factor_count; k++) dim.factors[k] = dim_of(scope, dim.factor_texts[k]);
         if (dim.kind == DIM_REST || dim.kind == DIM_ONES) dim.name = dim_of(scope, "..");
         list_add(scope->reader->arena, &list.dims, dim);
     }
@@ -390,6 +428,7 @@ static Term *put_definition(Scope *scope, const Term *written, const Definition 
     Scope inner = *scope;
     inner.tensors = map_new(reader->arena);
     inner.dims = map_new(reader->arena);
+    inner.in_definition = true;
     for (int i = 0; i < definition->parameters.count; i++) {
         const char *parameter = definition->parameters.items[i];
         int tensor = i < written->arguments.count ? put_argument(scope, written->arguments.items[i], parameter)
@@ -481,7 +520,7 @@ static void read_definition(Reader *reader) {
     /* Put in place once for nothing, so that its faults are found even where no block uses it. */
     BlockPattern nowhere = {0};
     int terms = 0;
-    Scope scope = {reader, &nowhere, map_new(reader->arena), map_new(reader->arena), &terms};
+    Scope scope = {reader, &nowhere, map_new(reader->arena), map_new(reader->arena), &terms, false};
     reader->defining = definition->name;
     put(&scope, definition->body, NULL);
     reader->defining = NULL;
@@ -502,39 +541,127 @@ static void read_equation(Reader *reader, Scope *scope) {
         fail_at(reader, name.line, name.column, "%s is made of itself", name.text);
     block->root = new_tensor(scope, name.text, equation);
     block->tensors.items[block->root].shape = shape;
+    block->tensors.items[block->root].is_named = true;
     map_set(&scope->tensors, name.text, boxed(reader->arena, block->root));
 }
 
-/* probe gate channel [N C] on request */
-static void read_probe(Reader *reader, const Scope *scope) {
-    expect(reader, "probe");
-    Token name = expect_name(reader, "the name of a tensor");
-    const int *tensor = map_get(&scope->tensors, name.text);
-    if (tensor == NULL) fail_at(reader, name.line, name.column, "the block has no tensor %s", name.text);
-    PatternProbe probe = {.tensor = *tensor, .name = name.text, .kind = ""};
-    if (next_is(reader, "channel") || next_is(reader, "spatial") || next_is(reader, "tokens"))
-        probe.kind = take(reader).text;
-    Text axes = text_new(reader->arena);
+/* What is built: of operators, tensors of the match, and constants. Its terms need no putting in place. */
+
+static int known_tensor(const Reader *reader, const Scope *scope, const Token *name) {
+    const int *tensor = map_get(&scope->tensors, name->text);
+    if (tensor == NULL) fail_at(reader, name->line, name->column, "the block has no tensor %s", name->text);
+    scope->block->tensors.items[*tensor].is_used = true;
+    return *tensor;
+}
+
+/* "axis=-1", "alpha=0.5", "axes=[2 3]", "approximate=\"tanh\"", "epsilon=e" */
+static void read_built_attribute(Reader *reader, const Scope *scope, Term *term) {
+    Token name = expect_name(reader, "an attribute");
+    Condition attribute = {.attribute = name.text};
+    const Op *op = op_find("", term->name);
+    if (op_attribute_kind(op, op_newest(op), name.text) == NULL)
+        fail_at(reader, name.line, name.column, "%s has no attribute %s", term->name, name.text);
+    expect(reader, "=");
+    Token token = reader->token;
+    if (next_is(reader, "[")) {
+        attribute.kind = CONDITION_LIST;
+        attribute.list = read_list(reader);
+    } else if (token.kind == TOKEN_NUMBER) {
+        attribute.kind = CONDITION_VALUE;
+        attribute.number = strtod(take(reader).text, NULL);
+    } else if (token.kind == TOKEN_STRING) {
+        attribute.kind = CONDITION_STRING;
+        attribute.string = take_string(reader);
+    } else {
+        attribute.kind = CONDITION_TENSOR;
+        expect_name(reader, "a number, a list, a string or a tensor");
+        attribute.tensor = known_tensor(reader, scope, &token);
+    }
+    list_add(reader->arena, &term->conditions, attribute);
+}
+
+static Term *read_built(Reader *reader, const Scope *scope);
+
+static void read_built_node(Reader *reader, const Scope *scope, Term *term) {
+    term->kind = TERM_NODE;
+    if (op_find("", term->name) == NULL)
+        fail_at(reader, term->line, term->column, "there is no operator %s", term->name);
+    while (!take_if(reader, ")")) {
+        Term *argument = read_built(reader, scope);
+        list_add(reader->arena, &term->arguments, argument);
+        if (!next_is(reader, ")")) expect(reader, ",");
+    }
+    if (!take_if(reader, "{")) return;
+    do read_built_attribute(reader, scope, term);
+    while (take_if(reader, ","));
+    expect(reader, "}");
+}
+
+/* "Gelu(x){approximate=\"tanh\"}" */
+static Term *read_built(Reader *reader, const Scope *scope) {
+    if (++reader->nesting > MAX_NESTING) fail_expected(reader, "less nesting");
+    Token token = reader->token;
+    Term *term = arena_new_object(reader->arena, Term);
+    *term = (Term){.file = reader->file, .line = token.line, .column = token.column};
+    if (token.kind == TOKEN_NUMBER) {
+        term->kind = TERM_NUMBER;
+        term->number = strtod(take(reader).text, NULL);
+    } else if (next_is(reader, "[")) {
+        term->kind = TERM_LIST;
+        term->list = read_list(reader);
+    } else {
+        term->name = expect_name(reader, "an operator, a tensor, a number or a list").text;
+        if (take_if(reader, "(")) read_built_node(reader, scope, term);
+        else term->tensor = known_tensor(reader, scope, &token);
+    }
+    reader->nesting--;
+    return term;
+}
+
+/* The sizes that a probe's axes name, as far as the block knows them. */
+static ShapePattern read_axes(Reader *reader, const Scope *scope) {
+    ShapePattern shape = {0};
     expect(reader, "[");
     while (!next_is(reader, "]")) {
         if (reader->token.kind != TOKEN_NAME && reader->token.kind != TOKEN_NUMBER) fail_expected(reader, "an axis");
-        text_printf(&axes, "%s%s", probe.axis_count++ > 0 ? " " : "", take(reader).text);
+        DimPattern axis = read_dim(reader);
+        const int *name = axis.kind == DIM_NAME ? map_get(&scope->dims, axis.text) : NULL;
+        if (name != NULL) axis.name = *name;
+        else if (axis.kind != DIM_SIZE) axis.kind = DIM_ANY;
+        list_add(reader->arena, &shape.dims, axis);
     }
     expect(reader, "]");
+    return shape;
+}
+
+/* probe gate channel [N C] on request;  probe map spatial [N H W] = ReduceSum(...) */
+static void read_probe(Reader *reader, const Scope *scope) {
+    expect(reader, "probe");
+    Token name = expect_name(reader, "the name of a tensor");
+    PatternProbe probe = {.tensor = -1, .name = name.text, .kind = ""};
+    if (next_is(reader, "channel") || next_is(reader, "spatial") || next_is(reader, "tokens"))
+        probe.kind = take(reader).text;
+    probe.shape = read_axes(reader, scope);
+    Text axes = text_new(reader->arena);
+    for (int i = 0; i < probe.shape.dims.count; i++)
+        text_printf(&axes, "%s%s", i > 0 ? " " : "", probe.shape.dims.items[i].text);
     probe.axes = axes.data;
     probe.on_request = take_if(reader, "on");
     if (probe.on_request) expect(reader, "request");
+    if (take_if(reader, "=")) probe.made = read_built(reader, scope);
+    else probe.tensor = known_tensor(reader, scope, &name);
     list_add(reader->arena, &scope->block->probes, probe);
 }
 
-static void read_block(Reader *reader) {
+/* Blocks and rules: equations, and what is made of them. */
+static void read_pattern(Reader *reader, bool is_rule) {
     Arena *arena = reader->arena;
-    expect(reader, "block");
+    advance(reader);
     BlockPattern *block = arena_new_object(arena, BlockPattern);
-    block->family = expect_name(reader, "the family's name").text;
+    block->family = expect_name(reader, is_rule ? "the rule's name" : "the family's name").text;
     block->file = reader->file;
     int terms = 0;
-    Scope scope = {reader, block, map_new(arena), map_new(arena), &terms};
+    Scope scope = {reader, block, map_new(arena), map_new(arena), &terms, false};
     LIST(Token) names = {0};
     do {
         list_add(arena, &names, reader->token);
@@ -546,7 +673,14 @@ static void read_block(Reader *reader) {
         if (!block->tensors.items[*tensor].is_used)
             fail_at(reader, name->line, name->column, "no equation below makes use of %s", name->text);
     }
+    if (is_rule) {
+        expect(reader, "becomes");
+        block->becomes = read_built(reader, &scope);
+        list_add(arena, &reader->set->rules, block);
+        return;
+    }
     while (next_is(reader, "probe")) read_probe(reader, &scope);
+    if (take_if(reader, "fuse")) block->fuse = expect_name(reader, "the name of a fused operator").text;
     list_add(arena, &reader->set->blocks, block);
 }
 
@@ -558,8 +692,9 @@ void patterns_parse(PatternSet *set, const char *file, const char *text) {
     advance(&reader);
     while (reader.token.kind != TOKEN_END)
         if (next_is(&reader, "define")) read_definition(&reader);
-        else if (next_is(&reader, "block")) read_block(&reader);
-        else fail_expected(&reader, "'define' or 'block'");
+        else if (next_is(&reader, "block") || next_is(&reader, "rewrite"))
+            read_pattern(&reader, next_is(&reader, "rewrite"));
+        else fail_expected(&reader, "'define', 'block' or 'rewrite'");
 }
 
 static void parse_builtin(PatternSet *set) {
@@ -583,6 +718,8 @@ PatternSet patterns_load(Arena *arena, const char *const *files, int count) {
     parse_builtin(&builtin);
     PatternSet all = {.arena = arena, .definitions = builtin.definitions};
     for (int i = 0; i < count; i++) parse_file(&all, files[i]);
+    for (int i = 0; i < all.blocks.count; i++) all.blocks.items[i]->is_own = true;
     for (int i = 0; i < builtin.blocks.count; i++) list_add(arena, &all.blocks, builtin.blocks.items[i]);
+    for (int i = 0; i < builtin.rules.count; i++) list_add(arena, &all.rules, builtin.rules.items[i]);
     return all;
 }

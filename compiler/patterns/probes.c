@@ -2,6 +2,8 @@
  * Names are the model's, so they are compared as bytes and printed with quoted(). */
 #include "patterns/probes.h"
 
+#include "patterns/build.h"
+
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +13,19 @@ typedef struct {
     Map open; /* ids, to probes */
 } Opening;
 
+/* Computes a map that is no tensor of the block, behind the block's last node. */
+static void make_map(BlockProbe *probe) {
+    const Block *block = probe->block;
+    Node *last = block->match.tensors[block->pattern->root]->producer;
+    probe->value = build_term(block->pattern, probe->made, &block->match, last);
+    graph_index(last->graph);
+    if (probe->shape.rank < 0) probe->shape = probe->value->shape;
+}
+
 static void open_probe(Opening *opening, BlockProbe *probe) {
     if (map_get(&opening->open, probe->id) != NULL) return;
     map_set(&opening->open, probe->id, probe);
+    if (probe->made != NULL && probe->value == NULL) make_map(probe);
     probe->value->is_probed = true;
     list_add(opening->graph->arena, &opening->graph->probes, probe);
 }
@@ -132,18 +144,38 @@ static void open_glob(Opening *opening, const char *glob) {
     if (wanted.fits == 0) report_no_fit(opening->graph, glob);
 }
 
+/* The items of a list with commas, each handed on; "auto" where there is no list. */
+static void each_wanted(Arena *arena, const char *wanted, void (*visit)(const char *item, void *argument),
+                        void *argument) {
+    const char *at = wanted != NULL ? wanted : "auto";
+    for (;; at++) {
+        size_t length = strcspn(at, ",");
+        visit(arena_printf(arena, "%.*s", (int)length, at), argument);
+        at += length;
+        if (*at == '\0') return;
+    }
+}
+
+static void keep_fitting(const char *glob, void *argument) {
+    const Graph *graph = argument;
+    for (int i = 0; i < graph->values.count; i++) {
+        Value *value = graph->values.items[i];
+        if (is_computed(value) && fits(glob, value->name)) value->is_probed = true;
+    }
+}
+
+void probes_keep(Graph *graph, const char *wanted) { each_wanted(graph->arena, wanted, keep_fitting, graph); }
+
+static void open_item(const char *item, void *argument) {
+    Opening *opening = argument;
+    if (strcmp(item, "auto") == 0) each_block_probe(opening->graph, open_default, opening);
+    else if (strcmp(item, "all") == 0) each_block_probe(opening->graph, open_any, opening);
+    else if (strcmp(item, "none") != 0) open_glob(opening, item);
+}
+
 void probes_open(Graph *graph, const char *wanted) {
     Opening opening = {graph, map_new(graph->arena)};
-    const char *at = wanted != NULL ? wanted : "auto";
-    for (;;) {
-        size_t length = strcspn(at, ",");
-        const char *item = arena_printf(graph->arena, "%.*s", (int)length, at);
-        if (strcmp(item, "auto") == 0) each_block_probe(graph, open_default, &opening);
-        else if (strcmp(item, "all") == 0) each_block_probe(graph, open_any, &opening);
-        else if (strcmp(item, "none") != 0) open_glob(&opening, item);
-        if (at[length] == '\0') break;
-        at += length + 1;
-    }
+    each_wanted(graph->arena, wanted, open_item, &opening);
     fail_if_reported();
 }
 

@@ -6,6 +6,10 @@
 #include "patterns/block.h"
 #include "program/program.h"
 
+/* Marks the values that --probes asks for by their names as probed, so that no rewriting does away with them. Called
+ * before anything rewrites the graph. */
+void probes_keep(Graph *graph, const char *wanted);
+
 /* Opens probes: sets graph->probes, and value->is_probed. wanted is a list with commas of
  *   auto   the maps of all blocks (NULL means this)
  *   all    those, and the ones that are made on request only

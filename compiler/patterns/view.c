@@ -6,9 +6,7 @@
 
 static bool is_one(Dim dim) { return dim.size == 1; }
 
-/* Whether the dimensions other than 1 are the same, in the same order. One unknown one on each side must be equal if
- * all others are, since both shapes have the same number of elements. */
-static bool differ_in_ones_only(const Shape *a, const Shape *b) {
+bool shapes_differ_in_ones_only(const Shape *a, const Shape *b) {
     if (a->rank < 0 || b->rank < 0) return false;
     int i = 0, k = 0, open = 0;
     for (;;) {
@@ -50,7 +48,7 @@ static bool is_view(const Node *node, const Value *input, const Value *output) {
     if (strcmp(type, "Squeeze") == 0 || strcmp(type, "Unsqueeze") == 0) return true;
     if (strcmp(type, "Transpose") == 0) return moves_ones_only(node, &input->shape);
     if (strcmp(type, "Reshape") == 0 || strcmp(type, "Flatten") == 0)
-        return differ_in_ones_only(&input->shape, &output->shape);
+        return shapes_differ_in_ones_only(&input->shape, &output->shape);
     return false;
 }
 

@@ -12,6 +12,10 @@ Value *view_source(const Value *value);
 /* The first value on the way up that is no view. */
 Value *view_root(Value *value);
 
+/* Whether the dimensions other than 1 are the same, in the same order. One unknown one on each side must be equal if
+ * all others are, since both shapes have the same number of elements. */
+bool shapes_differ_in_ones_only(const Shape *a, const Shape *b);
+
 /* Whether two values are the same tensor: views of one value, or constants with the same type, shape and contents. */
 bool is_same_tensor(Value *a, Value *b);
 

@@ -17,6 +17,7 @@ static void assert_probes(const char *network, const char *family) {
     Graph *graph = load_model(arena, arena_printf(arena, "%s.onnx", stem), NULL);
     PassOptions options = {.probes = "auto"};
     pass_infer(graph, &options);
+    pass_normalise(graph, &options);
     pass_blocks(graph, &options);
     assert_int_equal(graph->probes.count, maps.count);
     for (int i = 0; i < maps.count; i++) {

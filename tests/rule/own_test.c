@@ -15,6 +15,7 @@ static void find_body(void *argument) {
     const Finding *finding = argument;
     graph_sort(finding->graph);
     pass_infer(finding->graph, &finding->options);
+    pass_normalise(finding->graph, &finding->options);
     pass_blocks(finding->graph, &finding->options);
 }
 
@@ -77,6 +78,49 @@ static void own_family_comes_first(void **state) {
     arena_free(graph->arena);
 }
 
+/* Scores of two heads that were merged with the batch: the probe has its axes back. */
+static void sizes_that_are_products(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *heads = make(graph, "Reshape", make_input(graph, "q", "3x2x4x8"), make_list(graph, 6, 4, 8));
+    Value *scores = make(graph, "MatMul", heads, make_input(graph, "k", "6x8x5"));
+    Status status = find_with(graph, make(graph, "Softmax", scores),
+                              "block merged\n"
+                              "  scores = MatMul(Reshape(q[N H Lq D], _)[N*H Lq D], k[N*H D Lk])\n"
+                              "  probs  = Softmax(scores)\n"
+                              "probe probs [N H Lq Lk]\n");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(blocks_text(graph), "merged merged_0: probs[3,2,4,5]");
+    arena_free(graph->arena);
+}
+
+static void map_that_is_computed(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "1x4x5x6");
+    Status status = find_with(graph, make(graph, "Relu", x),
+                              "block mine\n"
+                              "  out = Relu(x[N C H W])\n"
+                              "probe map spatial [N H W] = ReduceSum(Abs(x), [1]){keepdims=0}\n");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(blocks_text(graph), "mine mine_0: map[1,5,6]");
+    assert_string_equal(graph->probes.items[0]->value->producer->op_type, "ReduceSum");
+    arena_free(graph->arena);
+}
+
+static void the_larger_match_is_taken(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make(graph, "Exp", make(graph, "Neg", make_input(graph, "x", "2x3")));
+    Status status = find_with(graph, make(graph, "Relu", x),
+                              "block small\n  out = Relu(x)\n"
+                              "block large\n  out = Exp(Neg(x))\n"
+                              "block larger\n  out = Relu(Exp(Neg(x)))\n");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(blocks_text(graph), "larger larger_0:");
+    arena_free(graph->arena);
+}
+
 static void error_in_the_file(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
@@ -90,6 +134,9 @@ int main(void) {
         cmocka_unit_test(block_that_fovea_does_not_know),
         cmocka_unit_test(condition_that_does_not_hold),
         cmocka_unit_test(own_family_comes_first),
+        cmocka_unit_test(sizes_that_are_products),
+        cmocka_unit_test(map_that_is_computed),
+        cmocka_unit_test(the_larger_match_is_taken),
         cmocka_unit_test(error_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,7 @@ static void find_body(void *argument) {
     PassOptions options = {.probes = finding->probes};
     graph_sort(finding->graph);
     pass_infer(finding->graph, &options);
+    pass_normalise(finding->graph, &options);
     pass_blocks(finding->graph, &options);
 }
 

@@ -91,7 +91,7 @@ static void equations_and_probes(void **state) {
     assert_false(block->probes.items[0].on_request);
     assert_int_equal(block->probes.items[1].tensor, 0);
     assert_string_equal(block->probes.items[1].axes, "N 1 H W");
-    assert_int_equal(block->probes.items[1].axis_count, 4);
+    assert_int_equal(block->probes.items[1].shape.dims.count, 4);
     assert_true(block->probes.items[1].on_request);
     arena_free(arena);
 }
@@ -124,7 +124,7 @@ static void wrong_tokens(void **state) {
     assert_wrong("block se\n  out = Mul(x; y)", "mine.pattern:2:14: a character that means nothing here: ';'");
     assert_wrong("block se\n  out = Mul(x y)", "mine.pattern:2:15: expected ',', found 'y'");
     assert_wrong("block se\n  out = Mul(x, y", "mine.pattern:2:17: expected ',', found the end of the file");
-    assert_wrong("blok se", "mine.pattern:1:1: expected 'define' or 'block', found 'blok'");
+    assert_wrong("blok se", "mine.pattern:1:1: expected 'define', 'block' or 'rewrite', found 'blok'");
     assert_wrong("block se\n\n", "mine.pattern:3:1: expected an equation (NAME = ...), found the end of the file");
     assert_wrong("block se\n  out Mul(x)", "mine.pattern:2:7: expected '=', found 'Mul'");
     assert_wrong("block se\n  out = | Mul(x)",
@@ -134,13 +134,13 @@ static void wrong_tokens(void **state) {
 
 static void wrong_shapes_and_conditions(void **state) {
     (void)state;
-    assert_wrong("block b\n out = Relu(x[N .. C])", "mine.pattern:2:20: expected ']' after '..', found 'C'");
+    assert_wrong("block b\n out = Relu(x[N .. C ..])", "mine.pattern:2:24: a shape has one '..' or '1..'");
     assert_wrong("block b\n out = Relu(x[N 1.5])", "mine.pattern:2:17: expected a whole number, found '1.5'");
     assert_wrong("block b\n out = Relu(x{scaler})",
                  "mine.pattern:2:15: expected 'constant', 'computed' or 'scalar', found 'scaler'");
     assert_wrong("block b\n out = Relu(x){axis}", "mine.pattern:2:20: expected '=', found '}'");
     assert_wrong("block b\n out = Relu(x){axis=last}",
-                 "mine.pattern:2:21: expected a number, a list or 'spatial', found 'last'");
+                 "mine.pattern:2:21: expected a number, a list, a string or 'spatial', found 'last'");
     assert_wrong("block b\n out = Split.x(y)", "mine.pattern:2:14: expected the number of an output, found 'x'");
 }
 

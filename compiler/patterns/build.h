@@ -1,0 +1,19 @@
+/* Build: what a pattern says is to be computed (the right side of a rewrite rule, a probe that is made), as new nodes.
+ * Operators are of their newest version, whatever the model's opset is. */
+#ifndef FOVEA_PATTERNS_BUILD_H
+#define FOVEA_PATTERNS_BUILD_H
+
+#include "patterns/match.h"
+
+/* Builds a term of the tensors of a match, and returns its value. The nodes stand right behind `behind` in the graph,
+ * with its name and the module that all nodes of the match are in; they are inferred. */
+Value *build_term(const BlockPattern *pattern, const Term *term, const Match *match, Node *behind);
+
+/* A value that a node makes, with another shape of as many elements: a Reshape right behind that node. NULL where more
+ * than one dimension of the shape is not known. */
+Value *build_reshape(Value *value, const Shape *shape);
+
+/* The module that all of some nodes are in; nodes that do not say theirs are passed over. "" where there is none. */
+const char *common_scope(Arena *arena, const NodeList *nodes);
+
+#endif
