@@ -96,8 +96,9 @@ static void print_blocks(const Graph *graph, Arena *arena) {
     if (graph->blocks.count == 0) printf("no attention block was found\n");
     for (int i = 0; i < graph->blocks.count; i++) {
         const Block *block = graph->blocks.items[i];
-        printf("%-8s %s  %s, %d nodes\n", i == 0 ? "blocks" : "", quoted(block->name), block->family,
-               block->nodes.count);
+        printf("%-8s %s  %s, %d nodes", i == 0 ? "blocks" : "", quoted(block->name), block->family, block->nodes.count);
+        if (block->macs >= 0) printf(", %" PRId64 " multiply-adds", block->macs);
+        printf("\n");
         for (int k = 0; k < block->probes.count; k++) {
             const BlockProbe *probe = block->probes.items[k];
             printf("%-8s   %s  %s %s%s\n", "", quoted(probe->id), probe->axes, shape_text(arena, &probe->shape),

@@ -3,6 +3,7 @@
 #include "patterns/block.h"
 
 #include "base/text.h"
+#include "ops/op.h"
 #include "patterns/build.h"
 #include "patterns/view.h"
 
@@ -66,6 +67,17 @@ static void add_probes(Graph *graph, Block *block) {
     }
 }
 
+static int64_t count_macs(const NodeList *nodes) {
+    int64_t sum = 0;
+    for (int i = 0; i < nodes->count; i++) {
+        const Node *node = nodes->items[i];
+        int64_t macs = node->op == NULL || node->op->macs == NULL ? 0 : node->op->macs(node);
+        if (macs < 0) return -1;
+        sum += macs;
+    }
+    return sum;
+}
+
 static void add_block(Graph *graph, const BlockPattern *pattern, const Match *match) {
     Block *block = arena_new_object(graph->arena, Block);
     block->family = pattern->family;
@@ -74,6 +86,7 @@ static void add_block(Graph *graph, const BlockPattern *pattern, const Match *ma
     block->nodes = match->nodes;
     qsort(block->nodes.items, (size_t)block->nodes.count, sizeof(Node *), by_mark);
     for (int i = 0; i < block->nodes.count; i++) block->nodes.items[i]->block = block;
+    block->macs = count_macs(&block->nodes);
     add_probes(graph, block);
     list_add(graph->arena, &graph->blocks, block);
 }

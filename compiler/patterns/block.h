@@ -24,6 +24,7 @@ typedef struct Block {
     const char *name;   /* "layer1.0.se": from the exporter's scopes, or "se_0" where there are none */
     NodeList nodes;     /* in order of execution */
     LIST(BlockProbe *) probes;
+    int64_t macs; /* multiply-adds of its nodes; -1 where a shape is open */
     const BlockPattern *pattern;
     Match match;
 } Block;
