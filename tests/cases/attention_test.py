@@ -214,7 +214,7 @@ class OnKeys(Separate):
 
 class OnBoth(Separate):
     def to_logits(self, q: Tensor, k: Tensor) -> Tensor:
-        return (q * D**-0.25) @ (k.mT * D**-0.25)
+        return (q * D**-0.25) @ (k.transpose(-1, -2) * D**-0.25)
 
 
 class FromShape(Separate):
