@@ -1,5 +1,7 @@
 /* Einsum: a product of tensors, summed over the labels that the result does not have.
- * Two operands that amount to a product of matrices become one; everything else is a loop over all labels. */
+ * Two operands of which a MatMul can be made become one, with its Transposes, so that patterns see one spelling. Others
+ * that amount to a product of matrices lower to one; everything else is a loop over all labels. */
+#include "ops/expand.h"
 #include "ops/product.h"
 
 #include "base/checked.h"
@@ -214,6 +216,115 @@ static bool lower_product(Program *program, const Node *node, const Equation *eq
     return true;
 }
 
+/* As a MatMul. */
+
+/* The labels of an einsum of two operands, as MatMul has them: left [batch row inner], right [batch inner column]. */
+typedef struct {
+    Group batch; /* of the result, in its order; an operand that lacks one is broadcast */
+    int row, column, inner;
+    int left; /* which operand has the row */
+} Matrices;
+
+static int place_of(const Term *term, int label) {
+    for (int i = 0; i < term->count; i++)
+        if (term->labels[i] == label) return i;
+    return -1;
+}
+
+/* Whether no label is in an operand twice, and none has different sizes. */
+static bool is_plain(const Node *node, const Equation *equation, int operand) {
+    const Term *term = &equation->inputs[operand];
+    for (int i = 0; i < term->count; i++) {
+        Dim size = node->inputs.items[operand]->shape.dims[i];
+        if (place_of(term, term->labels[i]) != i) return false;
+        if (!dim_equal(size, equation->sizes[term->labels[i]])) return false;
+    }
+    return true;
+}
+
+/* The label that both operands have and the result lacks, if there is one of these, and if it is the only one that the
+ * result lacks. */
+static bool find_inner(const Equation *equation, Matrices *m) {
+    int count = 0;
+    for (int operand = 0; operand < 2; operand++)
+        for (int i = 0; i < equation->inputs[operand].count; i++) {
+            int label = equation->inputs[operand].labels[i];
+            if (is_in_output(equation, label)) continue;
+            if (place_of(&equation->inputs[1 - operand], label) < 0) return false;
+            if (count++ > 0 && m->inner != label) return false;
+            m->inner = label;
+        }
+    return count > 0;
+}
+
+/* The column is the result's last label that one operand alone has, the row the last one that the other alone has. */
+static bool find_matrices(const Equation *equation, Matrices *m) {
+    int own[2] = {-1, -1}, last = -1;
+    if (!find_inner(equation, m)) return false;
+    for (int i = 0; i < equation->output.count; i++) {
+        int label = equation->output.labels[i];
+        int a = place_of(&equation->inputs[0], label), b = place_of(&equation->inputs[1], label);
+        if (a >= 0 && b >= 0) continue;
+        last = a >= 0 ? 0 : 1;
+        own[last] = label;
+    }
+    if (own[0] < 0 || own[1] < 0) return false;
+    m->left = 1 - last, m->row = own[1 - last], m->column = own[last];
+    for (int i = 0; i < equation->output.count; i++) {
+        int label = equation->output.labels[i];
+        if (label != m->row && label != m->column) m->batch.labels[m->batch.count++] = label;
+    }
+    return true;
+}
+
+/* x, whose labels are those of a term, with its dimensions in the order of other labels, of which it has all. */
+static Value *in_order(Expansion *e, Value *x, const Term *term, const Group *order) {
+    int64_t perm[MAX_RANK];
+    bool moves = false;
+    for (int i = 0; i < order->count; i++) {
+        perm[i] = place_of(term, order->labels[i]);
+        moves |= perm[i] != i;
+    }
+    return moves ? expand_transpose_to(e, x, order->count, perm) : x;
+}
+
+/* An operand as [batch, first, second]. Where it lacks one of the batch it gets a 1, but not before all others. */
+static Value *as_matrices(Expansion *e, const Equation *equation, const Matrices *m, int operand, int first,
+                          int second) {
+    const Term *term = &equation->inputs[operand];
+    Group order = {0};
+    for (int i = 0; i < m->batch.count; i++)
+        if (place_of(term, m->batch.labels[i]) >= 0) order.labels[order.count++] = m->batch.labels[i];
+    int shared = order.count, missing = 0;
+    order.labels[order.count++] = first;
+    order.labels[order.count++] = second;
+    Value *x = in_order(e, e->node->inputs.items[operand], term, &order);
+    for (int i = m->batch.count - 1; i >= 0 && missing < m->batch.count - shared; i--) {
+        if (place_of(term, m->batch.labels[i]) >= 0) continue;
+        int before = i - (m->batch.count - shared - ++missing); /* of the batch that it has */
+        if (before > 0) x = expand_unsqueeze(e, x, before);
+    }
+    return x;
+}
+
+static void expand_einsum(Expansion *e) {
+    Equation equation;
+    Matrices m = {0};
+    if (e->node->inputs.count != 2 || !has_kernel(e->node->inputs.items[0]->type)) return;
+    if (!read_equation(e->node, &equation) || !is_plain(e->node, &equation, 0) || !is_plain(e->node, &equation, 1))
+        return;
+    if (!find_matrices(&equation, &m)) return;
+    Value *a = as_matrices(e, &equation, &m, m.left, m.row, m.inner);
+    Value *b = as_matrices(e, &equation, &m, 1 - m.left, m.inner, m.column);
+    Term made = {.count = m.batch.count};
+    memcpy(made.labels, m.batch.labels, sizeof made.labels);
+    made.labels[made.count++] = m.row;
+    made.labels[made.count++] = m.column;
+    Group order = {.count = made.count};
+    memcpy(order.labels, equation.output.labels, sizeof order.labels);
+    expand_output(e, 0, in_order(e, expand_op(e, "MatMul", a, b), &made, &order));
+}
+
 /* Lets a loop sum what its body computes in type `wide`; the sums are converted to `type`. */
 static void sum_up(Program *program, Loop *loop, Type wide, Type type) {
     loop->combine = formula_find("add");
@@ -285,6 +396,7 @@ const Op OPS_einsum[] = {
      .attributes = "equation:string!",
      .infer = infer_einsum,
      .macs = macs_einsum,
+     .expand = expand_einsum,
      .lower = lower_einsum},
     {0},
 };
