@@ -30,14 +30,19 @@ Value *graph_constant(Graph *graph, const char *name, Tensor *tensor) {
     return value;
 }
 
-Node *graph_node(Graph *graph, const char *op_type, const char *name) {
+Node *node_new(Graph *graph, const char *op_type, const char *name) {
     Node *node = arena_new_object(graph->arena, Node);
-    node->name = arena_copy(graph->arena, name);
-    node->op_type = arena_copy(graph->arena, op_type);
+    node->name = name;
+    node->op_type = op_type;
     node->domain = node->scope = "";
     node->index = -1;
     node->opset = graph->opset;
     node->graph = graph;
+    return node;
+}
+
+Node *graph_node(Graph *graph, const char *op_type, const char *name) {
+    Node *node = node_new(graph, arena_copy(graph->arena, op_type), arena_copy(graph->arena, name));
     list_add(graph->arena, &graph->nodes, node);
     return node;
 }

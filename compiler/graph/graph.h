@@ -101,6 +101,8 @@ struct Graph {
 Graph *graph_new(Arena *arena, const char *name);
 Value *graph_value(Graph *graph, const char *name); /* a new value; the name is not checked to be unique */
 Value *graph_constant(Graph *graph, const char *name, Tensor *tensor);
+/* A new node that is in no list yet; the texts are not copied. */
+Node *node_new(Graph *graph, const char *op_type, const char *name);
 /* A new node, appended; inputs and outputs are added with list_add. */
 Node *graph_node(Graph *graph, const char *op_type, const char *name);
 

@@ -112,16 +112,26 @@ int64_t tensor_int(const Tensor *tensor, int64_t i) {
     }
 }
 
+void tensor_set(Tensor *tensor, int64_t i, double number) {
+    switch (tensor->type) {
+    case TYPE_FLOAT: ((float *)tensor->data)[i] = (float)number; break;
+    case TYPE_DOUBLE: ((double *)tensor->data)[i] = number; break;
+    case TYPE_FLOAT16: ((uint16_t *)tensor->data)[i] = f16_from_f32((float)number); break;
+    case TYPE_BFLOAT16: ((uint16_t *)tensor->data)[i] = bf16_from_f32((float)number); break;
+    default: fail(STATUS_BUG, "an element of a %s tensor is to be set", type_info(tensor->type)->name);
+    }
+}
+
+Tensor *tensor_scalar(Arena *arena, Type type, double number) {
+    Shape scalar = {0};
+    Tensor *tensor = tensor_new(arena, type, &scalar);
+    tensor_set(tensor, 0, number);
+    return tensor;
+}
+
 Tensor *tensor_ints(Arena *arena, const int64_t *values, int count) {
     Shape shape = shape_of(1, (int64_t[]){count});
     Tensor *tensor = tensor_new(arena, TYPE_INT64, &shape);
     if (count > 0) memcpy(tensor->data, values, (size_t)count * sizeof *values);
-    return tensor;
-}
-
-Tensor *tensor_float(Arena *arena, float number) {
-    Shape scalar = {.rank = 0};
-    Tensor *tensor = tensor_new(arena, TYPE_FLOAT, &scalar);
-    *(float *)tensor->data = number;
     return tensor;
 }

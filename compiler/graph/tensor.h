@@ -46,8 +46,10 @@ size_t tensor_bytes(const Tensor *tensor);
 /* Element i as a number. Any numeric or boolean type; int64 loses nothing in tensor_int. */
 double tensor_number(const Tensor *tensor, int64_t i);
 int64_t tensor_int(const Tensor *tensor, int64_t i);
-/* A one-dimensional int64 tensor, and a float scalar. */
+/* Sets element i of a tensor of 16 bit floats, floats or doubles, rounded once. */
+void tensor_set(Tensor *tensor, int64_t i, double number);
+/* A one-dimensional int64 tensor, and a scalar of any type that tensor_set() takes. */
 Tensor *tensor_ints(Arena *arena, const int64_t *values, int count);
-Tensor *tensor_float(Arena *arena, float number);
+Tensor *tensor_scalar(Arena *arena, Type type, double number);
 
 #endif

@@ -8,6 +8,8 @@
 #include "graph/graph.h"
 #include "program/program.h"
 
+struct Expansion; /* ops/expand.h */
+
 typedef struct Op {
     const char *name;
     const char *domain; /* NULL: ONNX's own */
@@ -31,6 +33,9 @@ typedef struct Op {
     void (*infer)(Node *node);
     /* Appends the steps that compute the node. All shapes are known. */
     void (*lower)(Program *program, Node *node);
+    /* For an operator that is a graph of simpler ones, in place of .lower: builds their nodes, see ops/expand.h. The
+     * inputs' shapes are known but for the batch; the outputs' are those that the nodes give. */
+    void (*expand)(struct Expansion *expansion);
 
     /* For elementwise operators, in place of .infer and .lower: the formula of runtime/formulas.def that computes one
      * element from one element of each input (broadcast) and from these attributes, in order: "x alpha beta". */

@@ -3,7 +3,6 @@
  * Jacob et al., Quantization and Training of Neural Networks, 2018, section 3.2, has the formulas. */
 #include "ops/op.h"
 #include "passes/fuse.h"
-#include "runtime/support.h"
 
 #include <math.h>
 #include <string.h>
@@ -126,16 +125,6 @@ static bool can_take(const Node *node, Layout *layout) {
     return false;
 }
 
-static void store(Tensor *tensor, int64_t i, double number) {
-    switch (tensor->type) {
-    case TYPE_FLOAT: ((float *)tensor->data)[i] = (float)number; break;
-    case TYPE_DOUBLE: ((double *)tensor->data)[i] = number; break;
-    case TYPE_FLOAT16: ((uint16_t *)tensor->data)[i] = f16_from_f32((float)number); break;
-    case TYPE_BFLOAT16: ((uint16_t *)tensor->data)[i] = bf16_from_f32((float)number); break;
-    default: fail(STATUS_BUG, "weights of type %s", type_info(tensor->type)->name);
-    }
-}
-
 static Tensor *scaled_weights(Arena *arena, const Tensor *weights, const Layout *layout, const double *factor) {
     Tensor *scaled = tensor_new(arena, weights->type, &weights->shape);
     int64_t run = layout->per * layout->inner;
@@ -143,7 +132,7 @@ static Tensor *scaled_weights(Arena *arena, const Tensor *weights, const Layout 
         const double *of_group = factor + row / layout->outer * layout->per;
         for (int64_t k = 0; k < layout->per; k++)
             for (int64_t i = row * run + k * layout->inner; i < row * run + (k + 1) * layout->inner; i++)
-                store(scaled, i, tensor_number(weights, i) * of_group[k]);
+                tensor_set(scaled, i, tensor_number(weights, i) * of_group[k]);
     }
     return scaled;
 }
@@ -152,7 +141,7 @@ static Tensor *shifted_bias(Arena *arena, const Tensor *bias, Type type, const A
     Shape shape = shape_of(1, &affine->channels);
     Tensor *shifted = tensor_new(arena, type, &shape);
     for (int64_t c = 0; c < affine->channels; c++)
-        store(shifted, c, (bias == NULL ? 0 : tensor_number(bias, c)) * affine->factor[c] + affine->shift[c]);
+        tensor_set(shifted, c, (bias == NULL ? 0 : tensor_number(bias, c)) * affine->factor[c] + affine->shift[c]);
     return shifted;
 }
 

@@ -1,9 +1,10 @@
-/* Inference: types and shapes in one walk, and constants on the way, since shapes depend on them.
+/* Inference: types and shapes in one walk, and constants on the way, since shapes depend on them. Fused operators are
+ * expanded on the way too, since what they stand for depends on shapes.
  * What cannot be known stays open for `inspect` and is an error, naming the dimension to give, for everything else. */
 #include "passes/lower.h"
 #include "passes/pass.h"
 
-#include "ops/op.h"
+#include "ops/expand.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -106,25 +107,34 @@ static void complete_outputs(Graph *graph, const Shape *declared) {
     }
 }
 
+static bool is_constant(const Node *node) {
+    bool known = node->outputs.count > 0;
+    for (int i = 0; i < node->outputs.count; i++)
+        known &= node->outputs.items[i] == NULL || node->outputs.items[i]->constant != NULL;
+    return known;
+}
+
+/* Infers a node and adds it to those that are kept, or the nodes that it expands to, which may expand in their turn.
+ * What became constant needs no node. */
+static void infer_node(Node *node, FoldBudget *budget, NodeList *kept) {
+    op_infer(node);
+    NodeList parts;
+    if (op_expand(node, &parts)) {
+        for (int i = 0; i < parts.count; i++) infer_node(parts.items[i], budget, kept);
+        return;
+    }
+    fold_node(node, budget);
+    if (!is_constant(node)) list_add(node->graph->arena, kept, node);
+}
+
 void pass_infer(Graph *graph, const PassOptions *options) {
     ops_resolve(graph);
     Shape *declared = arena_new_array(graph->arena, Shape, (size_t)graph->outputs.count);
     for (int i = 0; i < graph->outputs.count; i++) declared[i] = graph->outputs.items[i]->shape;
     FoldBudget budget = fold_budget(graph);
-    for (int i = 0; i < graph->nodes.count; i++) {
-        Node *node = graph->nodes.items[i];
-        op_infer(node);
-        fold_node(node, &budget);
-    }
+    NodeList nodes = graph->nodes;
+    graph->nodes = (NodeList){0};
+    for (int i = 0; i < nodes.count; i++) infer_node(nodes.items[i], &budget, &graph->nodes);
     if (options->open_dimensions) complete_outputs(graph, declared);
-    int kept = 0; /* what became constant needs no node */
-    for (int i = 0; i < graph->nodes.count; i++) {
-        const Node *node = graph->nodes.items[i];
-        bool known = node->outputs.count > 0;
-        for (int k = 0; k < node->outputs.count; k++)
-            known &= node->outputs.items[k] == NULL || node->outputs.items[k]->constant != NULL;
-        if (!known) graph->nodes.items[kept++] = graph->nodes.items[i];
-    }
-    graph->nodes.count = kept;
     graph_prune(graph);
 }

@@ -61,7 +61,7 @@ static Value *build_number(Building *building, double number) {
     Graph *graph = building->graph;
     const char *name = building->pattern->family;
     Type type = building->match->tensors[building->pattern->root]->type;
-    Value *value = new_constant(graph, name, tensor_float(graph->arena, (float)number));
+    Value *value = new_constant(graph, name, tensor_scalar(graph->arena, TYPE_FLOAT, number));
     if (type == TYPE_FLOAT) return value;
     Node *cast = new_node(graph, "Cast", name, building->behind);
     list_add(graph->arena, &cast->inputs, value);

@@ -1,0 +1,133 @@
+/* Expansion: making nodes in place of one, and giving them its outputs. */
+#include "ops/expand.h"
+
+#include <string.h>
+
+Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+    const Node *original = e->node;
+    Graph *graph = original->graph;
+    Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", original->name, op_type));
+    node->scope = original->scope;
+    node->index = original->index;
+    node->op = op_find("", op_type);
+    node->version = op_newest(node->op);
+    for (int i = 0; i < count; i++) list_add(graph->arena, &node->inputs, inputs[i]);
+    const char *base = original->outputs.count > 0 && original->outputs.items[0] != NULL
+                           ? original->outputs.items[0]->name
+                           : original->name;
+    Value *output = graph_value(graph, arena_printf(graph->arena, "%s/%s_%d", base, op_type, e->nodes.count));
+    output->producer = node;
+    list_add(graph->arena, &node->outputs, output);
+    list_add(graph->arena, &e->nodes, node);
+    return node;
+}
+
+Value *expand_value(Node *node) {
+    op_infer(node);
+    return node->outputs.items[0];
+}
+
+static Value *constant(Expansion *e, Tensor *tensor) {
+    Graph *graph = e->node->graph;
+    return graph_constant(graph, arena_printf(graph->arena, "%s/constant", e->node->name), tensor);
+}
+
+Value *expand_ints(Expansion *e, int count, const int64_t *values) {
+    return constant(e, tensor_ints(e->node->graph->arena, values, count));
+}
+
+Value *expand_number(Expansion *e, Type type, double number) {
+    return constant(e, tensor_scalar(e->node->graph->arena, type, number));
+}
+
+Value *expand_range(Expansion *e, int64_t first, int64_t count, int rank, const int64_t *dims) {
+    Shape shape = shape_of(rank, dims);
+    Tensor *tensor = tensor_new(e->node->graph->arena, TYPE_INT64, &shape);
+    fovea_assert(tensor_count(tensor) == count);
+    for (int64_t i = 0; i < count; i++) ((int64_t *)tensor->data)[i] = first + i;
+    return constant(e, tensor);
+}
+
+Value *expand_scale(Expansion *e, Value *x, double factor) {
+    return factor == 1 ? x : expand_op(e, "Mul", x, expand_number(e, x->type, factor));
+}
+
+Value *expand_cast(Expansion *e, Value *x, Type type) {
+    if (x->type == type) return x;
+    Node *node = expand_node(e, "Cast", x);
+    node_set_int(node, "to", type);
+    return expand_value(node);
+}
+
+Value *expand_reshape_to(Expansion *e, Value *x, int rank, const int64_t *sizes) {
+    return expand_op(e, "Reshape", x, expand_ints(e, rank, sizes));
+}
+
+Value *expand_transpose_to(Expansion *e, Value *x, int rank, const int64_t *perm) {
+    Node *node = expand_node(e, "Transpose", x);
+    node_set_ints(node, "perm", perm, rank);
+    return expand_value(node);
+}
+
+Value *expand_unsqueeze(Expansion *e, Value *x, int64_t axis) {
+    return expand_op(e, "Unsqueeze", x, expand_ints(e, 1, &axis));
+}
+
+Value *expand_concat(Expansion *e, Value *a, Value *b, int64_t axis) {
+    Node *node = expand_node(e, "Concat", a, b);
+    node_set_int(node, "axis", axis);
+    return expand_value(node);
+}
+
+Value *expand_slice(Expansion *e, Value *x, int64_t axis, int64_t from, int64_t to, int64_t step) {
+    return expand_op(e, "Slice", x, expand_ints(e, 1, &from), expand_ints(e, 1, &to), expand_ints(e, 1, &axis),
+                     expand_ints(e, 1, &step));
+}
+
+static bool made_here(const Expansion *e, const Value *value) {
+    for (int i = 0; i < e->nodes.count; i++)
+        if (e->nodes.items[i] == value->producer) return true;
+    return false;
+}
+
+static bool is_original_output(const Expansion *e, const Value *value) {
+    for (int i = 0; i < e->node->outputs.count; i++)
+        if (e->node->outputs.items[i] == value) return true;
+    return false;
+}
+
+void expand_output(Expansion *e, int i, Value *value) {
+    Value *output = node_output(e->node, i);
+    if (output == NULL) return;
+    if (!made_here(e, value) || is_original_output(e, value)) value = expand_op(e, "Identity", value);
+    ValueList *outputs = &value->producer->outputs;
+    for (int k = 0; k < outputs->count; k++)
+        if (outputs->items[k] == value) outputs->items[k] = output;
+    for (int n = 0; n < e->nodes.count; n++) {
+        ValueList *inputs = &e->nodes.items[n]->inputs;
+        for (int k = 0; k < inputs->count; k++)
+            if (inputs->items[k] == value) inputs->items[k] = output;
+    }
+    output->producer = value->producer;
+    output->type = value->type;
+    output->shape = value->shape;
+}
+
+static bool is_known_but_for_the_batch(const Shape *shape) {
+    for (int d = 0; d < shape->rank; d++)
+        if (shape->dims[d].size < 0 && (d > 0 || shape->rank == 1)) return false;
+    return shape->rank >= 0;
+}
+
+bool op_expand(Node *node, NodeList *nodes) {
+    if (node->op->expand == NULL) return false;
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL && !is_known_but_for_the_batch(&node->inputs.items[i]->shape)) return false;
+    Expansion e = {.node = node};
+    node->op->expand(&e);
+    for (int i = 0; i < node->outputs.count; i++)
+        if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node)
+            node_fail(node, STATUS_BUG, "its expansion does not make output %d", i);
+    *nodes = e.nodes;
+    return true;
+}

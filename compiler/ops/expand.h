@@ -1,0 +1,55 @@
+/* Expansion: an operator that is a graph of simpler ones is replaced by their nodes, so that patterns, fusion and
+ * kernels see one spelling. Its row has .expand, which builds the nodes with the functions below. */
+#ifndef FOVEA_OPS_EXPAND_H
+#define FOVEA_OPS_EXPAND_H
+
+#include "ops/op.h"
+
+/* The nodes that are being built in place of one. Shapes are inferred as they are built. */
+typedef struct Expansion {
+    const Node *node; /* that is replaced */
+    NodeList nodes;
+} Expansion;
+
+/* Builds what stands for a node on which op_infer() ran: nodes that make its outputs, in order, to be inferred like any
+ * other. Returns false where the row has no .expand, or the shapes of inputs are not known: all of them but for the
+ * batch, the first of several dimensions. */
+bool op_expand(Node *node, NodeList *nodes);
+
+/* Adds a node of ONNX's own operator op_type in its newest version, named after the original. Inputs may be NULL. */
+#define expand_node(e, op_type, ...)                                                                                   \
+    expand_node_of(e, op_type, (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)), (Value *[]){__VA_ARGS__})
+Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs);
+/* Its first output, once its attributes are set: infers the shape. */
+Value *expand_value(Node *node);
+/* Both in one, for an operator without attributes. */
+#define expand_op(e, op_type, ...) expand_value(expand_node(e, op_type, __VA_ARGS__))
+
+Value *expand_ints(Expansion *e, int count, const int64_t *values);
+/* A scalar of a float type. */
+Value *expand_number(Expansion *e, Type type, double number);
+/* first, first + 1, ...: count numbers of type int64, with that shape. */
+Value *expand_range(Expansion *e, int64_t first, int64_t count, int rank, const int64_t *dims);
+/* x * factor; x itself where factor is 1. */
+Value *expand_scale(Expansion *e, Value *x, double factor);
+/* x as a type; x itself where it has that. */
+Value *expand_cast(Expansion *e, Value *x, Type type);
+/* A size of -1 is what is left, 0 that of x in the same place. */
+#define expand_reshape(e, x, ...)                                                                                      \
+    expand_reshape_to(e, x, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+Value *expand_reshape_to(Expansion *e, Value *x, int rank, const int64_t *sizes);
+#define expand_transpose(e, x, ...)                                                                                    \
+    expand_transpose_to(e, x, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+Value *expand_transpose_to(Expansion *e, Value *x, int rank, const int64_t *perm);
+Value *expand_unsqueeze(Expansion *e, Value *x, int64_t axis);
+Value *expand_concat(Expansion *e, Value *a, Value *b, int64_t axis);
+/* x[from:to:step] along an axis. */
+Value *expand_slice(Expansion *e, Value *x, int64_t axis, int64_t from, int64_t to, int64_t step);
+
+/* Lets output i of the original, where it has one, be this value. Each output once; last of all. */
+void expand_output(Expansion *e, int i, Value *value);
+
+/* The size of a dimension, -1 where it is not known. */
+static inline int64_t size_of(const Value *value, int d) { return value->shape.dims[d].size; }
+
+#endif
