@@ -73,6 +73,12 @@ Value *expand_unsqueeze(Expansion *e, Value *x, int64_t axis) {
     return expand_op(e, "Unsqueeze", x, expand_ints(e, 1, &axis));
 }
 
+Value *expand_pick(Expansion *e, Value *x, int64_t axis, int64_t index) {
+    Node *node = expand_node(e, "Gather", x, expand_range(e, index, 1, 0, NULL));
+    node_set_int(node, "axis", axis);
+    return expand_value(node);
+}
+
 Value *expand_concat(Expansion *e, Value *a, Value *b, int64_t axis) {
     Node *node = expand_node(e, "Concat", a, b);
     node_set_int(node, "axis", axis);
@@ -82,6 +88,18 @@ Value *expand_concat(Expansion *e, Value *a, Value *b, int64_t axis) {
 Value *expand_slice(Expansion *e, Value *x, int64_t axis, int64_t from, int64_t to, int64_t step) {
     return expand_op(e, "Slice", x, expand_ints(e, 1, &from), expand_ints(e, 1, &to), expand_ints(e, 1, &axis),
                      expand_ints(e, 1, &step));
+}
+
+void refuse_input(const Node *node, int i, const char *name) {
+    if (node_input(node, i) != NULL)
+        node_fail(node, STATUS_UNSUPPORTED, "input %d (%s) is not supported; export the model without it", i, name);
+}
+
+void refuse_attribute(const Node *node, const char *name) {
+    int64_t value = attr_int(node, name);
+    if (value != 0)
+        node_fail(node, STATUS_UNSUPPORTED, "%s=%lld is not supported; export the model without it", name,
+                  (long long)value);
 }
 
 static bool made_here(const Expansion *e, const Value *value) {

@@ -26,7 +26,7 @@ Value *expand_value(Node *node);
 #define expand_op(e, op_type, ...) expand_value(expand_node(e, op_type, __VA_ARGS__))
 
 Value *expand_ints(Expansion *e, int count, const int64_t *values);
-/* A scalar of a float type. */
+/* A scalar of a float type. The same of int64 is an expand_range() of rank 0. */
 Value *expand_number(Expansion *e, Type type, double number);
 /* first, first + 1, ...: count numbers of type int64, with that shape. */
 Value *expand_range(Expansion *e, int64_t first, int64_t count, int rank, const int64_t *dims);
@@ -42,12 +42,18 @@ Value *expand_reshape_to(Expansion *e, Value *x, int rank, const int64_t *sizes)
     expand_transpose_to(e, x, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 Value *expand_transpose_to(Expansion *e, Value *x, int rank, const int64_t *perm);
 Value *expand_unsqueeze(Expansion *e, Value *x, int64_t axis);
+/* x without an axis, where its place is index. */
+Value *expand_pick(Expansion *e, Value *x, int64_t axis, int64_t index);
 Value *expand_concat(Expansion *e, Value *a, Value *b, int64_t axis);
 /* x[from:to:step] along an axis. */
 Value *expand_slice(Expansion *e, Value *x, int64_t axis, int64_t from, int64_t to, int64_t step);
 
 /* Lets output i of the original, where it has one, be this value. Each output once; last of all. */
 void expand_output(Expansion *e, int i, Value *value);
+
+/* Fails where input i is there, or an attribute is not 0: options that an expansion cannot do. */
+void refuse_input(const Node *node, int i, const char *name);
+void refuse_attribute(const Node *node, const char *name);
 
 /* The size of a dimension, -1 where it is not known. */
 static inline int64_t size_of(const Value *value, int d) { return value->shape.dims[d].size; }

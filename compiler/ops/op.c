@@ -297,7 +297,7 @@ void op_infer(Node *node) {
     check_types(node);
     check_sizes(node, &node->inputs, "input");
     if (op->infer != NULL) op->infer(node);
-    else infer_broadcast(node);
+    else if (op->expand == NULL) infer_broadcast(node);
     check_sizes(node, &node->outputs, "output");
 }
 

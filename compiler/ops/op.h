@@ -34,7 +34,8 @@ typedef struct Op {
     /* Appends the steps that compute the node. All shapes are known. */
     void (*lower)(Program *program, Node *node);
     /* For an operator that is a graph of simpler ones, in place of .lower: builds their nodes, see ops/expand.h. The
-     * inputs' shapes are known but for the batch; the outputs' are those that the nodes give. */
+     * inputs' shapes are known but for the batch; the outputs' are those that the nodes give, so that .infer may be
+     * left out where nothing has to be known before. */
     void (*expand)(struct Expansion *expansion);
 
     /* For elementwise operators, in place of .infer and .lower: the formula of runtime/formulas.def that computes one
