@@ -135,10 +135,3 @@ Tensor *tensor_ints(Arena *arena, const int64_t *values, int count) {
     if (count > 0) memcpy(tensor->data, values, (size_t)count * sizeof *values);
     return tensor;
 }
-
-Tensor *tensor_float(Arena *arena, float number) {
-    Shape scalar = {.rank = 0};
-    Tensor *tensor = tensor_new(arena, TYPE_FLOAT, &scalar);
-    *(float *)tensor->data = number;
-    return tensor;
-}

@@ -50,7 +50,6 @@ int64_t tensor_int(const Tensor *tensor, int64_t i);
 void tensor_set(Tensor *tensor, int64_t i, double number);
 /* A one-dimensional int64 tensor, and a scalar of any type that tensor_set() takes. */
 Tensor *tensor_ints(Arena *arena, const int64_t *values, int count);
-Tensor *tensor_float(Arena *arena, float number);
 Tensor *tensor_scalar(Arena *arena, Type type, double number);
 
 #endif

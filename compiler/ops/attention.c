@@ -5,7 +5,11 @@
 
 enum { QUERY, KEY, VALUE, MASK, PAST_KEY, PAST_VALUE, NONPAD };
 
-static bool has_attribute(const Node *node, const char *name) { return node_attribute(node, name) != NULL; }
+/* A whole number that has no default; 0 where it is not given. */
+static int64_t given_int(const Node *node, const char *name) {
+    const Attribute *attribute = node_attribute(node, name);
+    return attribute == NULL ? 0 : attribute->integer;
+}
 
 /* The shape of input i as [N H L D], whichever of the two forms it has. */
 static Shape heads_of(const Node *node, int i, int64_t heads) {
@@ -44,9 +48,9 @@ static void check_attention(const Node *node) {
 /* Checks how the inputs fit together; false where one has an unknown rank. */
 static bool attention_shapes(const Node *node, AttentionShapes *shapes) {
     check_attention(node);
-    shapes->q = heads_of(node, QUERY, attr_int(node, "q_num_heads"));
-    shapes->k = heads_of(node, KEY, attr_int(node, "kv_num_heads"));
-    shapes->v = heads_of(node, VALUE, attr_int(node, "kv_num_heads"));
+    shapes->q = heads_of(node, QUERY, given_int(node, "q_num_heads"));
+    shapes->k = heads_of(node, KEY, given_int(node, "kv_num_heads"));
+    shapes->v = heads_of(node, VALUE, given_int(node, "kv_num_heads"));
     const Shape *q = &shapes->q, *k = &shapes->k, *v = &shapes->v;
     if (q->rank < 0 || k->rank < 0 || v->rank < 0) return false;
     dim_unify(node, q->dims[0], dim_unify(node, k->dims[0], v->dims[0], "the batch of K and V"),
@@ -88,7 +92,7 @@ static void infer_attention(Node *node) {
 /* Input i as [N H L D], behind what is past. */
 static Value *with_past(Expansion *e, int i, int past, const char *heads) {
     Value *x = e->node->inputs.items[i], *before = past < 0 ? NULL : node_input(e->node, past);
-    if (x->shape.rank == 3) x = sdpa_split_heads(e, x, attr_int(e->node, heads));
+    if (x->shape.rank == 3) x = sdpa_split_heads(e, x, given_int(e->node, heads));
     return before == NULL ? x : expand_concat(e, before, x, 2);
 }
 
@@ -129,10 +133,10 @@ static void give_masks(Expansion *e, Sdpa *s) {
 }
 
 static Type softmax_type(const Node *node) {
-    Type type = has_attribute(node, "softmax_precision") ? (Type)attr_int(node, "softmax_precision") : TYPE_NONE;
-    if (type != TYPE_NONE && !(TYPE_BIT(type) & type_set_parse("floats")))
-        node_fail(node, STATUS_INVALID, "softmax_precision is %d, which is no type of floats", (int)type);
-    return type;
+    int64_t type = given_int(node, "softmax_precision");
+    if (type != TYPE_NONE && !(type > 0 && type < TYPE_COUNT && (TYPE_BIT(type) & type_set_parse("floats")) != 0))
+        node_fail(node, STATUS_INVALID, "softmax_precision is %lld, which is no type of floats", (long long)type);
+    return (Type)type;
 }
 
 static void expand_attention(Expansion *e) {
@@ -142,7 +146,8 @@ static void expand_attention(Expansion *e) {
               .v = with_past(e, VALUE, PAST_VALUE, "kv_num_heads"),
               .softcap = (double)attr_float(node, "softcap"),
               .softmax = softmax_type(node)};
-    s.scale = has_attribute(node, "scale") ? (double)attr_float(node, "scale") : 1 / sqrt((double)size_of(s.q, 3));
+    s.scale =
+        node_attribute(node, "scale") != NULL ? (double)attr_float(node, "scale") : 1 / sqrt((double)size_of(s.q, 3));
     give_masks(e, &s);
     sdpa_build(e, &s);
     Value *const products[] = {s.scores, s.capped, s.logits, s.probs};
@@ -155,7 +160,7 @@ static void expand_attention(Expansion *e) {
 static void infer_rotary(Node *node) {
     infer_same(node);
     const Value *x = node->inputs.items[0];
-    if (x->shape.rank >= 0) heads_of(node, 0, attr_int(node, "num_heads"));
+    if (x->shape.rank >= 0) heads_of(node, 0, given_int(node, "num_heads"));
 }
 
 /* A table of cosines or sines as [N L 1 R/2] or [N 1 L R/2]: where there are positions, its rows at these. */
@@ -181,7 +186,7 @@ static void expand_rotary(Expansion *e) {
     const Node *node = e->node;
     Value *x = node->inputs.items[0], *split = x;
     bool flat = x->shape.rank == 3;
-    int64_t heads = attr_int(node, "num_heads");
+    int64_t heads = given_int(node, "num_heads");
     if (flat) split = expand_reshape(e, x, 0, size_of(x, 1), heads, size_of(x, 2) / heads);
     int64_t size = size_of(split, 3), part = attr_int(node, "rotary_embedding_dim");
     if (part == 0) part = size;
@@ -203,7 +208,7 @@ const Op OPS_attention[] = {
      .inputs = "Q:T1 K:T1 V:T2 attn_mask:U? past_key:T1? past_value:T2? nonpad_kv_seqlen:int64?@24",
      .outputs = "Y:T1 present_key:T1? present_value:T2? qk_matmul_output:T1?",
      .types = "T1: floats; T2: floats; U: numeric bool",
-     .attributes = "is_causal:int=0 q_num_heads:int=0 kv_num_heads:int=0 scale:float softcap:float=0 "
+     .attributes = "is_causal:int=0 q_num_heads:int kv_num_heads:int scale:float softcap:float=0 "
                    "softmax_precision:int qk_matmul_output_mode:int=0 left_window_size:int@25=-1 "
                    "right_window_size:int@25=-1",
      .infer = infer_attention,
@@ -213,7 +218,7 @@ const Op OPS_attention[] = {
      .inputs = "X:T cos_cache:T sin_cache:T position_ids:int64?",
      .outputs = "Y:T",
      .types = "T: float float16 bfloat16",
-     .attributes = "interleaved:int=0 num_heads:int=0 rotary_embedding_dim:int=0",
+     .attributes = "interleaved:int=0 num_heads:int rotary_embedding_dim:int=0",
      .infer = infer_rotary,
      .expand = expand_rotary},
     {0},

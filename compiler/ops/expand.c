@@ -10,7 +10,7 @@ Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const 
     node->scope = original->scope;
     node->index = original->index;
     node->op = op_find("", op_type);
-    for (const int *version = node->op->versions; *version != 0; version++) node->version = *version;
+    node->version = op_newest(node->op);
     for (int i = 0; i < count; i++) list_add(graph->arena, &node->inputs, inputs[i]);
     const char *base = original->outputs.count > 0 && original->outputs.items[0] != NULL
                            ? original->outputs.items[0]->name
@@ -143,7 +143,6 @@ bool op_expand(Node *node, NodeList *nodes) {
         if (node->inputs.items[i] != NULL && !is_known_but_for_the_batch(&node->inputs.items[i]->shape)) return false;
     Expansion e = {.node = node};
     node->op->expand(&e);
-    if (e.nodes.count == 0 && node->op->lower != NULL) return false;
     for (int i = 0; i < node->outputs.count; i++)
         if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node)
             node_fail(node, STATUS_BUG, "its expansion does not make output %d", i);

@@ -298,8 +298,8 @@ const Op OPS_normalisation[] = {
      .attributes = "epsilon:float=1e-5 num_groups:int! stash_type:int=1",
      .infer = infer_group,
      .lower = lower_group},
-    {.name = "LayerNormalization",
-     .versions = {17},
+    {.name = "LayerNormalization", /* ONNX Runtime has it in every opset */
+     .versions = {1, 17},
      .inputs = "X:T Scale:T B:T?",
      .outputs = "Y:T Mean:U? InvStdDev:U?",
      .types = "T: floats; U: float bfloat16",

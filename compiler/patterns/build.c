@@ -58,16 +58,9 @@ static Value *build(Building *building, const Term *term);
 
 /* A number of the type of what the pattern matched. */
 static Value *build_number(Building *building, double number) {
-    Graph *graph = building->graph;
-    const char *name = building->pattern->family;
+    Arena *arena = building->graph->arena;
     Type type = building->match->tensors[building->pattern->root]->type;
-    Value *value = new_constant(graph, name, tensor_float(graph->arena, (float)number));
-    if (type == TYPE_FLOAT) return value;
-    Node *cast = new_node(graph, "Cast", name, building->behind);
-    list_add(graph->arena, &cast->inputs, value);
-    node_set_int(cast, "to", type);
-    op_infer(cast);
-    return cast->outputs.items[0];
+    return new_constant(building->graph, building->pattern->family, tensor_scalar(arena, type, number));
 }
 
 static Value *build_list(Building *building, const ShapePattern *list) {
