@@ -91,6 +91,14 @@ static void set_attribute(const Building *building, Node *node, const Condition 
         set_number(node, attribute->attribute, tensor_number(value->constant, 0));
         return;
     }
+    case CONDITION_DIM: {
+        Dim size = building->match->dims[attribute->tensor];
+        if (size.size < 0)
+            fail(STATUS_USAGE, "%s: %s of %s is no known size", building->pattern->family, attribute->attribute,
+                 node->op_type);
+        node_set_int(node, attribute->attribute, size.size);
+        return;
+    }
     default: break;
     }
     for (; count < attribute->list.dims.count && count < MAX_RANK; count++)

@@ -223,6 +223,20 @@ typedef struct {
     int count; /* -1: not known */
 } Integers;
 
+/* Lists that have a meaning where they are not given: windows are not padded, take steps of one and have no gaps, and
+ * Transpose turns dimensions round. */
+static Integers preset_list(const Node *node, const char *name) {
+    const Value *input = node_input(node, 0);
+    int rank = input == NULL ? -1 : input->shape.rank;
+    bool is_pads = strcmp(name, "pads") == 0, is_perm = strcmp(name, "perm") == 0;
+    bool is_steps = strcmp(name, "strides") == 0 || strcmp(name, "dilations") == 0;
+    Integers integers = {.count = is_perm ? rank : is_pads ? 2 * (rank - 2) : rank - 2};
+    if (!(is_pads || is_perm || is_steps) || integers.count < 0 || integers.count > MAX_RANK)
+        return (Integers){.count = -1};
+    for (int i = 0; i < integers.count; i++) integers.values[i] = is_perm ? rank - 1 - i : is_steps;
+    return integers;
+}
+
 /* An integer or a list of them, from the attribute, from the constant input that took its place (axes, always the
  * second), or from the operator's default. */
 static Integers integers_of(const Node *node, const char *name) {
@@ -242,6 +256,8 @@ static Integers integers_of(const Node *node, const char *name) {
     } else if (attribute == NULL && default_of(node, name) != NULL) {
         integers.count = 1;
         integers.values[0] = strtoll(default_of(node, name), NULL, 10);
+    } else if (attribute == NULL) {
+        return preset_list(node, name);
     }
     return integers;
 }
@@ -263,7 +279,17 @@ static bool axes_agree(const Integers *found, const int64_t *expected, int count
     return of_found == of_expected;
 }
 
+/* 1/6 is written in many ways, hence the tolerance. */
 static bool is_close(double found, double expected) { return fabs(found - expected) <= 1e-5 * fmax(1, fabs(expected)); }
+
+static bool number_holds(const Tensor *constant, double number) {
+    TypeClass class = constant == NULL ? CLASS_NONE : type_info(constant->type)->class;
+    if (class != CLASS_FLOAT && class != CLASS_SIGNED && class != CLASS_UNSIGNED) return false;
+    int64_t count = tensor_count(constant);
+    for (int64_t i = 0; i < count; i++)
+        if (!is_close(tensor_number(constant, i), number)) return false;
+    return count > 0;
+}
 
 static bool number_agrees(const Node *node, const char *name, double expected) {
     const Attribute *attribute = node_attribute(node, name);
@@ -272,6 +298,24 @@ static bool number_agrees(const Node *node, const char *name, double expected) {
     if (attribute == NULL) return false;
     if (attribute->kind == ATTRIBUTE_INT) return (double)attribute->integer == expected;
     return attribute->kind == ATTRIBUTE_FLOAT && is_close((double)attribute->number, expected);
+}
+
+/* Whether a name may stand for an attribute's number, which it does from then on: as a constant of one element. */
+static bool number_is_bound(Search *search, const Condition *condition, const Node *node) {
+    Arena *arena = search->graph->arena;
+    const Attribute *attribute = node_attribute(node, condition->attribute);
+    const char *preset = attribute == NULL ? default_of(node, condition->attribute) : NULL;
+    if (preset == NULL && (attribute == NULL || attribute->kind != ATTRIBUTE_FLOAT)) return false;
+    double number = preset != NULL ? strtod(preset, NULL) : (double)attribute->number;
+    const Value *bound = search->tensors[condition->tensor];
+    if (bound != NULL) return number_holds(bound->constant, number);
+    Value *value = arena_new_object(arena, Value);
+    value->name = condition->text;
+    value->type = TYPE_FLOAT;
+    value->constant = tensor_float(arena, (float)number);
+    value->shape = value->constant->shape;
+    bind_tensor(search, condition->tensor, value);
+    return true;
 }
 
 static bool string_agrees(const Node *node, const char *name, const char *expected) {
@@ -298,6 +342,7 @@ static bool condition_holds(Search *search, const Condition *condition, const No
     int rank = input == NULL ? -1 : input->shape.rank;
     int64_t axes[MAX_RANK];
     int count = 0;
+    if (condition->kind == CONDITION_TENSOR) return number_is_bound(search, condition, node);
     if (condition->kind == CONDITION_STRING) return string_agrees(node, condition->attribute, condition->string);
     if (condition->kind == CONDITION_VALUE && !is_axis(condition->attribute))
         return number_agrees(node, condition->attribute, condition->number);
@@ -353,16 +398,6 @@ static bool tensor_conditions_hold(Search *search, const Term *term, Value *valu
                                        value_text(search, value));
     }
     return true;
-}
-
-/* 1/6 is written in many ways, hence the tolerance. */
-static bool number_holds(const Tensor *constant, double number) {
-    TypeClass class = constant == NULL ? CLASS_NONE : type_info(constant->type)->class;
-    if (class != CLASS_FLOAT && class != CLASS_SIGNED && class != CLASS_UNSIGNED) return false;
-    int64_t count = tensor_count(constant);
-    for (int64_t i = 0; i < count; i++)
-        if (!is_close(tensor_number(constant, i), number)) return false;
-    return count > 0;
 }
 
 /* The search. */

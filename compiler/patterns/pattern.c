@@ -248,6 +248,9 @@ static Condition read_attribute_condition(Reader *reader) {
         condition.list = read_list(reader);
     } else if (take_if(reader, "spatial")) {
         condition.kind = CONDITION_SPATIAL;
+    } else if (reader->token.kind == TOKEN_NAME) {
+        condition.kind = CONDITION_TENSOR;
+        condition.string = take(reader).text;
     } else if (reader->token.kind == TOKEN_STRING) {
         condition.kind = CONDITION_STRING;
         condition.string = take_string(reader);
@@ -258,7 +261,7 @@ static Condition read_attribute_condition(Reader *reader) {
         list_add(reader->arena, &condition.list.dims, value);
         advance(reader);
     } else {
-        fail_expected(reader, "a number, a list, a string or 'spatial'");
+        fail_expected(reader, "a number, a list, a string, a name or 'spatial'");
     }
     return condition;
 }
@@ -493,6 +496,7 @@ static Term *put(Scope *scope, const Term *written, const char *role) {
     for (int i = 0; i < written->conditions.count; i++) {
         Condition condition = written->conditions.items[i];
         condition.list = put_list(scope, &condition.list);
+        if (condition.kind == CONDITION_TENSOR) condition.tensor = tensor_of(scope, condition.string);
         list_add(reader->arena, &term->conditions, condition);
     }
     return term;
@@ -573,9 +577,10 @@ static void read_built_attribute(Reader *reader, const Scope *scope, Term *term)
         attribute.kind = CONDITION_STRING;
         attribute.string = take_string(reader);
     } else {
-        attribute.kind = CONDITION_TENSOR;
-        expect_name(reader, "a number, a list, a string or a tensor");
-        attribute.tensor = known_tensor(reader, scope, &token);
+        expect_name(reader, "a number, a list, a string, a tensor or a size");
+        const int *size = map_get(&scope->dims, token.text);
+        attribute.kind = size != NULL ? CONDITION_DIM : CONDITION_TENSOR;
+        attribute.tensor = size != NULL ? *size : known_tensor(reader, scope, &token);
     }
     list_add(reader->arena, &term->conditions, attribute);
 }

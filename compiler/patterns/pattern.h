@@ -42,8 +42,9 @@ typedef enum {
     CONDITION_VALUE,    /* attribute=-1 */
     CONDITION_LIST,     /* attribute=[1 H W]; for axes the order does not matter */
     CONDITION_SPATIAL,  /* axes=spatial: all but the first two */
-    CONDITION_TENSOR,   /* epsilon=e: the number that a tensor of the match holds; for what is built only */
-    CONDITION_STRING,   /* approximate="tanh"; for what is built only */
+    CONDITION_TENSOR,   /* epsilon=e: the number that a tensor of the match holds, or what it has to hold */
+    CONDITION_DIM,      /* num_groups=G: a size of the match; for what is built only */
+    CONDITION_STRING,   /* approximate="tanh" */
 } ConditionKind;
 
 typedef struct {
