@@ -143,6 +143,7 @@ bool op_expand(Node *node, NodeList *nodes) {
         if (node->inputs.items[i] != NULL && !is_known_but_for_the_batch(&node->inputs.items[i]->shape)) return false;
     Expansion e = {.node = node};
     node->op->expand(&e);
+    if (e.nodes.count == 0 && node->op->lower != NULL) return false;
     for (int i = 0; i < node->outputs.count; i++)
         if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node)
             node_fail(node, STATUS_BUG, "its expansion does not make output %d", i);

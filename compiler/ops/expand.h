@@ -12,8 +12,8 @@ typedef struct Expansion {
 } Expansion;
 
 /* Builds what stands for a node on which op_infer() ran: nodes that make its outputs, in order, to be inferred like any
- * other. Returns false where the row has no .expand, or the shapes of inputs are not known: all of them but for the
- * batch, the first of several dimensions. */
+ * other. Returns false where the row has no .expand, or it built nothing since .lower does better, or the shapes of
+ * inputs are not known: all of them but for the batch, the first of several dimensions. */
 bool op_expand(Node *node, NodeList *nodes);
 
 /* Adds a node of ONNX's own operator op_type in its newest version, named after the original. Inputs may be NULL. */

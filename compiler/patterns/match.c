@@ -312,7 +312,7 @@ static bool number_is_bound(Search *search, const Condition *condition, const No
     Value *value = arena_new_object(arena, Value);
     value->name = condition->text;
     value->type = TYPE_FLOAT;
-    value->constant = tensor_float(arena, (float)number);
+    value->constant = tensor_scalar(arena, TYPE_FLOAT, number);
     value->shape = value->constant->shape;
     bind_tensor(search, condition->tensor, value);
     return true;
