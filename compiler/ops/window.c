@@ -78,7 +78,8 @@ static void count_outputs(const Node *node, WindowDim *dim, bool ceil_mode) {
         node_fail(node, STATUS_INVALID, "the kernel spans %lld, more than the input of %lld with its pads",
                   (long long)extent(node, dim), (long long)dim->input);
     dim->output = slack / dim->stride + 1;
-    if (ceil_mode && slack > 0 && slack % dim->stride != 0 && dim->output * dim->stride < dim->input + dim->before) dim->output++;
+    if (ceil_mode && slack > 0 && slack % dim->stride != 0 && dim->output * dim->stride < dim->input + dim->before)
+        dim->output++;
 }
 
 static bool has_ceil_mode(const Node *node) {

@@ -34,7 +34,8 @@ static Problem random_problem(Random *random, Kind kind, int rank) {
         int64_t slack = p.input[i] + p.before[i] + p.after[i] - span;
         if (slack <= -p.stride[i]) p.after[i] += 1 - p.stride[i] - slack, slack = 1 - p.stride[i];
         p.output[i] = slack / p.stride[i] + 1;
-        if (p.ceil_mode && slack > 0 && slack % p.stride[i] != 0 && p.output[i] * p.stride[i] < p.input[i] + p.before[i])
+        if (p.ceil_mode && slack > 0 && slack % p.stride[i] != 0 &&
+            p.output[i] * p.stride[i] < p.input[i] + p.before[i])
             p.output[i]++;
     }
     return p;
