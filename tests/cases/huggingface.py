@@ -54,13 +54,14 @@ class Net(nn.Module):
 
 
 def attention_case(make: Callable[..., PreTrainedModel], config, inputs: dict[str, Tensor], outputs: Sequence[str],
-                   implementation: str = "eager", apart: Sequence[str] = ("position", "cam")) -> Built:
-    """A model all of whose softmaxes are attention."""
+                   implementation: str = "eager", gone: Sequence[int] = ()) -> Built:
+    """A model all of whose softmaxes are attention. gone: those that the exporter has computed, being of constants."""
     model = make(config).eval()
     model.set_attn_implementation({"": implementation})  # a backbone without attention knows no other
     net, tensors = Net(model, list(inputs), outputs, implementation), tuple(inputs.values())
     randomise(model, tensors[0])
-    return Built(net, tensors, lambda: [Block("attention", {"probs": map}) for map in net.maps(*tensors)], apart=apart)
+    return Built(net, tensors, lambda: [Block("attention", {"probs": probs}) for i, probs in enumerate(net.maps(*tensors))
+                                        if i not in gone], apart=("position", "cam"))
 
 
 def gate_case(make: Callable[..., PreTrainedModel], config, inputs: dict[str, Tensor], outputs: Sequence[str],
@@ -73,4 +74,5 @@ def gate_case(make: Callable[..., PreTrainedModel], config, inputs: dict[str, Te
             module.register_forward_hook(lambda module, _, gate: keep(module, gate=gate.flatten(1)))
     net = Net(model, list(inputs), outputs, "eager")
     gates = [module for name, module in model.named_modules() if is_gate(name)]
-    return Built(net, tuple(inputs.values()), lambda: [Block("se", {"gate": module.gate}) for module in gates], apart=("cam",))
+    return Built(net, tuple(inputs.values()), lambda: [Block("se", {"gate": module.gate}) for module in gates],
+                 apart=("cam",))

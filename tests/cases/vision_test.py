@@ -1,5 +1,7 @@
 """Vision transformers with one resolution, of Hugging Face transformers: ViT, DeiT, BEiT, CLIP, YOLOS, DETR.
 Every attention of theirs is found, self and cross, masked and not."""
+from collections.abc import Sequence
+
 import torch
 from harness import Built, case, main
 from huggingface import attention_case
@@ -103,7 +105,7 @@ def yolos() -> Built:
     return attention_case(YolosForObjectDetection, config, image(24, 32), ["logits", "pred_boxes"])
 
 
-def detr(implementation: str, mask: bool) -> Built:
+def detr(implementation: str, mask: bool = False, gone: Sequence[int] = ()) -> Built:
     backbone = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 12, 16], depths=[1, 1, 1, 1], layer_type="basic",
                             out_features=["stage4"])
     config = DetrConfig(backbone_config=backbone, use_timm_backbone=False, d_model=32, encoder_layers=2,
@@ -113,22 +115,36 @@ def detr(implementation: str, mask: bool) -> Built:
     if mask:
         inputs["pixel_mask"] = torch.ones(1, 64, 96, dtype=torch.int64)
         inputs["pixel_mask"][:, :, 64:] = 0
-    return attention_case(DetrForObjectDetection, config, inputs, ["logits", "pred_boxes"], implementation)
+    return attention_case(DetrForObjectDetection, config, inputs, ["logits", "pred_boxes"], implementation, gone)
 
 
-@case()
+# The first self-attention of the decoder is between learned queries alone. The dynamo exporter computes all of it.
+FIRST_OF_DECODER = 2
+
+
+@case(exporters=["ts"])
 def detr_eager() -> Built:
-    return detr("eager", mask=False)
+    return detr("eager")
 
 
-@case(opsets=SDPA)
+@case(exporters=["ts"], opsets=SDPA)
 def detr_sdpa() -> Built:
-    return detr("sdpa", mask=False)
+    return detr("sdpa")
 
 
-@case()
+@case(exporters=["ts"])
 def detr_masked() -> Built:
     return detr("eager", mask=True)
+
+
+@case(exporters=["dynamo"])
+def detr_eager_by_dynamo() -> Built:
+    return detr("eager", gone=[FIRST_OF_DECODER])
+
+
+@case(exporters=["dynamo"])
+def detr_sdpa_masked_by_dynamo() -> Built:
+    return detr("sdpa", mask=True, gone=[FIRST_OF_DECODER])
 
 
 if __name__ == "__main__":
