@@ -68,15 +68,18 @@ static void pad_same(const Node *node, WindowDim *dim, bool upper) {
     dim->after = pad - dim->before;
 }
 
-/* Explicit pads. With ceil_mode a last window may hang over, but has to begin in the input or the pads before it. */
+/* Explicit pads. With ceil_mode a last window may hang over, the only one too, but by less than a stride, and has to
+ * begin in the input or the pads before it. */
 static void count_outputs(const Node *node, WindowDim *dim, bool ceil_mode) {
     if (dim->input < 0) return;
     int64_t slack = dim->input + dim->before + dim->after - extent(node, dim);
-    if (slack < 0)
+    bool hangs_over = ceil_mode && slack < 0 && slack > -dim->stride && dim->input > 0;
+    if (slack < 0 && !hangs_over)
         node_fail(node, STATUS_INVALID, "the kernel spans %lld, more than the input of %lld with its pads",
                   (long long)extent(node, dim), (long long)dim->input);
     dim->output = slack / dim->stride + 1;
-    if (ceil_mode && slack % dim->stride != 0 && dim->output * dim->stride < dim->input + dim->before) dim->output++;
+    if (ceil_mode && slack > 0 && slack % dim->stride != 0 && dim->output * dim->stride < dim->input + dim->before)
+        dim->output++;
 }
 
 static bool has_ceil_mode(const Node *node) {

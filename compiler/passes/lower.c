@@ -60,7 +60,20 @@ Program *lower_graph(Graph *graph) {
     return program;
 }
 
+/* A softmax that weighs rows in a product is a map of attention, which is to be seen, be it the same for every input,
+ * as between learned queries: so it stays, and blocks are found among what stays. */
+static bool is_attention_map(const Node *node) {
+    if (node->domain[0] != '\0' || strcmp(node->op_type, "Softmax") != 0) return false;
+    const Value *map = node->outputs.items[0];
+    for (int i = 0; i < map->consumers.count; i++) {
+        const Node *reader = map->consumers.items[i];
+        if (strcmp(reader->op_type, "MatMul") != 0 || reader->inputs.items[0] != map) return false;
+    }
+    return map->shape.rank > 2 && map->consumers.count > 0;
+}
+
 static bool can_fold(const Node *node) {
+    if (is_attention_map(node)) return false;
     if (node->op->is_random || (node->op->lower == NULL && node->op->formula == NULL)) return false;
     for (int i = 0; i < node->inputs.count; i++)
         if (node->inputs.items[i] != NULL && node->inputs.items[i]->constant == NULL) return false;

@@ -29,9 +29,13 @@ static Problem random_problem(Random *random, Kind kind, int rank) {
         p.after[i] = random_between(random, 0, (int)p.kernel[i] - 1);
         int64_t span = (p.kernel[i] - 1) * p.dilation[i] + 1;
         p.input[i] = span + random_between(random, 0, 8);
+        if (p.ceil_mode && p.dilation[i] == 1 && random_below(random, 4) == 0) /* one window, larger than its input */
+            p.input[i] = random_between(random, 1, (int)span);
         int64_t slack = p.input[i] + p.before[i] + p.after[i] - span;
+        if (slack <= -p.stride[i]) p.after[i] += 1 - p.stride[i] - slack, slack = 1 - p.stride[i];
         p.output[i] = slack / p.stride[i] + 1;
-        if (p.ceil_mode && slack % p.stride[i] != 0 && p.output[i] * p.stride[i] < p.input[i] + p.before[i])
+        if (p.ceil_mode && slack > 0 && slack % p.stride[i] != 0 &&
+            p.output[i] * p.stride[i] < p.input[i] + p.before[i])
             p.output[i]++;
     }
     return p;

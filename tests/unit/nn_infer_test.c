@@ -119,6 +119,18 @@ static void test_ceil_mode(void **state) {
     SET(&g, "pads", 0, 1);
     node_set_int(g.node, "ceil_mode", 1);
     expect_shape(&g, "[1,1,2]");
+    g = given("AveragePool", 11); /* the only window may hang over too */
+    ADD(&g, 1, 1, 2);
+    SET(&g, "kernel_shape", 5);
+    SET(&g, "strides", 4);
+    node_set_int(g.node, "ceil_mode", 1);
+    expect_shape(&g, "[1,1,1]");
+    g = given("AveragePool", 11); /* but by less than a stride */
+    ADD(&g, 1, 1, 2);
+    SET(&g, "kernel_shape", 5);
+    SET(&g, "strides", 3);
+    node_set_int(g.node, "ceil_mode", 1);
+    expect_error(&g, STATUS_INVALID, "the kernel spans 5, more than the input of 2 with its pads");
 }
 
 static void test_matmul_vectors(void **state) {
