@@ -1,6 +1,8 @@
 """Cases: PyTorch modules exported as ONNX, compiled and run, and compared with PyTorch: outputs, blocks, probes.
 A file of cases ends with main(); run by hand it takes names of cases, `se_test.py se_conv_sigmoid`, or runs all of them."""
 import argparse
+import contextlib
+import copy
 import json
 import logging
 import os
@@ -115,6 +117,26 @@ def randomise(module: nn.Module) -> None:
             part.running_var.mul_(torch.empty_like(part.running_var).uniform_(0.6, 1.5))
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Exporters warn that they are old, and on failure print whole graphs, from C++ too, before the line that says why."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:
+        warnings.simplefilter("ignore")
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, copied in zip((1, 2), kept):
+                os.dup2(copied, descriptor)
+                os.close(copied)
+
+
 def export(built: Built, outputs: int, exporter: str, opset: int, path: Path) -> dict[str, np.ndarray]:
     """Writes the module as ONNX, with outputs y0, y1, ...; returns the inputs that it reads."""
     arrays = {f"x{i}": tensor.numpy() for i, tensor in enumerate(built.inputs)}
@@ -125,9 +147,9 @@ def export(built: Built, outputs: int, exporter: str, opset: int, path: Path) ->
             options |= dict(dynamic_shapes=tuple(built.dynamic.get(i, {}) for i in range(len(built.inputs))))
     else:
         options |= dict(dynamo=False, dynamic_axes={f"x{i}": axes for i, axes in built.dynamic.items()})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporters warn that they are old, or of each other
-        torch.onnx.export(built.module, built.example or built.inputs, path, **options)
+    with quiet():
+        module = copy.deepcopy(built.module)  # forward may change it while it is traced, as that of Swin does
+        torch.onnx.export(module, built.example or built.inputs, path, **options)
     read = {value.name for value in onnx.load(path).graph.input}
     return {name: array for name, array in arrays.items() if name in read}
 
@@ -203,13 +225,22 @@ def reference(name: str) -> tuple[Built, dict[str, np.ndarray], list[Block]]:
     return built, {f"y{i}": leaf.numpy().copy() for i, leaf in enumerate(leaves)}, wanted
 
 
+def message(error: Exception) -> str:
+    """What an error says, and what caused it, without the advice that PyTorch's exporters add at length."""
+    texts = []
+    while error is not None:
+        texts.append(f"{type(error).__name__}: {str(error)[:300].strip()}")
+        error = error.__cause__
+    return "\n       caused by ".join(texts)
+
+
 def run_case(name: str, only: Callable[[str, int], bool]) -> tuple[int, int]:
     """Runs a case in each of its exports; prints a line for each; returns how many ran, and how many failed."""
     ran = failed = 0
     try:
         built, outputs, wanted = reference(name)
     except Exception as error:
-        print(f"FAIL {name} in PyTorch: {type(error).__name__}: {error}", flush=True)
+        print(f"FAIL {name} in PyTorch: {message(error)}", flush=True)
         return 1, 1
     for exporter, opset in CASES[name].exports():
         if not only(exporter, opset):
@@ -222,7 +253,7 @@ def run_case(name: str, only: Callable[[str, int], bool]) -> tuple[int, int]:
             try:
                 problems = check(built, outputs, wanted, exporter, opset, Path(folder))
             except Exception as error:
-                problems = [f"{type(error).__name__}: {error}"]
+                problems = [message(error)]
         ran, failed = ran + 1, failed + bool(problems)
         print(f"{'FAIL' if problems else 'ok  '} {what}, {time.monotonic() - start:.1f} s", flush=True)
         for problem in problems:
@@ -239,7 +270,7 @@ def main() -> None:
     for name in arguments.names:
         if name not in CASES:
             parser.error(f"there is no case {name}")
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     torch.set_num_threads(1)
 
     def only(exporter: str, opset: int) -> bool:
