@@ -46,13 +46,20 @@ class Block:
 class Built:
     """A module, its inputs, and the blocks to be found in it, all of them, in order of execution. blocks() is called after
     module(*inputs), so it may read what forward or hooks have kept. open: which probes are opened, as for `--probes`.
-    apart: families that the case says nothing about."""
+    apart: families that the case says nothing about. dynamic: names of axes whose sizes are left open, by input and axis;
+    they are given when compiling. example: what it is exported with, if not its inputs."""
 
     module: nn.Module
     inputs: tuple[Tensor, ...]
     blocks: Callable[[], list[Block]] | list[Block]
     open: str = "auto"
     apart: Sequence[str] = ()
+    dynamic: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    example: tuple[Tensor, ...] | None = None
+
+    def sizes(self) -> dict[str, int]:
+        """What the axes of open size are, by name."""
+        return {name: self.inputs[i].shape[axis] for i, axes in self.dynamic.items() for axis, name in axes.items()}
 
 
 @dataclass
@@ -136,11 +143,13 @@ def export(built: Built, outputs: int, exporter: str, opset: int, path: Path) ->
     options = dict(opset_version=opset, input_names=list(arrays), output_names=[f"y{i}" for i in range(outputs)])
     if exporter == "dynamo":
         options |= dict(dynamo=True, external_data=False, verbose=False)
+        if built.dynamic:
+            options |= dict(dynamic_shapes=tuple(built.dynamic.get(i, {}) for i in range(len(built.inputs))))
     else:
-        options |= dict(dynamo=False)
+        options |= dict(dynamo=False, dynamic_axes={f"x{i}": axes for i, axes in built.dynamic.items()})
     with quiet():
         module = copy.deepcopy(built.module)  # forward may change it while it is traced, as that of Swin does
-        torch.onnx.export(module, built.inputs, path, **options)
+        torch.onnx.export(module, built.example or built.inputs, path, **options)
     read = {value.name for value in onnx.load(path).graph.input}
     return {name: array for name, array in arrays.items() if name in read}
 
@@ -190,7 +199,8 @@ def check(built: Built, outputs: Mapping[str, np.ndarray], wanted: Sequence[Bloc
     """Everything in which one export, compiled and run, is not as PyTorch has it."""
     inputs = export(built, len(outputs), exporter, opset, folder / "model.onnx")
     np.savez(folder / "in.npz", **inputs)
-    compile_model(folder / "model.onnx", folder / "c", "--probes", built.open)
+    sizes = [word for name, size in built.sizes().items() for word in ("--dim", f"{name}={size}")]
+    compile_model(folder / "model.onnx", folder / "c", "--probes", built.open, *sizes)
     binary = build(folder / "c", "cc", "-O1")
     plain, _ = run(binary, folder / "in.npz", folder / "plain.npz")
     got, probes = run(binary, folder / "in.npz", folder / "out.npz", folder / "probes.npz")
