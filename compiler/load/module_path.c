@@ -1,5 +1,6 @@
 /* Module paths: where in PyTorch's tree of modules, or among Keras' layers, a node was made, as the exporters tell.
- * PyTorch's newer exporter (dynamo) says it in the node's metadata; its older one and tf2onnx put it in the node's name.
+ * PyTorch's newer exporter (dynamo) says it in the node's metadata; its older one and tf2onnx put it in the node's
+ * name.
  */
 #include "load/import.h"
 
@@ -128,9 +129,9 @@ static const char *without_numbers(Arena *arena, const char *path) {
     return copy;
 }
 
-/* "StatefulPartitionedCall/net_1/se_1/pool_1/Mean": the model's own name says nothing, as all nodes have it; and where a
- * model is traced a second time, which is what tf2onnx does, TensorFlow puts a number behind each name, also behind one
- * that ends in a number already. So this is se.pool. */
+/* "StatefulPartitionedCall/net_1/se_1/pool_1/Mean": the model's own name says nothing, as all nodes have it; and where
+ * a model is traced a second time, which is what tf2onnx does, TensorFlow puts a number behind each name, also behind
+ * one that ends in a number already. So this is se.pool. */
 void simplify_keras_paths(Graph *graph) {
     KerasPaths paths = {.counted = true};
     for (int i = 0; i < graph->nodes.count; i++) {

@@ -23,16 +23,16 @@ static bool transposes_by(const Node *node, int (*from)(int d, int rank)) {
     return true;
 }
 
-/* The map [N C H W] of which a value is the form [N H W C]; NULL where it is no such. What a Reshape made is more likely
- * split into heads than a map, and is left alone. */
+/* The map [N C H W] of which a value is the form [N H W C]; NULL where it is no such. What a Reshape made is more
+ * likely split into heads than a map, and is left alone. */
 static Value *map_behind(const Value *value) {
     if (!transposes_by(value->producer, channels_first)) return NULL;
     Value *map = value->producer->inputs.items[0];
     return is_op(map->producer, "Reshape") ? NULL : map;
 }
 
-/* Whether a shape, aligned at its end with [N H W C], has only ones in H and W, or a one in C: then putting its channels
- * first leaves its elements in their order. */
+/* Whether a shape, aligned at its end with [N H W C], has only ones in H and W, or a one in C: then putting its
+ * channels first leaves its elements in their order. */
 static bool moves_ones_only(const Shape *shape, int rank) {
     bool flat = true;
     for (int d = 0; d < shape->rank - 1; d++) flat &= d + rank - shape->rank == 0 || shape->dims[d].size == 1;
@@ -129,7 +129,8 @@ static void set_axes(Node *node, const int64_t *axes, int count) {
     }
     Graph *graph = node->graph;
     Value *old = node->inputs.items[1];
-    node->inputs.items[1] = graph_constant(graph, graph_free_name(graph, old->name), tensor_ints(graph->arena, axes, count));
+    node->inputs.items[1] =
+        graph_constant(graph, graph_free_name(graph, old->name), tensor_ints(graph->arena, axes, count));
 }
 
 /* Reductions along the channels, or along all of a map: then also those that leave nothing where they reduced. */
@@ -171,7 +172,8 @@ void pass_layout(Graph *graph, const PassOptions *options) {
     NodeList nodes = {0};
     for (int i = 0, count = graph->nodes.count; i < count; i++) {
         Node *node = graph->nodes.items[i];
-        if (cancel(graph, node) || sink_elementwise(graph, &nodes, node) || sink_reduction(graph, &nodes, node)) continue;
+        if (cancel(graph, node) || sink_elementwise(graph, &nodes, node) || sink_reduction(graph, &nodes, node))
+            continue;
         list_add(graph->arena, &nodes, node);
     }
     graph->nodes = nodes;
