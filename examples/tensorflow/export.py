@@ -89,7 +89,8 @@ class CBAM(layers.Layer):
 
 
 class TransformerBlock(layers.Layer):
-    """Self-attention and an MLP, each behind a norm; returns the attention probabilities [N,H,L,L] too."""
+    """Self-attention and an MLP, each behind a norm. With scores, returns the attention's probabilities [N,H,L,L] too:
+    Keras then computes them step by step, which it else leaves to one function."""
 
     def __init__(self, width: int, heads: int, **settings) -> None:
         super().__init__(**settings)
@@ -99,12 +100,14 @@ class TransformerBlock(layers.Layer):
         self.grow = layers.Dense(2 * width, name="grow")
         self.shrink = layers.Dense(width, name="shrink")
 
-    def call(self, x):
+    def call(self, x, scores: bool = False):
         y = self.norm1(x)
-        y, probs = self.attention(y, y, return_attention_scores=True)
+        y = self.attention(y, y, return_attention_scores=scores)
+        y, probs = y if scores else (y, None)
         x = x + y
         # By tanh: of the exact one TensorFlow makes an Erfc, which tf2onnx does not have.
-        return x + self.shrink(ops.gelu(self.grow(self.norm2(x)), approximate=True)), probs
+        x = x + self.shrink(ops.gelu(self.grow(self.norm2(x)), approximate=True))
+        return (x, probs) if scores else x
 
 
 class Positions(layers.Layer):
@@ -193,7 +196,9 @@ def transformer() -> Network:
     x = Positions(name="positions")(layers.Reshape((16, 24), name="tokens")(x))
     maps = {}
     for i in range(2):
-        x, maps[f"block{i}.attention.probs"] = TransformerBlock(24, 3, name=f"block{i}")(x)
+        block = TransformerBlock(24, 3, name=f"block{i}")
+        maps[f"block{i}.attention.probs"] = block(x, scores=True)[1]
+        x = block(x)
     x = layers.GlobalAveragePooling1D(name="pool")(layers.LayerNormalization(epsilon=1e-5, name="norm")(x))
     model = keras.Model([image], layers.Dense(10, name="logits")(x), name="transformer")
     digit = np.load(DIGITS)["images"][21:22].transpose(0, 2, 3, 1)
@@ -201,24 +206,28 @@ def transformer() -> Network:
 
 
 def masked() -> Network:
-    """MultiHeadAttention with a mask that is an input, with a causal one, and over another sequence."""
+    """MultiHeadAttention with a mask that is an input, with a causal one, and over another sequence; with its scores
+    asked for, and without: Keras then takes other ways."""
     text = keras.Input((7, 16), name="text")
     mask = keras.Input((7, 7), name="mask", dtype="bool")
     memory = keras.Input((5, 12), name="memory")
     maps = {}
 
-    def attend(name: str, x, other, **options):
+    def attend(name: str, x, other, scores: bool, **options):
         attention = layers.MultiHeadAttention(2, 6, value_dim=5, name=name)
         y, maps[f"{name}.probs"] = attention(x, other, return_attention_scores=True, **options)
-        return x + y
+        return x + (y if scores else attention(x, other, **options))
 
-    x = attend("given", text, text, attention_mask=mask)
-    x = attend("causal", x, x, use_causal_mask=True)
-    x = attend("cross", x, memory)
+    x = attend("given", text, text, scores=True, attention_mask=mask)
+    x = attend("causal", x, x, scores=True, use_causal_mask=True)
+    x = attend("cross", x, memory, scores=True)
+    x = attend("given_at_once", x, x, scores=False, attention_mask=mask)
+    x = attend("causal_at_once", x, x, scores=False, use_causal_mask=True)
+    x = attend("cross_at_once", x, memory, scores=False)
     rng = np.random.default_rng(SEED)
     inputs = {
         "text": rng.standard_normal((1, 7, 16)).astype(np.float32),
-        "mask": rng.random((1, 7, 7)) < 0.6,
+        "mask": (rng.random((1, 7, 7)) < 0.6) | np.eye(7, dtype=bool),
         "memory": rng.standard_normal((1, 5, 12)).astype(np.float32),
     }
     return Network(keras.Model([text, mask, memory], x, name="masked"), maps, inputs)
