@@ -168,14 +168,15 @@ static bool cancel(Graph *graph, Node *node) {
 }
 
 void pass_layout(Graph *graph, const PassOptions *options) {
-    (void)options;
     NodeList nodes = {0};
+    bool changed = false;
     for (int i = 0, count = graph->nodes.count; i < count; i++) {
         Node *node = graph->nodes.items[i];
         if (cancel(graph, node) || sink_elementwise(graph, &nodes, node) || sink_reduction(graph, &nodes, node))
-            continue;
-        list_add(graph->arena, &nodes, node);
+            changed = true;
+        else list_add(graph->arena, &nodes, node);
     }
     graph->nodes = nodes;
     graph_prune(graph);
+    if (changed) pass_normalise(graph, options); /* a mean over axes 1 and 2 is one over 2 and 3 now */
 }

@@ -35,8 +35,8 @@ static size_t common_words(const char *a, size_t length, const char *b) {
     return common;
 }
 
-/* What is common, by whole words, to the names of the modules that the nodes are in, within the one of which the path is
- * `scope`, `length` long, and of which no node is itself. 0 where one is. */
+/* What is common, by whole words, to the names of the modules that the nodes are in, within the one of which the path
+ * is `scope`, `length` long, and of which no node is itself. 0 where one is. */
 static size_t words_within(const NodeList *nodes, const char *scope, size_t length) {
     size_t from = length > 0 ? length + 1 : 0;
     if (scope[length] == '\0') return 0;
