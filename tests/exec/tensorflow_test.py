@@ -15,7 +15,7 @@ NETWORKS = {
     "cnn": ["se se", "cbam cbam"],
     "functional": ["se se_dense", "se se_keep", "se se_conv", "cbam cbam"],
     "transformer": ["attention block0.attention", "attention block1.attention"],
-    "masked": ["attention given", "attention causal", "attention cross"],
+    "masked": [f"attention {name}{way}" for way in ("", "_at_once") for name in ("given", "causal", "cross")],
 }
 
 
