@@ -130,6 +130,44 @@ static void no_select(void **state) {
     }
 }
 
+/* Layer normalisation of x over its last dimension, as tf2onnx writes it, with the mean of another tensor. */
+static Value *normalised(Graph *graph, Value *x, Value *of) {
+    Value *mean = make_mean(graph, of), *centred = make(graph, "Sub", x, mean);
+    Value *variance = make_mean(graph, make(graph, "Mul", centred, centred));
+    Value *root = make(graph, "Sqrt", make(graph, "Add", variance, make_number(graph, 1e-3)));
+    Value *factor = make(graph, "Mul", make(graph, "Reciprocal", root), make_weight(graph, "1x1x6"));
+    Value *shift = make(graph, "Mul", make(graph, "Neg", mean), factor);
+    return make(graph, "Add", make(graph, "Mul", x, factor), make(graph, "Add", shift, make_weight(graph, "1x1x6")));
+}
+
+static void layer_norm_of_keras(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "2x5x6"), *y = normalised(graph, x, x);
+    assert_rewritten(graph, y, "Reshape Reshape LayerNormalization");
+}
+
+static void mean_of_another_tensor_is_no_layer_norm(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *y = normalised(graph, make_input(graph, "x", "2x5x6"), make_input(graph, "z", "2x5x6"));
+    assert_rewritten(graph, y,
+                     "GlobalAveragePool Sub Mul GlobalAveragePool Add Sqrt Reciprocal Mul Neg Mul Mul Add Add");
+}
+
+/* The mean over the last of three dimensions is a mean over the whole map, too. */
+static void layer_norm_over_three_dimensions(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 13);
+    Value *x = make_input(graph, "x", "2x5x6");
+    Value *centred = make(graph, "Sub", x, make_reduced(graph, "ReduceMean", x, -1));
+    Value *square = make(graph, "Pow", centred, make_number(graph, 2));
+    Value *variance = make_reduced(graph, "ReduceMean", square, -1);
+    Value *root = make(graph, "Sqrt", make(graph, "Add", variance, make_number(graph, 1e-5)));
+    Value *scaled = make(graph, "Mul", make(graph, "Div", centred, root), make_weight(graph, "6"));
+    assert_rewritten(graph, make(graph, "Add", scaled, make_weight(graph, "6")), "LayerNormalization");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turned_probabilities),
@@ -139,6 +177,9 @@ int main(void) {
         cmocka_unit_test(heads_merged_with_a_batch_of_one),
         cmocka_unit_test(select_by_products),
         cmocka_unit_test(no_select),
+        cmocka_unit_test(layer_norm_of_keras),
+        cmocka_unit_test(mean_of_another_tensor_is_no_layer_norm),
+        cmocka_unit_test(layer_norm_over_three_dimensions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
