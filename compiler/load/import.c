@@ -160,6 +160,7 @@ Graph *import_model(Arena *arena, const Onnx__ModelProto *model, size_t size, Ex
     graph->ir_version = (int)model->ir_version;
     graph->producer = text_or_empty(model->producer_name);
     graph->producer_version = text_or_empty(model->producer_version);
+    if (strcmp(graph->producer, "tf2onnx") == 0) simplify_keras_paths(graph);
     if (import.out_of_order) {
         graph_sort(graph);
         warn("nodes come before others that they need; they were brought in order");

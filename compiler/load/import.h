@@ -164,5 +164,7 @@ void import_call(Import *import, const Onnx__NodeProto *call, int index, const F
 
 /* module_path.c: where in the exporter's module tree a node was made, "" where that is not said. */
 const char *module_path(Import *import, const Onnx__NodeProto *node);
+/* Reduces the scopes of a graph from tf2onnx to the paths of Keras' layers. */
+void simplify_keras_paths(Graph *graph);
 
 #endif

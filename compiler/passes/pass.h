@@ -39,6 +39,7 @@ const struct PatternSet *graph_patterns(Graph *graph, const PassOptions *options
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);
 void pass_infer(Graph *graph, const PassOptions *options);
 void pass_normalise(Graph *graph, const PassOptions *options);
+void pass_layout(Graph *graph, const PassOptions *options);
 void pass_blocks(Graph *graph, const PassOptions *options);
 void pass_eliminate(Graph *graph, const PassOptions *options);
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options);

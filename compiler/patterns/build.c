@@ -24,6 +24,31 @@ static size_t common_components(const char *a, size_t length, const char *b) {
     return common;
 }
 
+/* The common beginning of two components of paths by whole words: of "se_pool" and "se_reduce" it is "se". */
+static size_t common_words(const char *a, size_t length, const char *b) {
+    size_t common = 0;
+    for (size_t i = 0; i <= length; i++) {
+        bool a_ends = i == length || a[i] == '_', b_ends = b[i] == '_' || b[i] == '.' || b[i] == '\0';
+        if (a_ends && b_ends) common = i;
+        if (i == length || b[i] == '\0' || a[i] != b[i]) break;
+    }
+    return common;
+}
+
+/* What is common, by whole words, to the names of the modules that the nodes are in, within the one of which the path
+ * is `scope`, `length` long, and of which no node is itself. 0 where one is. */
+static size_t words_within(const NodeList *nodes, const char *scope, size_t length) {
+    size_t from = length > 0 ? length + 1 : 0;
+    if (scope[length] == '\0') return 0;
+    size_t common = strcspn(scope + from, ".");
+    for (int i = 0; i < nodes->count; i++) {
+        const char *of_node = nodes->items[i]->scope;
+        if (of_node[0] == '\0') continue;
+        common = of_node[length] == '\0' ? 0 : common_words(scope + from, common, of_node + from);
+    }
+    return common;
+}
+
 const char *common_scope(Arena *arena, const NodeList *nodes) {
     const char *scope = NULL;
     size_t length = 0;
@@ -33,7 +58,10 @@ const char *common_scope(Arena *arena, const NodeList *nodes) {
         if (scope == NULL) scope = of_node, length = strlen(of_node);
         else length = common_components(scope, length, of_node);
     }
-    return scope == NULL ? "" : arena_printf(arena, "%.*s", (int)length, scope);
+    if (scope == NULL) return "";
+    size_t words = words_within(nodes, scope, length);
+    if (words > 0) length += words + (length > 0 ? 1 : 0);
+    return arena_printf(arena, "%.*s", (int)length, scope);
 }
 
 /* A new node of the newest version, without attributes and not yet inferred. */

@@ -336,6 +336,16 @@ static bool list_agrees(Search *search, const Integers *found, const ShapePatter
     return dims_fit(search, list, &shape);
 }
 
+/* Softmax and its kin flattened all dimensions from the axis on before opset 13: only of the last one that is the same.
+ */
+static bool flattens(const Node *node, const char *attribute, int64_t axis, int rank) {
+    static const char *const names[] = {"Softmax", "LogSoftmax", "Hardmax"};
+    if (node->version >= 13 || strcmp(attribute, "axis") != 0 || from_start(axis, rank) == rank - 1) return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(node->op_type, names[i]) == 0) return true;
+    return false;
+}
+
 static bool condition_holds(Search *search, const Condition *condition, const Node *node) {
     Integers found = integers_of(node, condition->attribute);
     const Value *input = node_input(node, 0);
@@ -346,7 +356,7 @@ static bool condition_holds(Search *search, const Condition *condition, const No
     if (condition->kind == CONDITION_STRING) return string_agrees(node, condition->attribute, condition->string);
     if (condition->kind == CONDITION_VALUE && !is_axis(condition->attribute))
         return number_agrees(node, condition->attribute, condition->number);
-    if (found.count < 0) return false;
+    if (found.count < 0 || flattens(node, condition->attribute, found.values[0], rank)) return false;
     if (condition->kind == CONDITION_SPATIAL) {
         for (int d = 2; d < rank; d++) axes[count++] = d;
         return count > 0 && axes_agree(&found, axes, count, rank);
@@ -514,8 +524,13 @@ static bool is_in(const NodeList *nodes, const Node *node) {
     return false;
 }
 
-/* Whether a value is the map of a probe, which is kept in any case, or a view of it. */
-static bool is_map(const Search *search, Value *value) {
+/* Whether a value may be used outside the match too: the map of a probe, which is kept in any case, or a view of it; in
+ * a rule a tensor that has a name, which then stays beside the new form. */
+static bool is_free(const Search *search, Value *value) {
+    for (int i = 0; search->pattern->becomes != NULL && i < search->pattern->tensors.count; i++) {
+        const PatternTensor *tensor = &search->pattern->tensors.items[i];
+        if (tensor->equation != NULL && search->tensors[i] == value) return true;
+    }
     for (int i = 0; i < search->pattern->probes.count; i++) {
         const PatternProbe *probe = &search->pattern->probes.items[i];
         Value *map = probe->tensor < 0 ? NULL : search->tensors[probe->tensor];
@@ -534,7 +549,7 @@ static bool is_closed(Search *search) {
         const Node *node = search->nodes.items[i];
         for (int k = 0; k < node->outputs.count; k++) {
             Value *value = node->outputs.items[k];
-            if (value == NULL || value == search->root || is_map(search, value)) continue;
+            if (value == NULL || value == search->root || is_free(search, value)) continue;
             if (value->is_output)
                 return search->explain && miss(search, root_term(search),
                                                "%s, inside the block, is an output of the model", quoted(value->name));

@@ -39,12 +39,22 @@ static bool is_inference_dropout(const Node *node) {
     return training == NULL || (training->constant != NULL && tensor_int(training->constant, 0) == 0);
 }
 
+/* A slice of the same size takes all of its input, in order unless it runs backwards. */
+static bool is_whole_slice(const Node *node, const Shape *from, const Shape *to) {
+    const Value *steps = node_input(node, 4);
+    if (!shape_is_known(from) || !shape_equal(from, to) || (steps != NULL && steps->constant == NULL)) return false;
+    for (int64_t i = 0; steps != NULL && i < tensor_count(steps->constant); i++)
+        if (tensor_int(steps->constant, i) < 1) return false;
+    return true;
+}
+
 static bool is_view(const Node *node, const Value *input, const Value *output) {
     const char *type = node->op_type;
     if (strcmp(type, "Identity") == 0) return true;
     if (strcmp(type, "Dropout") == 0) return is_inference_dropout(node);
     if (strcmp(type, "Cast") == 0) return input->type != TYPE_NONE && input->type == output->type;
     if (strcmp(type, "Expand") == 0) return input->shape.rank >= 0 && shape_equal(&input->shape, &output->shape);
+    if (strcmp(type, "Slice") == 0) return is_whole_slice(node, &input->shape, &output->shape);
     if (strcmp(type, "Squeeze") == 0 || strcmp(type, "Unsqueeze") == 0) return true;
     if (strcmp(type, "Transpose") == 0) return moves_ones_only(node, &input->shape);
     if (strcmp(type, "Reshape") == 0 || strcmp(type, "Flatten") == 0)

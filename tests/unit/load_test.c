@@ -549,7 +549,6 @@ static void test_module_paths(void **state) {
     assert_scope("", NULL, "");
     assert_scope("/", NULL, "");
     assert_scope("//", NULL, "");
-    assert_scope("model/conv1/Conv2D", NULL, "model.conv1"); /* TensorFlow */
     /* as the dynamo exporter does */
     assert_scope("node_mul", "['', 'layer1', 'layer1.0', 'layer1.0.se', 'mul']", "layer1.0.se");
     assert_scope("node_add", "['', 'add']", "");
@@ -559,6 +558,53 @@ static void test_module_paths(void **state) {
     assert_scope("n", "['_empty_nn_module_stack_from_metadata_hook', 'sym_size_int']", "");
     assert_scope("n", "['', 'a', 'unfinished", "");
     assert_scope("n", "", "");
+}
+
+/* Models from tf2onnx: the names of their nodes, and the scopes that these become, one for each, up to a NULL. */
+static void assert_keras_scopes(const char *const *names, const char *const *expected) {
+    Proto graph = text_new(arena);
+    add_input(&graph, "y0");
+    int count = 0;
+    for (; names[count] != NULL; count++) {
+        const char *from = arena_printf(arena, "y%d", count), *to = arena_printf(arena, "y%d", count + 1);
+        Proto node = onnx_node(arena, "Relu", names[count], from, to);
+        proto_message(&graph, GRAPH_NODE, &node);
+    }
+    add_output(&graph, arena_printf(arena, "y%d", count));
+    Proto model = text_new(arena), import = onnx_opset(arena, "", 17);
+    proto_int(&model, MODEL_IR_VERSION, 8);
+    proto_text(&model, MODEL_PRODUCER_NAME, "tf2onnx");
+    proto_message(&model, MODEL_OPSET_IMPORT, &import);
+    proto_message(&model, MODEL_GRAPH, &graph);
+    Loading *loading = loading_model(&model);
+    if (loading->status != STATUS_OK) print_error("%s", loading->messages);
+    assert_int_equal(loading->status, STATUS_OK);
+    for (int i = 0; i < count; i++) assert_string_equal(loading->graph->nodes.items[i]->scope, expected[i]);
+    loading_free(loading);
+}
+
+#define ASSERT_KERAS(names, ...)                                                                                       \
+    assert_keras_scopes((const char *const[]){names, NULL}, (const char *const[]){__VA_ARGS__})
+#define NAMES(...) __VA_ARGS__
+
+static void test_keras_paths(void **state) {
+    (void)state;
+    /* traced once more: all names are numbered, "se_2" has become "se_2_1" */
+    ASSERT_KERAS(NAMES("net_1/se_1/pool_1/Mean", "net_1/se_2_1/Tensordot/MatMul", "Transpose__21", "net_1/Mean",
+                       "net_1/softmax_1/Softmax"),
+                 "se.pool", "se_2.Tensordot", "", "", "softmax");
+    /* a SavedModel */
+    ASSERT_KERAS(NAMES("StatefulPartitionedCall/net_1/se_1/mul", "StatefulPartitionedCall/net_1/fc_3/MatMul"), "se",
+                 "fc");
+    ASSERT_KERAS(NAMES("PartitionedCall/StatefulPartitionedCall/net/se/mul", "PartitionedCall"), "se", "");
+    /* traced once: numbers are of the layers' own names */
+    ASSERT_KERAS(NAMES("model/conv2d/Conv2D", "model/conv2d_1/Conv2D"), "conv2d", "conv2d_1");
+    ASSERT_KERAS(NAMES("model_1/conv2d/Conv2D", "model_1/conv2d_1/Conv2D"), "conv2d", "conv2d_1");
+    /* no model around the layers; nothing but a model; what is no number */
+    ASSERT_KERAS(NAMES("conv/Conv2D", "se/mul"), "conv", "se");
+    ASSERT_KERAS(NAMES("net/Relu", "net/Mean"), "", "");
+    ASSERT_KERAS(NAMES("net_1/_1/a_1/x", "net_1/b_/_/x"), "_1.a_1", "b_._");
+    ASSERT_KERAS(NAMES("a", "", "/"), "", "", "");
 }
 
 /* ---- files ---- */
@@ -643,6 +689,7 @@ int main(void) {
         TEST(test_inlined_names_stay_unique),
         TEST(test_graph_as_argument_of_a_function),
         TEST(test_module_paths),
+        TEST(test_keras_paths),
         TEST(test_external_data),
         TEST(test_tensor_files),
     };

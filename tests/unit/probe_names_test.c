@@ -31,6 +31,25 @@ static void common_scope(void **state) {
     assert_blocks(graph, gated(graph, x, IN_LAYER), "se layer1.0.se: gate[1,8] squeeze[1,8]");
 }
 
+/* A Keras functional model has a layer for each step, in no layer of its own. */
+static void layers_of_common_words(void **state) {
+    (void)state;
+    static const char *const names[][5] = {
+        {"se_squeeze", "se_reduce", "se_gate.Tensordot", "se_excite", "se"},
+        {"b1.se_1_squeeze", "b1.se_1_reduce", "b1.se_1", "b1.se_1_excite", "b1.se_1"},
+        {"net.pool", "net.dense", "net.dense_1", "net.multiply", "net"},
+        {"net.se_pool", "net.se_dense", "net.second", "net.se_mul", "net"},
+        {"net.se_pool", "net.se_dense", "net.se_gate", "net", "net"},
+        {"pool", "dense", "dense_1", "multiply", "se_0"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        Value *x;
+        Graph *graph = begin(&x);
+        const char *expected = arena_printf(graph->arena, "se %s: gate[1,8] squeeze[1,8]", names[i][4]);
+        assert_blocks(graph, gated(graph, x, names[i]), expected);
+    }
+}
+
 /* "layer1" and "layer10" have no module in common, whatever their letters. */
 static void components_not_letters(void **state) {
     (void)state;
@@ -176,6 +195,7 @@ static void collected(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(common_scope),
+        cmocka_unit_test(layers_of_common_words),
         cmocka_unit_test(components_not_letters),
         cmocka_unit_test(nodes_without_a_scope_are_passed_over),
         cmocka_unit_test(without_scopes),
