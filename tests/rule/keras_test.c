@@ -132,8 +132,8 @@ static void no_select(void **state) {
 
 /* Layer normalisation of x over its last dimension, as tf2onnx writes it, with the mean of another tensor. */
 static Value *normalised(Graph *graph, Value *x, Value *of) {
-    Value *mean = make_mean(graph, of), *centred = make(graph, "Sub", x, mean);
-    Value *variance = make_mean(graph, make(graph, "Mul", centred, centred));
+    Value *mean = make_reduced(graph, "ReduceMean", of, -1), *centred = make(graph, "Sub", x, mean);
+    Value *variance = make_reduced(graph, "ReduceMean", make(graph, "Mul", centred, centred), -1);
     Value *root = make(graph, "Sqrt", make(graph, "Add", variance, make_number(graph, 1e-3)));
     Value *factor = make(graph, "Mul", make(graph, "Reciprocal", root), make_weight(graph, "1x1x6"));
     Value *shift = make(graph, "Mul", make(graph, "Neg", mean), factor);
