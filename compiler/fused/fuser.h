@@ -1,7 +1,7 @@
 /* Fusers: each takes a block that a pattern found, reads its form off the nodes, and puts an operator of fovea's own
  * (ops/fused.h) in their place. A fuser that does not know a form declines it: the block then stays as it is.
- * A file of compiler/fused/ that has any defines `const Fuser FUSERS_<file>[]`, ended by an empty row; the build collects
- * the files. A pattern names its fuser in a line "fuse NAME". */
+ * A file of compiler/fused/ that has any defines `const Fuser FUSERS_<file>[]`, ended by an empty row; the build
+ * collects the files. A pattern names its fuser in a line "fuse NAME". */
 #ifndef FOVEA_FUSED_FUSER_H
 #define FOVEA_FUSED_FUSER_H
 
@@ -54,6 +54,9 @@ bool read_linear(Graph *graph, Value *value, WeightOrder order, Linear *linear);
 /* Whether a value holds the mean, or the maximum, of each channel of x [N C ..] over all places. */
 bool is_channel_mean(Value *value, Value *x);
 bool is_channel_max(Value *value, Value *x);
+
+/* Whether out is the product of x and a gate that is broadcast to it, be it through an Expand. */
+bool is_gated(const Value *out, Value *x, Value *gate);
 
 /* Whether a type is computed with as it is stored: what rounds after each operator stays unfused. */
 bool is_fusible_type(Type type);

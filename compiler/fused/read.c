@@ -56,8 +56,7 @@ static const char *node_formula(Arena *arena, const Node *node, int input) {
     static const char *const two_sided[] = {"Add", "Mul", "Max", "Min"}, *const left_only[] = {"Sub", "Div", "PRelu"};
     if (node->op == NULL || node->domain[0] != '\0') return NULL;
     if (is_node(node, "Clip")) return input == 0 ? clip_text(arena, node) : NULL;
-    if (is_node(node, "Gelu"))
-        return strcmp(attr_string(node, "approximate"), "tanh") == 0 ? "gelu_tanh" : "gelu";
+    if (is_node(node, "Gelu")) return strcmp(attr_string(node, "approximate"), "tanh") == 0 ? "gelu_tanh" : "gelu";
     if (node->op->formula == NULL || formula_find(node->op->formula)->is_predicate) return NULL;
     if (node->inputs.count == 1) return row_text(arena, node);
     if (node->inputs.count != 2) return NULL;
@@ -91,9 +90,7 @@ typedef struct {
     int64_t inputs, outputs, by_output, by_input;
 } Layer;
 
-static bool is_matrix(const Value *value) {
-    return value != NULL && value->constant != NULL && value->shape.rank == 2;
-}
+static bool is_matrix(const Value *value) { return value != NULL && value->constant != NULL && value->shape.rank == 2; }
 
 static Layer matrix_layer(const Node *node, bool transposed) {
     Value *weight = node->inputs.items[1];
@@ -115,7 +112,8 @@ static bool conv_layer(const Node *node, Layer *layer) {
     if (weight->constant == NULL || attr_int(node, "group") != 1 || !shape_is_known(&x->shape)) return false;
     int64_t outputs = weight->shape.dims[0].size, inputs = weight->shape.dims[1].size;
     *layer = (Layer){x, weight, node_input(node, 2), inputs, outputs, inputs, 1};
-    return shape_count(&weight->shape) == outputs * inputs && shape_count(&x->shape) == x->shape.dims[0].size * inputs &&
+    return shape_count(&weight->shape) == outputs * inputs &&
+           shape_count(&x->shape) == x->shape.dims[0].size * inputs &&
            shape_count(&y->shape) == x->shape.dims[0].size * outputs;
 }
 
@@ -192,3 +190,17 @@ static bool is_pool(Value *value, Value *x, const char *global, const char *redu
 
 bool is_channel_mean(Value *value, Value *x) { return is_pool(value, x, "GlobalAveragePool", "ReduceMean"); }
 bool is_channel_max(Value *value, Value *x) { return is_pool(value, x, "GlobalMaxPool", "ReduceMax"); }
+
+static bool is_gate(Value *value, Value *gate) {
+    const Node *node = view_root(value)->producer;
+    if (view_root(value) == view_root(gate)) return true;
+    return is_node(node, "Expand") && view_root(node->inputs.items[0]) == view_root(gate);
+}
+
+bool is_gated(const Value *out, Value *x, Value *gate) {
+    const Node *node = out->producer;
+    if (!is_node(node, "Mul") || !shape_equal(&out->shape, &x->shape)) return false;
+    for (int i = 0; i < 2; i++)
+        if (view_root(node->inputs.items[i]) == view_root(x) && is_gate(node->inputs.items[1 - i], gate)) return true;
+    return false;
+}
