@@ -13,5 +13,8 @@
 #define LOAD(stored) (stored)
 #define STORE(value) (value)
 #define OUT(y, i, value) ((y)[i] = STORE(value))
+typedef float formula_of_one(float x);
+#define FORMULA formula_of_one *const
+#define APPLY(formula, place, value) ((place) = (formula)(value))
 
 #endif

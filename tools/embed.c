@@ -106,8 +106,11 @@ static void parse_parameter(ParsedKernel *kernel, const char *declaration) {
     const char *type_end = type;
     while (*type_end != ' ' && *type_end != '*' && *type_end != '\0') type_end++;
     Parameter parameter = {.name = slice(name, end), .type = slice(type, type_end)};
-    if (!constant && !pointer) fail(STATUS_INVALID, "%s: parameter %s is not const", kernel->name, parameter.name);
-    if (pointer) parameter.kind = upper ? PARAMETER_SIZES : constant ? PARAMETER_INPUT : PARAMETER_OUTPUT;
+    bool formula = strcmp(parameter.type, "FORMULA") == 0;
+    if (!constant && !pointer && !formula)
+        fail(STATUS_INVALID, "%s: parameter %s is not const", kernel->name, parameter.name);
+    if (formula) parameter.kind = PARAMETER_FORMULA;
+    else if (pointer) parameter.kind = upper ? PARAMETER_SIZES : constant ? PARAMETER_INPUT : PARAMETER_OUTPUT;
     else parameter.kind = upper ? PARAMETER_SIZE : PARAMETER_NUMBER;
     list_add(arena, &kernel->parameters, parameter);
     list_add(arena, &kernel->declarations, declaration);
@@ -243,6 +246,7 @@ static void write_argument(Text *out, const Parameter *parameter, int i, Type ty
     case PARAMETER_OUTPUT: text_printf(out, "a[%d].pointer", i); break;
     case PARAMETER_SIZES: text_printf(out, "a[%d].sizes", i); break;
     case PARAMETER_SIZE: text_printf(out, "(int)a[%d].size", i); break;
+    case PARAMETER_FORMULA: text_printf(out, "a[%d].formula", i); break;
     case PARAMETER_NUMBER:
         text_add(out, "(");
         specialise(out, parameter->type, type, NULL);
@@ -304,9 +308,20 @@ static void write_casts(Text *out) {
     text_printf(out, "FormulaCall *const CASTS[TYPE_COUNT][TYPE_COUNT] = {\n%s};\n", table.data);
 }
 
+/* What APPLY(f, place, e) calls in linked kernels. */
+static void write_apply(Text *out, Type type) {
+    const char *c_type = type_info(type)->c_name;
+    text_printf(out,
+                "static inline %s apply_%s(const FormulaArgument *f, %s x) {\n    f->apply(f->body, &x);\n"
+                "    return x;\n}\n",
+                c_type, type_info(type)->suffix, c_type);
+}
+
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include <string.h>\n");
+    write_apply(out, TYPE_FLOAT);
+    write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
         const ParsedKernel *kernel = kernels.items[i];
         for (int type = 0; type < TYPE_COUNT; type++)

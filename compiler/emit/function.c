@@ -90,7 +90,11 @@ void reserve_locals(Names *names, const Program *program) {
         const Step *step = program->steps.items[i];
         if (step->kind != STEP_KERNEL) continue;
         names_reserve_all_in(names, step->kernel->body);
-        for (int k = 0; k < step->kernel->parameter_count; k++) names_reserve(names, step->kernel->parameters[k].name);
+        for (int k = 0; k < step->kernel->parameter_count; k++) {
+            names_reserve(names, step->kernel->parameters[k].name);
+            if (step->kernel->parameters[k].kind == PARAMETER_FORMULA)
+                reserve_numbered(names, step->kernel->parameters[k].name, MAX_SCALARS);
+        }
     }
 }
 

@@ -68,6 +68,31 @@ static bool opens_block(const Text *text) {
     return end > text->data && end[-1] == '{';
 }
 
+/* Writes `place = formula;`, with the formula's intermediate values before it, in a block of their own unless one has
+ * just been opened. type: what the result is stored as. */
+static void write_applied(Text *text, const Loop *formula, const char *const *inputs, const char *prefix,
+                          const char *place, Type type) {
+    Arena *arena = text->arena;
+    bool is_blank;
+    const char *indent = line_indent(text, &is_blank), *deeper = arena_printf(arena, "%s    ", indent);
+    Text before = text_new(arena);
+    bool in_block = is_blank && opens_block(text);
+    const char *result = body_statements(&before, in_block ? indent : deeper, formula, inputs, prefix);
+    const char *value = stored(arena, type, result);
+    const char *store = assignment(arena, before.length == 0 || in_block ? indent : deeper, place, value);
+    if (before.length == 0) text_add(text, store);
+    else if (in_block) text_printf(text, "%s%s%s", before.data + strlen(indent), indent, store);
+    else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);
+}
+
+/* Replaces APPLY(f, place, e); */
+static void write_apply(Text *text, const char *f, const char *place, const char *e, void *argument) {
+    const Step *step = ((const Epilogue *)argument)->step;
+    for (int i = 0; i < step->kernel->parameter_count; i++)
+        if (strcmp(step->kernel->parameters[i].name, f) == 0)
+            write_applied(text, step->arguments[i].formula, &e, f, place, type_info(step->type)->compute);
+}
+
 /* Replaces OUT(y, i, e); */
 static void write_out(Text *text, const char *y, const char *i, const char *e, void *argument) {
     const Epilogue *epilogue = argument;
@@ -81,16 +106,7 @@ static void write_out(Text *text, const char *y, const char *i, const char *e, v
         const char *index = epilogue_index(arena, loop, input, i);
         inputs[k] = loaded(arena, input->buffer->type, arena_printf(arena, "%s[%s]", epilogue->others[k], index));
     }
-    bool is_blank;
-    const char *indent = line_indent(text, &is_blank), *deeper = arena_printf(arena, "%s    ", indent);
-    Text before = text_new(arena);
-    bool in_block = is_blank && opens_block(text);
-    const char *result = body_statements(&before, in_block ? indent : deeper, loop, inputs, epilogue->prefix);
-    const char *place = arena_printf(arena, "%s[%s]", y, i), *value = stored(arena, step->type, result);
-    const char *store = assignment(arena, before.length == 0 || in_block ? indent : deeper, place, value);
-    if (before.length == 0) text_add(text, store);
-    else if (in_block) text_printf(text, "%s%s%s", before.data + strlen(indent), indent, store);
-    else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);
+    write_applied(text, loop, inputs, epilogue->prefix, arena_printf(arena, "%s[%s]", y, i), step->type);
 }
 
 static const char *size_text(Arena *arena, int64_t size) {
@@ -111,7 +127,8 @@ static const char *wish_of(Arena *arena, const Step *step) {
         for (int i = 0; i < step->kernel->parameter_count; i++) {
             const Parameter *parameter = &step->kernel->parameters[i];
             if (strlen(parameter->name) == length && memcmp(parameter->name, p + 1, length) == 0)
-                value = size_text(arena, step->arguments[i].size);
+                value = parameter->kind == PARAMETER_FORMULA ? body_words(arena, step->arguments[i].formula, "_")
+                                                             : size_text(arena, step->arguments[i].size);
         }
         if (value == NULL) fail(STATUS_BUG, "kernel %s has no size for %s", step->kernel->name, step->kernel->label);
         text_add(&out, value);
@@ -212,7 +229,7 @@ Call kernel_call(Functions *functions, const Step *step) {
         names_reserve(&epilogue.locals, kernel->parameters[i].name);
         add_parameter(&call, &parameters, &body, step, i);
     }
-    SpecialiseHooks hooks = {write_out, &epilogue};
+    SpecialiseHooks hooks = {step->epilogue != NULL ? write_out : NULL, write_apply, &epilogue};
     if (step->epilogue != NULL) {
         names_reserve_all_in(&epilogue.locals, kernel->body);
         epilogue.prefix = names_take(&epilogue.locals, "made");
@@ -221,7 +238,7 @@ Call kernel_call(Functions *functions, const Step *step) {
     const char *inside = arena_printf(arena, "%.*s", (int)strlen(kernel->body) - 2, kernel->body + 1);
     while (*inside == ' ' || *inside == '\n') inside++;
     text_add(&body, "    ");
-    specialise(&body, inside, step->type, step->epilogue != NULL ? &hooks : NULL);
+    specialise(&body, inside, step->type, &hooks);
     while (isspace((unsigned char)body.data[body.length - 1])) body.data[--body.length] = '\0';
     text_add(&body, "\n");
     call.function = functions_add(functions, wish_of(arena, step), kernel->comment, &parameters, body.data);

@@ -3,6 +3,7 @@
 #include "ops/op.h"
 
 #include "base/checked.h"
+#include "ops/fused.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -329,10 +330,13 @@ static void note_missing(Map *missing, const Node *node, const char *why) {
     entry->count++;
 }
 
+/* The operators that attention blocks are fused into are fovea's own: no model has them. */
+static bool is_misused(const Node *node) { return node->index >= 0 && strcmp(node->domain, FUSED_DOMAIN) == 0; }
+
 static void resolve(Graph *graph, Map *missing) {
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
-        node->op = op_find(node->domain, node->op_type);
+        node->op = is_misused(node) ? NULL : op_find(node->domain, node->op_type);
         if (node->op == NULL) note_missing(missing, node, "is not supported");
         else if (node->op->unsupported != NULL) note_missing(missing, node, node->op->unsupported);
         else if ((node->version = version_in(node->op, node->opset)) == 0)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-const char *const FUSE_RULES[] = {"batchnorm", "bias", "loops", "epilogue", NULL};
+const char *const FUSE_RULES[] = {"blocks", "batchnorm", "bias", "loops", "epilogue", NULL};
 
 bool fuse_allows(const PassOptions *options, const char *rule) {
     for (int i = 0; i < options->fuse.count; i++)

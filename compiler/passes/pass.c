@@ -10,6 +10,7 @@ const Pass PASSES[] = {
     {"normalise", "bring the spellings of one idea to one form, by rewrite rules", pass_normalise},
     {"layout", "let maps have their channels first, as far as transposes can be moved", pass_layout},
     {"blocks", "find attention blocks and open their probes; before what rewrites their nodes", pass_blocks},
+    {"fuse_blocks", "put one operator in the place of an attention block", pass_fuse_blocks},
     {"eliminate", "remove nodes that change nothing", pass_eliminate},
     {"fold_batchnorm", "let weights and biases take in what scales and shifts channels", pass_fold_batchnorm},
     {"bias", "let products take in the row that is added to them", pass_bias},

@@ -41,6 +41,7 @@ void pass_infer(Graph *graph, const PassOptions *options);
 void pass_normalise(Graph *graph, const PassOptions *options);
 void pass_layout(Graph *graph, const PassOptions *options);
 void pass_blocks(Graph *graph, const PassOptions *options);
+void pass_fuse_blocks(Graph *graph, const PassOptions *options);
 void pass_eliminate(Graph *graph, const PassOptions *options);
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options);
 void pass_bias(Graph *graph, const PassOptions *options);

@@ -249,6 +249,26 @@ static void run_epilogue(Arena *arena, const Step *step, void *const *memory) {
     run_loop(arena, &loop, memory);
 }
 
+/* A kernel's formula with the memory that it is evaluated in. */
+typedef struct {
+    const Loop *loop;
+    Block *blocks;
+} FormulaBody;
+
+static void apply_formula(const void *argument, void *x) {
+    const FormulaBody *body = argument;
+    size_t bytes = (size_t)type_info(body->loop->scalars[0].type)->bytes;
+    memcpy(&body->blocks[0], x, bytes);
+    evaluate(body->loop, body->blocks, 1);
+    memcpy(x, result_of(body->loop, body->blocks), bytes);
+}
+
+static FormulaArgument formula_argument(Arena *arena, const Loop *loop) {
+    FormulaBody *body = arena_new_object(arena, FormulaBody);
+    *body = (FormulaBody){loop, blocks_new(arena, loop)};
+    return (FormulaArgument){apply_formula, body};
+}
+
 static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
     KernelArgument arguments[MAX_ARGUMENTS] = {0};
     for (int i = 0; i < step->kernel->parameter_count; i++) {
@@ -262,6 +282,7 @@ static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
             break;
         case PARAMETER_SIZE: arguments[i].size = given->size; break;
         case PARAMETER_NUMBER: arguments[i].number = given->number; break;
+        case PARAMETER_FORMULA: arguments[i].formula = formula_argument(arena, given->formula); break;
         case PARAMETER_SIZES: {
             int *sizes = arena_new_array(arena, int, (size_t)given->size_count);
             for (int k = 0; k < given->size_count; k++) sizes[k] = (int)given->sizes[k];

@@ -6,11 +6,12 @@
 #include "graph/types.h"
 
 typedef enum {
-    PARAMETER_INPUT,  /* const T *restrict x, const int64_t *restrict indices */
-    PARAMETER_OUTPUT, /* T *restrict y */
-    PARAMETER_SIZE,   /* const int C: an upper-case name; an enum constant in generated code */
-    PARAMETER_SIZES,  /* const int *AXES: upper-case too; a static const array in generated code */
-    PARAMETER_NUMBER, /* const float epsilon: a literal in the call */
+    PARAMETER_INPUT,   /* const T *restrict x, const int64_t *restrict indices */
+    PARAMETER_OUTPUT,  /* T *restrict y */
+    PARAMETER_SIZE,    /* const int C: an upper-case name; an enum constant in generated code */
+    PARAMETER_SIZES,   /* const int *AXES: upper-case too; a static const array in generated code */
+    PARAMETER_NUMBER,  /* const float epsilon: a literal in the call */
+    PARAMETER_FORMULA, /* FORMULA act: the expression that stands where the kernel says APPLY(act, ...) */
 } ParameterKind;
 
 typedef struct {
@@ -19,11 +20,18 @@ typedef struct {
     const char *type; /* of a pointer's elements, as written: "T", "int64_t", "uint8_t", "float" */
 } Parameter;
 
+/* A formula of one element that a kernel is given: apply(body, x) puts its result over *x, of the compute type. */
+typedef struct {
+    void (*apply)(const void *body, void *x);
+    const void *body;
+} FormulaArgument;
+
 typedef union {
     void *pointer;
     int64_t size;
     const int *sizes;
     double number;
+    FormulaArgument formula;
 } KernelArgument;
 
 typedef void KernelCall(const KernelArgument *arguments);

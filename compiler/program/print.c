@@ -51,6 +51,7 @@ static void print_kernel(const Program *program, const Step *step, FILE *out) {
         case PARAMETER_OUTPUT: print_buffer(program, given->buffer, out); break;
         case PARAMETER_SIZE: fprintf(out, "%" PRId64, given->size); break;
         case PARAMETER_NUMBER: fprintf(out, "%g", given->number); break;
+        case PARAMETER_FORMULA: print_formulas(given->formula, out); break;
         case PARAMETER_SIZES:
             for (int k = 0; k < given->size_count; k++) fprintf(out, "%s%" PRId64, k > 0 ? " " : "", given->sizes[k]);
         }

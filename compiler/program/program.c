@@ -185,6 +185,14 @@ static int add_scalar(Loop *loop, Scalar scalar) {
     return loop->scalar_count++;
 }
 
+Loop *step_formula(Program *program, Step *step, const char *parameter) {
+    Loop *loop = arena_new_object(program->arena, Loop);
+    loop->input_count = 1;
+    add_scalar(loop, (Scalar){.type = type_info(step->type)->compute});
+    argument(step, parameter, PARAMETER_FORMULA)->formula = loop;
+    return loop;
+}
+
 int loop_input(Loop *loop, Buffer *buffer, int64_t offset, const int64_t *strides) {
     fovea_assert(loop->scalar_count == loop->input_count && loop->input_count < MAX_OPERANDS);
     loop->inputs[loop->input_count++] = operand(loop, buffer, offset, strides);

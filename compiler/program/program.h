@@ -68,6 +68,7 @@ typedef struct Loop {
 } Loop;
 
 typedef struct {
+    const Loop *formula;  /* for formulas: a body of its own whose input 0 is what the formula is applied to */
     Buffer *buffer;       /* for pointers; NULL passes NULL */
     int64_t offset;       /* elements into the buffer */
     int64_t size;         /* for sizes */
@@ -133,6 +134,9 @@ void step_value(Program *program, Step *step, const char *parameter, const Value
 void step_size(Step *step, const char *parameter, int64_t size);
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
 void step_number(Step *step, const char *parameter, double number);
+/* The body of a formula: a loop whose scalar 0 is the formula's operand, in compute type. Its further scalars are to be
+ * appended, by loop_literal() and loop_apply(). */
+Loop *step_formula(Program *program, Step *step, const char *parameter);
 void step_check(const Step *step); /* that nothing is left out; lowering calls it */
 
 /* Appends a loop nest over the shape extents; operands and body follow. Dimensions of extent 1 are dropped and

@@ -118,6 +118,13 @@ static const char *identifier(Text *text, const char *p, const char *end, Type t
             add_call(text, store_function(type), parts[2]);
             text_add(text, ";");
         }
+    } else if (IS("FORMULA")) text_add(text, "const FormulaArgument");
+    else if (IS("APPLY") && *end == '(') {
+        end = split(text, end, type, hooks, parts, 3);
+        fovea_assert(*end == ';');
+        end++;
+        if (hooks != NULL && hooks->apply != NULL) hooks->apply(text, parts[0], parts[1], parts[2], hooks->argument);
+        else text_printf(text, "%s = apply_%s(&%s, %s);", parts[1], compute->suffix, parts[0], parts[2]);
     } else text_add_bytes(text, p, length);
 #undef IS
     return end;

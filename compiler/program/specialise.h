@@ -13,10 +13,13 @@
  *   F(exp)(x)  the maths library's function for A: expf or exp
  *   LOAD(e)    a stored element as an A;  STORE(e)  an A as a stored element
  *   0.5        a literal of type A: 0.5f or 0.5
- *   OUT(y, i, e);  stores the A e as y[i], with the epilogue, if there is one, on the way */
+ *   OUT(y, i, e);  stores the A e as y[i], with the epilogue, if there is one, on the way
+ *   FORMULA f      declares a parameter that is a formula of one A;  APPLY(f, place, e);  place = f(e) */
 typedef struct {
     /* Writes the statements that replace OUT(y, i, e); NULL: `y[i] = STORE(e);`. */
     void (*out)(Text *text, const char *y, const char *i, const char *e, void *argument);
+    /* The same for APPLY(f, place, e); NULL: a call through the parameter f, for kernels that are linked. */
+    void (*apply)(Text *text, const char *f, const char *place, const char *e, void *argument);
     void *argument;
 } SpecialiseHooks;
 

@@ -108,6 +108,10 @@ def test_unsupported():
     given.opset_import.append(helper.make_opsetid("com.example", 1))
     checks.refused("five operators", given, UNSUPPORTED, r"'Quux' .*\(2 nodes\)", "'StringNormalizer'",
                    "'Relu' of domain 'com.example'", "'Loop'", "'Hidden'")
+    for name in ("Attention", "SqueezeExcitation"):  # fovea's own, for what it has fused
+        own = model([node(name, "x", "y", domain="fovea")])
+        own.opset_import.append(helper.make_opsetid("fovea", 1))
+        checks.refused(f"{name} of domain fovea", own, UNSUPPORTED, f"'{name}' of domain 'fovea'")
     checks.refused("opset 29", model([node("Relu", "x", "y")], opset=29), UNSUPPORTED, "29")
     checks.refused("opset 6", model([node("Relu", "x", "y")], opset=6), UNSUPPORTED, r"\b6\b")
     checks.refused("opset -1", model([node("Relu", "x", "y")], opset=-1), (INVALID, UNSUPPORTED), "-1")

@@ -1,0 +1,109 @@
+/* Scaled dot-product attention in one piece: the scores of a few queries at a time stay in the cache.
+ * Operands are read with strides, so that heads split off, transposed, repeated or packed together need no copy. */
+#include "runtime/kernel.h"
+
+/* Attention: y = softmax(scale * q k^T + mask + bias) v, for each of COUNT pairs of matrices. Where keep (as a bool) is
+ * not KEPT the score is fill instead; where GUARDED is 1 a NaN among the probabilities becomes 0.
+ * q [LQ][D]   k [LK][D]   v [LK][DV]   y [LQ][DV]   mask, bias, keep [LQ][LK] or NULL
+ * The pairs have the dimensions BATCH[RANK]. Q, K, V, Y, MASK, BIAS and KEEP are the strides of q, k, ...: of the RANK
+ * dimensions of the pairs, of a matrix's rows, and of its columns.
+ * keys: k, and values: v, in panels of 16 keys or columns, zeros behind the last   scores [16][LK, up to a whole panel]
+ * probs, logits [COUNT][LQ][LK] or NULL: the probabilities, and what the softmax is taken of
+ * name: attention_{COUNT}x{LQ}x{LK}_{D}_{DV}
+ * types: floats */
+KERNEL void attention(const T *restrict q, const T *restrict k, const T *restrict v, const T *restrict mask,
+                      const T *restrict bias, const uint8_t *restrict keep, A *restrict keys, A *restrict values,
+                      A *restrict scores, T *restrict y, T *restrict probs, T *restrict logits, const A scale,
+                      const A fill, const int COUNT, const int RANK, const int *BATCH, const int LQ, const int LK,
+                      const int D, const int DV, const int *Q, const int *K, const int *V, const int *Y,
+                      const int *MASK, const int *BIAS, const int *KEEP, const int KEPT, const int GUARDED) {
+    const int pitch = (LK + 15) / 16 * 16;
+    for (int pair = 0; pair < COUNT; pair++) {
+        int at_q = 0, at_k = 0, at_v = 0, at_y = 0, at_mask = 0, at_bias = 0, at_keep = 0;
+        for (int d = RANK - 1, rest = pair; d >= 0; d--) {
+            const int i = rest % BATCH[d];
+            rest /= BATCH[d];
+            at_q += i * Q[d], at_k += i * K[d], at_v += i * V[d], at_y += i * Y[d];
+            at_mask += i * MASK[d], at_bias += i * BIAS[d], at_keep += i * KEEP[d];
+        }
+        for (int first = 0; first < LK; first += 16)
+            for (int d = 0; d < D; d++)
+                for (int j = 0; j < 16; j++)
+                    keys[first * D + d * 16 + j] =
+                        first + j < LK ? LOAD(k[at_k + (first + j) * K[RANK] + d * K[RANK + 1]]) : 0;
+        for (int first = 0; first < DV; first += 16)
+            for (int l = 0; l < LK; l++)
+                for (int j = 0; j < 16; j++)
+                    values[first * LK + l * 16 + j] =
+                        first + j < DV ? LOAD(v[at_v + l * V[RANK] + (first + j) * V[RANK + 1]]) : 0;
+        for (int top = 0; top < LQ; top += 16) {
+            const int rows = LQ - top < 16 ? LQ - top : 16;
+            for (int first = 0; first < LK; first += 16)
+                for (int m = 0; m < rows; m += 4) { /* rows after the last repeat it */
+                    const T *const q0 = q + at_q + (top + m) * Q[RANK], *const q1 = q0 + (m + 1 < rows ? Q[RANK] : 0);
+                    const T *const q2 = q1 + (m + 2 < rows ? Q[RANK] : 0), *const q3 =
+                                                                               q2 + (m + 3 < rows ? Q[RANK] : 0);
+                    A sum[4][16] = {{0}};
+                    for (int d = 0; d < D; d++) {
+                        const A v0 = LOAD(q0[d * Q[RANK + 1]]), v1 = LOAD(q1[d * Q[RANK + 1]]);
+                        const A v2 = LOAD(q2[d * Q[RANK + 1]]), v3 = LOAD(q3[d * Q[RANK + 1]]);
+                        for (int j = 0; j < 16; j++) {
+                            const A key = keys[first * D + d * 16 + j];
+                            sum[0][j] += v0 * key;
+                            sum[1][j] += v1 * key;
+                            sum[2][j] += v2 * key;
+                            sum[3][j] += v3 * key;
+                        }
+                    }
+                    for (int r = 0; r < 4; r++)
+                        for (int j = 0; j < 16; j++) scores[(m + r) * pitch + first + j] = scale * sum[r][j];
+                }
+            for (int r = 0; r < rows; r++) {
+                A *const row = scores + r * pitch;
+                const int i = top + r;
+                A most[16], largest = -INFINITY, sum = 0;
+                if (mask != NULL)
+                    for (int j = 0; j < LK; j++) row[j] += LOAD(mask[at_mask + i * MASK[RANK] + j * MASK[RANK + 1]]);
+                if (bias != NULL)
+                    for (int j = 0; j < LK; j++) row[j] += LOAD(bias[at_bias + i * BIAS[RANK] + j * BIAS[RANK + 1]]);
+                if (keep != NULL)
+                    for (int j = 0; j < LK; j++)
+                        if ((keep[at_keep + i * KEEP[RANK] + j * KEEP[RANK + 1]] != 0) != KEPT) row[j] = fill;
+                if (logits != NULL)
+                    for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = STORE(row[j]);
+                for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
+                for (int j = 0; j < 16; j++) most[j] = -INFINITY;
+                for (int first = 0; first < pitch; first += 16)
+                    for (int j = 0; j < 16; j++) most[j] = row[first + j] > most[j] ? row[first + j] : most[j];
+                for (int j = 0; j < 16; j++) largest = most[j] > largest ? most[j] : largest;
+                for (int j = 0; j < LK; j++) {
+                    row[j] = F(exp)(row[j] - largest);
+                    sum += row[j];
+                }
+                for (int j = 0; j < LK; j++) row[j] = row[j] / sum;
+                if (GUARDED)
+                    for (int j = 0; j < LK; j++) row[j] = is_nan(row[j]) ? 0 : row[j];
+                if (probs != NULL)
+                    for (int j = 0; j < LK; j++) probs[(pair * LQ + i) * LK + j] = STORE(row[j]);
+            }
+            for (int first = 0; first < DV; first += 16)
+                for (int m = 0; m < rows; m += 4) {
+                    const A *const row = scores + m * pitch;
+                    const int width = DV - first < 16 ? DV - first : 16;
+                    A sum[4][16] = {{0}};
+                    for (int l = 0; l < LK; l++)
+                        for (int j = 0; j < 16; j++) {
+                            const A value = values[first * LK + l * 16 + j];
+                            sum[0][j] += row[l] * value;
+                            sum[1][j] += row[pitch + l] * value;
+                            sum[2][j] += row[2 * pitch + l] * value;
+                            sum[3][j] += row[3 * pitch + l] * value;
+                        }
+                    for (int r = 0; r < 4 && m + r < rows; r++)
+                        for (int j = 0; j < width; j++) {
+                            OUT(y, at_y + (top + m + r) * Y[RANK] + (first + j) * Y[RANK + 1], sum[r][j]);
+                        }
+                }
+        }
+    }
+}
