@@ -2,9 +2,9 @@
  * Names are the model's, so they are compared as bytes and printed with quoted(). */
 #include "patterns/probes.h"
 
+#include "base/text.h"
 #include "patterns/build.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,13 +63,9 @@ typedef struct {
     int fits;
 } Wanted;
 
-static bool fits(const char *glob, const char *name) {
-    return strcmp(glob, name) == 0 || fnmatch(glob, name, FNM_NOESCAPE) == 0;
-}
-
 static void open_fitting(BlockProbe *probe, void *argument) {
     Wanted *wanted = argument;
-    if (!fits(wanted->glob, probe->id)) return;
+    if (!glob_fits(wanted->glob, probe->id)) return;
     open_probe(wanted->opening, probe);
     wanted->fits++;
 }
@@ -137,7 +133,7 @@ static void open_glob(Opening *opening, const char *glob) {
     each_block_probe(opening->graph, open_fitting, &wanted);
     for (int i = 0; i < opening->graph->values.count; i++) {
         Value *value = opening->graph->values.items[i];
-        if (!is_computed(value) || !fits(glob, value->name)) continue;
+        if (!is_computed(value) || !glob_fits(glob, value->name)) continue;
         open_value(opening, value);
         wanted.fits++;
     }
