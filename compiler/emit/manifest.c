@@ -66,19 +66,29 @@ static json_t *tensors(const EmittedTensor *items, int count) {
     return list;
 }
 
-/* The node that makes a probed value, "" for inputs. */
-static const char *maker(const Value *value) { return value->producer == NULL ? "" : value->producer->name; }
+/* Where in the model a probed value comes from; all empty for inputs. */
+static json_t *probe_source(const BlockProbe *probe) {
+    const Node *maker = probe->maker;
+    return json_pack("{s:o, s:o, s:o, s:o, s:i}", "tensor", manifest_name(probe->value->name), "node",
+                     manifest_name(maker == NULL ? "" : maker->name), "operator",
+                     manifest_name(maker == NULL ? "" : maker->op_type), "scope",
+                     manifest_name(maker == NULL ? "" : maker->scope), "ordinal", maker == NULL ? 0 : maker->ordinal);
+}
 
 static json_t *open_probes(const Program *program) {
     json_t *list = json_array();
     for (int i = 0; i < program->probes.count; i++) {
         const Probe *probe = program->probes.items[i];
+        const Block *block = probe->origin->block;
         Shape shape = shape_of(probe->rank, probe->dims);
-        json_array_append_new(list,
-                              json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", manifest_name(probe->id), "family",
-                                        probe->family, "axes", probe->axes, "type", type_info(probe->value->type)->name,
-                                        "shape", manifest_shape(&shape), "tensor", manifest_name(probe->value->name),
-                                        "node", manifest_name(maker(probe->value))));
+        json_t *object =
+            json_pack("{s:o, s:o, s:s, s:o?, s:o, s:s, s:s, s:s, s:o}", "id", manifest_name(probe->id), "name",
+                      manifest_name(probe->origin->name), "family", probe->family, "block",
+                      block == NULL ? NULL : manifest_name(block->name), "layer",
+                      block == NULL ? json_null() : json_integer(block->layer), "kind", probe->origin->kind, "axes",
+                      probe->axes, "type", type_info(probe->value->type)->name, "shape", manifest_shape(&shape));
+        if (object != NULL) json_object_update_new(object, probe_source(probe->origin));
+        json_array_append_new(list, object);
     }
     return list;
 }

@@ -38,6 +38,7 @@ static void open_value(Opening *opening, Value *value) {
                           .kind = "",
                           .axes = "",
                           .value = value,
+                          .maker = value->producer,
                           .shape = value->shape};
     open_probe(opening, probe);
 }
@@ -156,7 +157,7 @@ static void keep_fitting(const char *glob, void *argument) {
     const Graph *graph = argument;
     for (int i = 0; i < graph->values.count; i++) {
         Value *value = graph->values.items[i];
-        if (is_computed(value) && fits(glob, value->name)) value->is_probed = true;
+        if (is_computed(value) && glob_fits(glob, value->name)) value->is_probed = true;
     }
 }
 
@@ -199,7 +200,8 @@ static Probe *make_probe(Arena *arena, const BlockProbe *from) {
     Probe *probe = arena_new_object(arena, Probe);
     bool has_axes = from->axes[0] != '\0' && shape_is_known(&from->shape);
     const Shape *shape = has_axes ? &from->shape : &value->shape;
-    *probe = (Probe){.id = from->id, .family = from->family, .axes = has_axes ? from->axes : "", .value = value};
+    *probe = (Probe){
+        .id = from->id, .family = from->family, .axes = has_axes ? from->axes : "", .value = value, .origin = from};
     probe->rank = shape->rank;
     for (int d = 0; d < shape->rank; d++) probe->dims[d] = shape->dims[d].size;
     return probe;

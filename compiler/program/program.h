@@ -94,10 +94,11 @@ typedef struct Step {
 
 /* A value to be shown as soon as it is made: an attention map, or any value that was asked for. */
 typedef struct Probe {
-    const char *id;     /* "layer1.0.se.gate" */
-    const char *family; /* "se"; "" for values asked for by name */
-    const char *axes;   /* "N C", as many words as dimensions; "" where unknown */
-    const Value *value; /* whole, in memory: value->is_probed */
+    const char *id;                  /* "layer1.0.se.gate" */
+    const char *family;              /* "se"; "" for values asked for by name */
+    const char *axes;                /* "N C", as many words as dimensions; "" where unknown */
+    const Value *value;              /* whole, in memory: value->is_probed */
+    const struct BlockProbe *origin; /* what it was before the passes: patterns/block.h */
     int rank;
     int64_t dims[MAX_RANK]; /* its shape as the axes see it: value's, with dimensions split, merged or dropped */
 } Probe;
