@@ -72,7 +72,7 @@ static json_t *probe_source(const BlockProbe *probe) {
     return json_pack("{s:o, s:o, s:o, s:o, s:i}", "tensor", manifest_name(probe->value->name), "node",
                      manifest_name(maker == NULL ? "" : maker->name), "operator",
                      manifest_name(maker == NULL ? "" : maker->op_type), "scope",
-                     manifest_name(maker == NULL ? "" : maker->scope), "ordinal", maker == NULL ? 0 : maker->ordinal);
+                     manifest_name(maker == NULL ? "" : maker->scope), "ordinal", maker == NULL ? -1 : maker->ordinal);
 }
 
 static json_t *open_probes(const Program *program) {
