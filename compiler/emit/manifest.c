@@ -108,8 +108,9 @@ const char *manifest_text(Arena *arena, json_t *json) {
 void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
     Arena *arena = program->arena;
     json_t *memory =
-        json_pack("{s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes, "lower_bound_bytes",
-                  (json_int_t)program->lower_bound_bytes, "weights_bytes", (json_int_t)model->weights_bytes);
+        json_pack("{s:I, s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes, "unprobed_bytes",
+                  (json_int_t)program->unprobed_bytes, "lower_bound_bytes", (json_int_t)program->lower_bound_bytes,
+                  "weights_bytes", (json_int_t)model->weights_bytes);
     json_t *files = json_array();
     for (int i = 0; i < model->files.count; i++) json_array_append_new(files, json_string(model->files.items[i]));
     json_t *root =
