@@ -75,6 +75,19 @@ static json_t *probe_source(const BlockProbe *probe) {
                      manifest_name(maker == NULL ? "" : maker->scope), "ordinal", maker == NULL ? -1 : maker->ordinal);
 }
 
+/* What an axis of tokens counts, null where that is not known. */
+static json_t *places_object(const Places *places) {
+    if (!places->is_known) return json_null();
+    json_t *object = json_pack("{s:[I, I], s:I, s:I}", "grid", (json_int_t)places->rows, (json_int_t)places->columns,
+                               "prefix", (json_int_t)places->prefix, "suffix", (json_int_t)places->suffix);
+    if (object == NULL || !places->has_windows) return object;
+    json_object_set_new(object, "window",
+                        json_pack("[I, I]", (json_int_t)places->window[0], (json_int_t)places->window[1]));
+    json_object_set_new(object, "shift",
+                        json_pack("[I, I]", (json_int_t)places->shift[0], (json_int_t)places->shift[1]));
+    return object;
+}
+
 static json_t *open_probes(const Program *program) {
     json_t *list = json_array();
     for (int i = 0; i < program->probes.count; i++) {
@@ -88,6 +101,11 @@ static json_t *open_probes(const Program *program) {
                       block == NULL ? json_null() : json_integer(block->layer), "kind", probe->origin->kind, "axes",
                       probe->axes, "type", type_info(probe->value->type)->name, "shape", manifest_shape(&shape));
         if (object != NULL) json_object_update_new(object, probe_source(probe->origin));
+        if (object != NULL && probe->origin->keys.is_known)
+            json_object_update_new(object, places_object(&probe->origin->keys));
+        if (object != NULL && strcmp(probe->origin->kind, "tokens") == 0 &&
+            !places_equal(&probe->origin->keys, &probe->origin->queries))
+            json_object_set_new(object, "queries", places_object(&probe->origin->queries));
         json_array_append_new(list, object);
     }
     return list;

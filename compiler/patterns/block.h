@@ -4,6 +4,7 @@
 #define FOVEA_PATTERNS_BLOCK_H
 
 #include "patterns/match.h"
+#include "patterns/places.h"
 
 /* A map that can be looked at: a block's, or any value that was asked for by its name. */
 typedef struct BlockProbe {
@@ -16,8 +17,9 @@ typedef struct BlockProbe {
     const Node *maker;         /* of the value, in the model; NULL of an input, and of what is made when it is opened */
     const Term *made;          /* how, or NULL */
     const struct Block *block; /* NULL: a single value */
-    Shape shape;     /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
-    bool on_request; /* not among those that --probes auto opens */
+    Shape shape;          /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
+    Places keys, queries; /* what the last axis counts, and the one before it */
+    bool on_request;      /* not among those that --probes auto opens */
 } BlockProbe;
 
 typedef struct Block {
