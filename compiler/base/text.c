@@ -2,6 +2,7 @@
  * It doubles, so that writing piece by piece stays linear. */
 #include "base/text.h"
 
+#include <fnmatch.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,4 +42,8 @@ void text_printf(Text *text, const char *format, ...) {
     vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
     va_end(again);
     text->length += (size_t)length;
+}
+
+bool glob_fits(const char *glob, const char *name) {
+    return strcmp(glob, name) == 0 || fnmatch(glob, name, FNM_NOESCAPE) == 0;
 }

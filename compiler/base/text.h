@@ -15,4 +15,7 @@ void text_add(Text *text, const char *piece);
 void text_add_bytes(Text *text, const void *bytes, size_t count);
 void text_printf(Text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Whether a glob of the command line fits a name; the name itself does, whatever is in it. */
+bool glob_fits(const char *glob, const char *name);
+
 #endif

@@ -30,6 +30,9 @@ typedef struct {
     const Statistic *statistic;
 } Tolerance;
 
+/* What is left to the order of float32 sums. */
+#define TOLERANCE_USUAL ((Tolerance){.atol = 1e-5, .rtol = 1e-4})
+
 struct Statistic {
     const char *name;
     /* What the table shows. */

@@ -3,19 +3,34 @@
 #include "commands/diff.h"
 
 #include "base/map.h"
+#include "base/text.h"
 #include "commands/options.h"
 
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-static DiffEntry compare_entry(const NpzEntry *expected, const Tensor *actual, const Tolerance *tolerance) {
+/* Lets the last of the tolerances of their own that fits an array's key stand in for the common one. */
+static void settle_tolerance(DiffEntry *entry, const DiffOptions *options) {
+    entry->tolerance = options->tolerance;
+    for (int i = 0; i < options->own.count; i++) {
+        const OwnTolerance *own = &options->own.items[i];
+        if (!glob_fits(own->glob, entry->key)) continue;
+        entry->tolerance.atol = own->bound;
+        entry->tolerance.rtol = options->tolerance.statistic != NULL ? own->bound : 0;
+        entry->has_own = true;
+    }
+}
+
+static DiffEntry compare_entry(const NpzEntry *expected, const Tensor *actual, const DiffOptions *options) {
     DiffEntry entry = {.key = expected->key, .expected = expected->tensor, .actual = actual};
+    settle_tolerance(&entry, options);
     if (actual == NULL) entry.verdict = VERDICT_MISSING;
     else if (!shape_equal(&expected->tensor->shape, &actual->shape)) entry.verdict = VERDICT_MISSHAPEN;
     else {
-        entry.comparison = compare_tensors(expected->tensor, actual, tolerance);
-        entry.verdict = comparison_agrees(&entry.comparison, tolerance) ? VERDICT_AGREES : VERDICT_DIVERGES;
+        entry.comparison = compare_tensors(expected->tensor, actual, &entry.tolerance);
+        entry.verdict = comparison_agrees(&entry.comparison, &entry.tolerance) ? VERDICT_AGREES : VERDICT_DIVERGES;
     }
     return entry;
 }
@@ -26,20 +41,20 @@ static Map index_keys(Arena *arena, const Npz *npz) {
     return map;
 }
 
-Diff diff_npz(Arena *arena, const Npz *expected, const Npz *actual, const Tolerance *tolerance, bool fail_fast) {
+Diff diff_npz(Arena *arena, const Npz *expected, const Npz *actual, const DiffOptions *options) {
     Diff diff = {0};
     Map expected_keys = index_keys(arena, expected), actual_keys = index_keys(arena, actual);
     for (int i = 0; i < expected->count; i++) {
         const NpzEntry *entry = &expected->items[i];
-        list_add(arena, &diff, compare_entry(entry, map_get(&actual_keys, entry->key), tolerance));
-        if (fail_fast && diff.items[diff.count - 1].verdict != VERDICT_AGREES) return diff;
+        list_add(arena, &diff, compare_entry(entry, map_get(&actual_keys, entry->key), options));
+        if (options->fail_fast && diff.items[diff.count - 1].verdict != VERDICT_AGREES) return diff;
     }
     for (int i = 0; i < actual->count; i++) {
         const NpzEntry *entry = &actual->items[i];
         if (map_get(&expected_keys, entry->key) != NULL) continue;
         DiffEntry extra = {.key = entry->key, .actual = entry->tensor, .verdict = VERDICT_EXTRA};
         list_add(arena, &diff, extra);
-        if (fail_fast) break;
+        if (options->fail_fast) break;
     }
     return diff;
 }
@@ -67,15 +82,16 @@ static const char *tensor_text(Arena *arena, const Tensor *tensor) {
 }
 
 static const char *verdict_text(Arena *arena, const DiffEntry *entry) {
-    const char *retyped = ""; /* other types are fine, but worth knowing */
+    const char *aside = ""; /* other types are fine, but worth knowing */
     if (entry->expected != NULL && entry->actual != NULL && entry->expected->type != entry->actual->type)
-        retyped = arena_printf(arena, ", got %s", type_info(entry->actual->type)->name);
+        aside = arena_printf(arena, ", got %s", type_info(entry->actual->type)->name);
+    if (entry->has_own) aside = arena_printf(arena, "%s, tolerance %g", aside, entry->tolerance.atol);
     switch (entry->verdict) {
-    case VERDICT_AGREES: return arena_printf(arena, "ok%s", retyped);
+    case VERDICT_AGREES: return arena_printf(arena, "ok%s", aside);
     case VERDICT_DIVERGES:
-        if (entry->comparison.beyond == 0) return arena_printf(arena, "DIVERGES%s", retyped); /* by a statistic */
+        if (entry->comparison.beyond == 0) return arena_printf(arena, "DIVERGES%s", aside); /* by a statistic */
         return arena_printf(arena, "DIVERGES: %lld of %lld%s", (long long)entry->comparison.beyond,
-                            (long long)entry->comparison.count, retyped);
+                            (long long)entry->comparison.count, aside);
     case VERDICT_MISSHAPEN: return arena_printf(arena, "MISSHAPEN: got %s", tensor_text(arena, entry->actual));
     case VERDICT_MISSING: return "MISSING";
     case VERDICT_EXTRA: return "EXTRA";
@@ -166,9 +182,10 @@ static json_t *json_position(const Tensor *tensor, int64_t position) {
 
 static json_t *json_comparison(const DiffEntry *entry) {
     const Comparison *c = &entry->comparison;
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)c->count, "beyond",
-                     (json_int_t)c->beyond, "max_abs", json_number(c->max_abs), "mean_abs", json_number(c->mean_abs),
-                     "max_rel", json_number(c->max_rel), "cosine", json_number(c->cosine), "argmax_expected",
+    return json_pack("{s:f, s:f, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "atol", entry->tolerance.atol, "rtol",
+                     entry->tolerance.rtol, "count", (json_int_t)c->count, "beyond", (json_int_t)c->beyond, "max_abs",
+                     json_number(c->max_abs), "mean_abs", json_number(c->mean_abs), "max_rel", json_number(c->max_rel),
+                     "cosine", json_number(c->cosine), "argmax_expected",
                      json_position(entry->expected, c->argmax_expected), "argmax_actual",
                      json_position(entry->actual, c->argmax_actual), "row_sum",
                      c->is_probability ? json_number(c->row_sum) : json_null());
@@ -212,26 +229,60 @@ static const Statistic *find_statistic(Arena *arena, const char *name) {
     fail(STATUS_USAGE, "--stat: there is no statistic %s; did you mean %s?", quoted(name), meant);
 }
 
+static bool any_key_fits(const Npz *npz, const char *glob) {
+    for (int i = 0; i < npz->count; i++)
+        if (glob_fits(glob, npz->items[i].key)) return true;
+    return false;
+}
+
+static _Noreturn void fail_unfitting(Arena *arena, const char *glob, const Npz *expected) {
+    const char **keys = arena_new_array(arena, const char *, (size_t)expected->count + 1);
+    for (int i = 0; i < expected->count; i++) keys[i] = expected->items[i].key;
+    const char *meant = nearest_name(arena, glob, keys);
+    if (meant == NULL) fail(STATUS_USAGE, "--tol: no array is called %s", quoted(glob));
+    fail(STATUS_USAGE, "--tol: no array is called %s; did you mean %s?", quoted(glob), quoted(meant));
+}
+
+/* "se.gate:1e-3"; keys may have colons in them, so the last one counts. */
+static OwnTolerance read_own_tolerance(Arena *arena, const char *text) {
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    OwnTolerance own = {.bound = colon == NULL ? -1 : strtod(colon + 1, &end)};
+    if (colon == NULL || colon == text || end == colon + 1 || *end != '\0' || !isfinite(own.bound))
+        fail(STATUS_USAGE, "--tol takes KEY:X, a key or glob and a number, not %s", quoted(text));
+    if (own.bound < 0) fail(STATUS_USAGE, "a tolerance cannot be negative");
+    own.glob = arena_printf(arena, "%.*s", (int)(colon - text), text);
+    return own;
+}
+
 static void run(Arena *arena, int argc, char **argv) {
     const char *expected_path = NULL, *actual_path = NULL, *statistic = NULL;
-    Tolerance tolerance = {.atol = 1e-5, .rtol = 1e-4};
-    bool as_json = false, fail_fast = false;
+    DiffOptions diff_options = {.tolerance = TOLERANCE_USUAL};
+    Tolerance *tolerance = &diff_options.tolerance;
+    StringList own = {0};
+    bool as_json = false;
     const Option options[] = {
         {OPTION_ARGUMENT, 0, "REF.npz", NULL, "what is expected", &expected_path},
         {OPTION_ARGUMENT, 0, "GOT.npz", NULL, "what is compared with it", &actual_path},
-        {OPTION_NUMBER, 0, "atol", "X", "absolute tolerance (1e-5)", &tolerance.atol},
-        {OPTION_NUMBER, 0, "rtol", "X", "relative tolerance (1e-4)", &tolerance.rtol},
+        {OPTION_NUMBER, 0, "atol", "X", "absolute tolerance (1e-5)", &tolerance->atol},
+        {OPTION_NUMBER, 0, "rtol", "X", "relative tolerance (1e-4)", &tolerance->rtol},
+        {OPTION_LIST, 0, "tol", "KEY:X", "another tolerance for the arrays that a key or glob fits; may be repeated",
+         &own},
         {OPTION_TEXT, 0, "stat", "NAME", "let one statistic decide, not each element", &statistic},
         {OPTION_FLAG, 0, "json", NULL, "write JSON in place of the table", &as_json},
-        {OPTION_FLAG, 0, "fail-fast", NULL, "stop at the first array that diverges", &fail_fast},
+        {OPTION_FLAG, 0, "fail-fast", NULL, "stop at the first array that diverges", &diff_options.fail_fast},
     };
     if (!options_parse(arena, &COMMAND_DIFF, options, sizeof options / sizeof *options, argc, argv)) return;
-    if (tolerance.atol < 0 || tolerance.rtol < 0) fail(STATUS_USAGE, "a tolerance cannot be negative");
-    if (statistic != NULL) tolerance.statistic = find_statistic(arena, statistic);
+    if (tolerance->atol < 0 || tolerance->rtol < 0) fail(STATUS_USAGE, "a tolerance cannot be negative");
+    if (statistic != NULL) tolerance->statistic = find_statistic(arena, statistic);
+    for (int i = 0; i < own.count; i++) list_add(arena, &diff_options.own, read_own_tolerance(arena, own.items[i]));
     const Npz expected = npz_read(arena, expected_path), actual = npz_read(arena, actual_path);
     if (expected.count == 0) fail(STATUS_INVALID, "%s holds no arrays to compare with", quoted(expected_path));
-    const Diff diff = diff_npz(arena, &expected, &actual, &tolerance, fail_fast);
-    if (as_json) print_json(arena, &diff, &tolerance, stdout);
+    for (int i = 0; i < diff_options.own.count; i++)
+        if (!any_key_fits(&expected, diff_options.own.items[i].glob))
+            fail_unfitting(arena, diff_options.own.items[i].glob, &expected);
+    const Diff diff = diff_npz(arena, &expected, &actual, &diff_options);
+    if (as_json) print_json(arena, &diff, tolerance, stdout);
     else diff_print(arena, &diff, stdout);
     const DiffEntry *first = diff_first(&diff);
     if (first == NULL) return;
@@ -245,7 +296,8 @@ const Command COMMAND_DIFF = {
     "compare two npz files, array by array, in the order of the first",
     "Two elements agree if |got - ref| <= atol + rtol * |ref|; two integers or booleans if |got - ref| <= atol. NaN\n"
     "agrees with NaN and an infinity with itself. Arrays of different types are compared as numbers. Arrays that are\n"
-    "missing, extra or of another shape differ.\n"
+    "missing, extra or of another shape differ. With --tol KEY:X the arrays that KEY fits agree if |got - ref| <= X,\n"
+    "or with --stat if the statistic is within X; the last that fits counts.\n"
     "\n"
     "statistics:\n"
     "  max_abs, mean_abs         of |got - ref|; with --stat: at most atol\n"

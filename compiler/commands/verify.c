@@ -58,14 +58,14 @@ static Recordings read_folder(Arena *arena, const char *folder, const Graph *gra
 static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {0};
     const char *data = NULL, *input = NULL, *expect = NULL;
-    Tolerance tolerance = {.atol = 1e-5, .rtol = 1e-4};
+    DiffOptions options = {.tolerance = TOLERANCE_USUAL};
     bool interpret = false;
     Option rows[6 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, '\0', "data", "DIR", "a test_data_set_0 folder, or the folder that holds such folders", &data},
         {OPTION_TEXT, '\0', "input", "IN.npz", "recorded inputs, in place of --data", &input},
         {OPTION_TEXT, '\0', "expect", "OUT.npz", "the outputs that belong to them", &expect},
-        {OPTION_NUMBER, '\0', "atol", "X", "absolute tolerance (1e-5)", &tolerance.atol},
-        {OPTION_NUMBER, '\0', "rtol", "X", "relative tolerance (1e-4)", &tolerance.rtol},
+        {OPTION_NUMBER, '\0', "atol", "X", "absolute tolerance (1e-5)", &options.tolerance.atol},
+        {OPTION_NUMBER, '\0', "rtol", "X", "relative tolerance (1e-4)", &options.tolerance.rtol},
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
     };
     if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 6), argc, argv)) return;
@@ -89,7 +89,7 @@ static void run(Arena *arena, int argc, char **argv) {
     for (int i = 0; i < recordings.count; i++) {
         const Recording *recording = &recordings.items[i];
         Npz outputs = execution_run(execution, &recording->inputs, NULL);
-        Diff diff = diff_npz(arena, &recording->outputs, &outputs, &tolerance, false);
+        Diff diff = diff_npz(arena, &recording->outputs, &outputs, &options);
         printf("%s\n", recording->name);
         diff_print(arena, &diff, stdout);
         differing += diff_first(&diff) != NULL;

@@ -113,7 +113,8 @@ static void settle_interface(Emitter *emitter) {
 
 static void settle_calls(Emitter *emitter) {
     const Program *program = emitter->program;
-    emitter->functions = functions_new(emitter->arena, &emitter->file);
+    emitter->functions = functions_new(emitter->arena, &emitter->file, emitter->model->macro);
+    functions_note_shown(&emitter->functions, program);
     emitter->calls = arena_new_array(emitter->arena, Call, (size_t)program->steps.count);
     for (int i = 0; i < program->steps.count; i++) {
         const Step *step = program->steps.items[i];
@@ -272,7 +273,7 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "origin", comment_text(arena, origin));
     place(&all, "summary", summary_text(emitter));
     place(&all, "sizes", sizes_text(emitter));
-    place(&all, "workspace", arena_printf(arena, "%" PRId64, emitter->program->workspace_bytes));
+    place(&all, "workspace", workspace_text(emitter));
     place(&all, "alignment", arena_printf(arena, "%d", WORKSPACE_ALIGNMENT));
     place(&all, "prototype", prototype_text(emitter));
     const char *steps = steps_text(emitter);

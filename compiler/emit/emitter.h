@@ -24,6 +24,7 @@ typedef struct {
 /* interface.c: the parts of NAME.h, and the prototype of run(). */
 const char *summary_text(Emitter *emitter);
 const char *sizes_text(Emitter *emitter);
+const char *workspace_text(Emitter *emitter);
 const char *prototype_text(Emitter *emitter);
 
 /* run.c: the parts of run(), and the table of probes. */

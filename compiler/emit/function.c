@@ -4,7 +4,31 @@
 
 #include <string.h>
 
-Functions functions_new(Arena *arena, Names *names) { return (Functions){arena, names, map_new(arena), {0}}; }
+Functions functions_new(Arena *arena, Names *names, const char *macro) {
+    return (Functions){
+        .arena = arena, .names = names, .macro = macro, .shown = map_new(arena), .by_text = map_new(arena)};
+}
+
+const char *shown_key(Arena *arena, const Kernel *kernel, int parameter) {
+    return arena_printf(arena, "%s.%s", kernel->name, kernel->parameters[parameter].name);
+}
+
+void functions_note_shown(Functions *functions, const Program *program) {
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
+            if (step->arguments[k].buffer != NULL && step->arguments[k].buffer->is_shown)
+                map_set(&functions->shown, shown_key(functions->arena, step->kernel, k), functions);
+    }
+}
+
+void add_shown(Words *words, const Words *shown, Arena *arena, const char *macro) {
+    fovea_assert(shown->count == 0 || words->count > 0);
+    for (int i = 0; i < shown->count; i++) {
+        const char **last = &words->items[words->count - 1];
+        *last = arena_printf(arena, "%s %s_SHOWN(%s)", *last, macro, shown->items[i]);
+    }
+}
 
 void add_comment(Text *out, const char *indent, const char *text) {
     text_printf(out, "%s/* ", indent);

@@ -19,8 +19,10 @@ typedef struct {
 
 typedef struct {
     Arena *arena;
-    Names *names; /* of file scope */
-    Map by_text;  /* -> Function */
+    Names *names;      /* of file scope */
+    const char *macro; /* the prefix of macros */
+    Map shown;         /* "kernel.parameter" of what some step makes for a probe alone */
+    Map by_text;       /* -> Function */
     LIST(Function *) items;
 } Functions;
 
@@ -36,9 +38,13 @@ typedef struct {
 typedef struct {
     const Function *function;
     LIST(CallArgument) arguments;
+    LIST(CallArgument) shown; /* behind the others, and not there where probes are compiled out */
 } Call;
 
-Functions functions_new(Arena *arena, Names *names);
+Functions functions_new(Arena *arena, Names *names, const char *macro);
+/* Notes what the steps of a program make for probes alone; before their calls are made. */
+const char *shown_key(Arena *arena, const Kernel *kernel, int parameter);
+void functions_note_shown(Functions *functions, const Program *program);
 /* The function with this comment, parameters ("const float *restrict x") and body (the lines between its braces): an
  * earlier one with the same text, else a new one with a name made from wish. */
 const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
@@ -69,6 +75,8 @@ const char *stored(Arena *arena, Type type, const char *expression);
 
 /* "place = value;", with value on a line of its own where both do not fit after indent. */
 const char *assignment(Arena *arena, const char *indent, const char *place, const char *value);
+/* Adds to the last of the words those that are there with probes only: "y NAME_SHOWN(probs)". */
+void add_shown(Words *words, const Words *shown, Arena *arena, const char *macro);
 /* Appends prefix, the words with commas between them, and suffix, broken at LINE_WIDTH and aligned after prefix. */
 void add_list(Text *out, const char *prefix, const Words *words, const char *suffix);
 /* Appends a block comment, in which text (already safe) may have several lines. */

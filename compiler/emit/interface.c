@@ -115,6 +115,14 @@ const char *sizes_text(Emitter *emitter) {
     return out.data;
 }
 
+const char *workspace_text(Emitter *emitter) {
+    const Program *program = emitter->program;
+    if (program->workspace_bytes == program->unprobed_bytes)
+        return arena_printf(emitter->arena, "%" PRId64, program->workspace_bytes);
+    return arena_printf(emitter->arena, "(%s_PROBES ? %" PRId64 " : %" PRId64 ")", emitter->model->macro,
+                        program->workspace_bytes, program->unprobed_bytes);
+}
+
 /* "const float image[SENET_IMAGE_SIZE]"; C has no empty arrays, so an empty one is a pointer. */
 static const char *parameter_text(Arena *arena, const EmittedTensor *tensor, const char *qualifier) {
     if (tensor->count == 0) return arena_printf(arena, "%s%s *%s", qualifier, tensor->c_type, tensor->identifier);

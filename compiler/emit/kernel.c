@@ -168,8 +168,19 @@ static bool is_pointer(const Parameter *parameter) {
     return parameter->kind == PARAMETER_INPUT || parameter->kind == PARAMETER_OUTPUT;
 }
 
+/* A pointer to what is made for a probe alone: a parameter with probes, NULL without. */
+static void add_shown_parameter(const Functions *functions, Call *call, Words *shown, Text *constants, const Step *step,
+                                int i, const char *c_type) {
+    const char *name = step->kernel->parameters[i].name;
+    Buffer *buffer = step->arguments[i].buffer;
+    list_add(constants->arena, shown, (const char *)arena_printf(constants->arena, "%s *restrict %s", c_type, name));
+    list_add(constants->arena, &call->shown, ((CallArgument){buffer, 0, c_type, "NULL"}));
+    text_printf(constants, "#if !%s_PROBES\n    %s *const %s = NULL;\n#endif\n", functions->macro, c_type, name);
+}
+
 /* A pointer or number: a parameter and its argument; a NULL pointer: a constant in the body. */
-static void add_parameter(Call *call, Words *parameters, Text *constants, const Step *step, int i) {
+static void add_parameter(const Functions *functions, Call *call, Words *parameters, Words *shown, Text *constants,
+                          const Step *step, int i) {
     Arena *arena = constants->arena;
     const Parameter *parameter = &step->kernel->parameters[i];
     const Argument *given = &step->arguments[i];
@@ -185,6 +196,11 @@ static void add_parameter(Call *call, Words *parameters, Text *constants, const 
         return;
     }
     if (!is_pointer(parameter)) return;
+    if ((given->buffer == NULL || given->buffer->is_shown) &&
+        map_get(&functions->shown, shown_key(arena, step->kernel, i)) != NULL) {
+        add_shown_parameter(functions, call, shown, constants, step, i, c_type);
+        return;
+    }
     const char *qualified = arena_printf(arena, "%s%s", parameter->kind == PARAMETER_INPUT ? "const " : "", c_type);
     if (given->buffer == NULL) {
         text_printf(constants, "    %s *const %s = NULL;\n", qualified, parameter->name);
@@ -221,13 +237,13 @@ Call kernel_call(Functions *functions, const Step *step) {
     Call call = {0};
     if (makes_nothing(step)) return call;
     const Kernel *kernel = step->kernel;
-    Words parameters = {0};
+    Words parameters = {0}, shown = {0};
     Text body = text_new(arena);
     Epilogue epilogue = {.step = step, .locals = names_new(arena)};
     add_constants(&body, step);
     for (int i = 0; i < kernel->parameter_count; i++) {
         names_reserve(&epilogue.locals, kernel->parameters[i].name);
-        add_parameter(&call, &parameters, &body, step, i);
+        add_parameter(functions, &call, &parameters, &shown, &body, step, i);
     }
     SpecialiseHooks hooks = {step->epilogue != NULL ? write_out : NULL, write_apply, &epilogue};
     if (step->epilogue != NULL) {
@@ -235,6 +251,7 @@ Call kernel_call(Functions *functions, const Step *step) {
         epilogue.prefix = names_take(&epilogue.locals, "made");
         add_epilogue_inputs(&call, &parameters, &epilogue);
     }
+    add_shown(&parameters, &shown, arena, functions->macro);
     const char *inside = arena_printf(arena, "%.*s", (int)strlen(kernel->body) - 2, kernel->body + 1);
     while (*inside == ' ' || *inside == '\n') inside++;
     text_add(&body, "    ");

@@ -66,19 +66,47 @@ static json_t *tensors(const EmittedTensor *items, int count) {
     return list;
 }
 
-/* The node that makes a probed value, "" for inputs. */
-static const char *maker(const Value *value) { return value->producer == NULL ? "" : value->producer->name; }
+/* Where in the model a probed value comes from; all empty for inputs. */
+static json_t *probe_source(const BlockProbe *probe) {
+    const Node *maker = probe->maker;
+    return json_pack("{s:o, s:o, s:o, s:o, s:i}", "tensor", manifest_name(probe->value->name), "node",
+                     manifest_name(maker == NULL ? "" : maker->name), "operator",
+                     manifest_name(maker == NULL ? "" : maker->op_type), "scope",
+                     manifest_name(maker == NULL ? "" : maker->scope), "ordinal", maker == NULL ? -1 : maker->ordinal);
+}
+
+/* What an axis of tokens counts, null where that is not known. */
+static json_t *places_object(const Places *places) {
+    if (!places->is_known) return json_null();
+    json_t *object = json_pack("{s:[I, I], s:I, s:I}", "grid", (json_int_t)places->rows, (json_int_t)places->columns,
+                               "prefix", (json_int_t)places->prefix, "suffix", (json_int_t)places->suffix);
+    if (object == NULL || !places->has_windows) return object;
+    json_object_set_new(object, "window",
+                        json_pack("[I, I]", (json_int_t)places->window[0], (json_int_t)places->window[1]));
+    json_object_set_new(object, "shift",
+                        json_pack("[I, I]", (json_int_t)places->shift[0], (json_int_t)places->shift[1]));
+    return object;
+}
 
 static json_t *open_probes(const Program *program) {
     json_t *list = json_array();
     for (int i = 0; i < program->probes.count; i++) {
         const Probe *probe = program->probes.items[i];
+        const Block *block = probe->origin->block;
         Shape shape = shape_of(probe->rank, probe->dims);
-        json_array_append_new(list,
-                              json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", manifest_name(probe->id), "family",
-                                        probe->family, "axes", probe->axes, "type", type_info(probe->value->type)->name,
-                                        "shape", manifest_shape(&shape), "tensor", manifest_name(probe->value->name),
-                                        "node", manifest_name(maker(probe->value))));
+        json_t *object =
+            json_pack("{s:o, s:o, s:s, s:o?, s:o, s:s, s:s, s:s, s:o}", "id", manifest_name(probe->id), "name",
+                      manifest_name(probe->origin->name), "family", probe->family, "block",
+                      block == NULL ? NULL : manifest_name(block->name), "layer",
+                      block == NULL ? json_null() : json_integer(block->layer), "kind", probe->origin->kind, "axes",
+                      probe->axes, "type", type_info(probe->value->type)->name, "shape", manifest_shape(&shape));
+        if (object != NULL) json_object_update_new(object, probe_source(probe->origin));
+        if (object != NULL && probe->origin->keys.is_known)
+            json_object_update_new(object, places_object(&probe->origin->keys));
+        if (object != NULL && strcmp(probe->origin->kind, "tokens") == 0 &&
+            !places_equal(&probe->origin->keys, &probe->origin->queries))
+            json_object_set_new(object, "queries", places_object(&probe->origin->queries));
+        json_array_append_new(list, object);
     }
     return list;
 }
@@ -98,8 +126,9 @@ const char *manifest_text(Arena *arena, json_t *json) {
 void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
     Arena *arena = program->arena;
     json_t *memory =
-        json_pack("{s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes, "lower_bound_bytes",
-                  (json_int_t)program->lower_bound_bytes, "weights_bytes", (json_int_t)model->weights_bytes);
+        json_pack("{s:I, s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes, "unprobed_bytes",
+                  (json_int_t)program->unprobed_bytes, "lower_bound_bytes", (json_int_t)program->lower_bound_bytes,
+                  "weights_bytes", (json_int_t)model->weights_bytes);
     json_t *files = json_array();
     for (int i = 0; i < model->files.count; i++) json_array_append_new(files, json_string(model->files.items[i]));
     json_t *root =

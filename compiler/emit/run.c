@@ -62,11 +62,12 @@ static const char *extents_text(Arena *arena, const Buffer *buffer) {
     return shape->rank > 0 ? out.data : "one element";
 }
 
-/* "float *const gate = (float *)(base + 512);" */
+/* "float *const gate = (float *)(base + 512);"; of what is for a probe alone NULL while nobody looks. */
 static const char *work_declaration(const Emitter *emitter, const Buffer *buffer) {
+    const char *nobody = buffer->is_shown ? "context->on_probe == NULL ? NULL : " : "";
     const char *c_type = type_info(buffer->type)->c_name, *name = emitter->expressions[buffer->number];
-    return arena_printf(emitter->arena, "    %s *const %s = (%s *)(base + %" PRId64 ");", c_type, name, c_type,
-                        buffer->offset);
+    return arena_printf(emitter->arena, "    %s *const %s = %s(%s *)(base + %" PRId64 ");", c_type, name, nobody,
+                        c_type, buffer->offset);
 }
 
 /* "[28][28][64], steps 2-4, in place of map1", with or without the name. */
@@ -83,7 +84,7 @@ static const char *work_comment(const Emitter *emitter, const Buffer *buffer, bo
 }
 
 /* Pointers to values in the workspace, their comments in one column unless that is too far to the right. */
-static void add_work_pointers(Text *out, const Emitter *emitter) {
+static void add_work_pointers(Text *out, const Emitter *emitter, bool for_probes) {
     enum { RIGHTMOST = 72 };
     int width = 0;
     const Program *program = emitter->program;
@@ -91,6 +92,7 @@ static void add_work_pointers(Text *out, const Emitter *emitter) {
         for (int i = 0; i < program->buffers.count; i++) {
             const Buffer *buffer = program->buffers.items[i];
             if (!emitter->used[i] || buffer->kind != BUFFER_WORK || buffer->value == NULL) continue;
+            if (buffer->is_shown != for_probes) continue;
             const char *declaration = work_declaration(emitter, buffer), *comment = work_comment(emitter, buffer, true);
             int length = (int)strlen(declaration);
             if (pass == 0 && length > width && length <= RIGHTMOST) width = length;
@@ -113,7 +115,10 @@ const char *pointers_text(Emitter *emitter) {
                     blob, weight->offset);
     }
     if (out.length > 0) text_add(&out, "\n");
-    add_work_pointers(&out, emitter);
+    add_work_pointers(&out, emitter, false);
+    Text for_probes = text_new(emitter->arena);
+    add_work_pointers(&for_probes, emitter, true);
+    if (for_probes.length > 0) text_printf(&out, "#if %s_PROBES\n%s#endif\n", emitter->model->macro, for_probes.data);
     return out.data;
 }
 
@@ -193,9 +198,12 @@ static void add_call(Text *out, const Emitter *emitter, const Call *call) {
         text_add(out, "    /* nothing to do: what it makes is empty */\n");
         return;
     }
-    Words arguments = {0};
+    Words arguments = {0}, shown = {0};
     for (int i = 0; i < call->arguments.count; i++)
         list_add(out->arena, &arguments, argument_text(emitter, &call->arguments.items[i]));
+    for (int i = 0; i < call->shown.count; i++)
+        list_add(out->arena, &shown, argument_text(emitter, &call->shown.items[i]));
+    add_shown(&arguments, &shown, out->arena, emitter->model->macro);
     add_list(out, arena_printf(out->arena, "    %s(", call->function->name), &arguments, ");\n");
 }
 
@@ -244,6 +252,11 @@ const char *probes_text(Emitter *emitter) {
     text_printf(&out, "#if %s_PROBES\nstatic const %s_probe %s_probes[%d] = {\n", macro, name, name,
                 program->probes.count);
     for (int i = 0; i < program->probes.count; i++) add_probe(&out, program->probes.items[i]);
+    const char *with = "", *without = "";
+    if (emitter->functions.shown.entries != NULL) {
+        with = arena_printf(out.arena, "#define %s_SHOWN(argument) , argument /* for probes alone */\n", macro);
+        without = arena_printf(out.arena, "#define %s_SHOWN(argument)\n", macro);
+    }
     text_printf(
         &out,
         "};\n"
@@ -251,9 +264,11 @@ const char *probes_text(Emitter *emitter) {
         "    do { \\\n"
         "        if (context->on_probe != NULL) context->on_probe(context->on_probe_user, &%s_probes[i], data); \\\n"
         "    } while (0)\n"
+        "%s"
         "#else\n"
         "#define %s_PROBE(i, data) ((void)0)\n"
+        "%s"
         "#endif\n",
-        macro, name, macro);
+        macro, name, with, macro, without);
     return out.data;
 }

@@ -35,6 +35,7 @@ Node *node_new(Graph *graph, const char *op_type, const char *name) {
     node->name = name;
     node->op_type = op_type;
     node->domain = node->scope = "";
+    node->ordinal = -1;
     node->index = -1;
     node->opset = graph->opset;
     node->graph = graph;

@@ -71,6 +71,7 @@ struct Node {
     const char *domain;  /* "" is ONNX's own; "ai.onnx" is spelt "" too */
     const char *scope;   /* the exporter's module path ("layer1.0.se"), "" where unknown */
     int index;           /* position in the file, for messages; -1 for nodes that passes made */
+    int ordinal;         /* among the file's nodes of its operator and scope, from 0; -1 for those that passes made */
     int opset;           /* the version of its domain that the model imports */
     int version;         /* the version of the operator that this means: its newest that is <= opset */
     const struct Op *op; /* set by ops_resolve() */

@@ -134,8 +134,12 @@ static void check_ir_version(Import *import, int64_t version) {
 }
 
 static Import import_new(Arena *arena, External *external, size_t budget) {
-    return (Import){
-        .arena = arena, .external = external, .symbols = map_new(arena), .functions = map_new(arena), .budget = budget};
+    return (Import){.arena = arena,
+                    .external = external,
+                    .symbols = map_new(arena),
+                    .functions = map_new(arena),
+                    .ordinals = map_new(arena),
+                    .budget = budget};
 }
 
 /* Fails where something was reported as unsupported. */

@@ -40,6 +40,7 @@ typedef struct Import {
     const Opsets *opsets; /* the model's */
     Map symbols;          /* of dimensions: each one once, so that equal ones are one pointer */
     Map functions;        /* Function, by function_key() */
+    Map ordinals;         /* int, by scope and operator: nodes so far */
     int unsupported;      /* things reported as such */
     bool out_of_order, warned_checksum;
     size_t used, budget;    /* bytes of memory that the import takes beyond what is unpacked */

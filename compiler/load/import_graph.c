@@ -237,6 +237,19 @@ static int node_opset(Import *import, const char *domain) {
     return version;
 }
 
+/* How many nodes of its operator came before it in its module. */
+static int next_ordinal(Import *import, const Node *node) {
+    size_t length = strlen(node->op_type) + strlen(node->scope);
+    import_charge(import, length + 2);
+    const char *key = arena_printf(import->arena, "%s %s", node->op_type, node->scope);
+    int *count = map_get(&import->ordinals, key);
+    if (count == NULL) {
+        import_charge(import, NAME_COST + length);
+        map_set(&import->ordinals, key, count = arena_new_object(import->arena, int));
+    }
+    return (*count)++;
+}
+
 static void import_operator(Import *import, const Onnx__NodeProto *proto, int index) {
     const Frame *frame = import->scope->frame;
     const char *domain = import_domain(proto->domain);
@@ -248,6 +261,7 @@ static void import_operator(Import *import, const Onnx__NodeProto *proto, int in
     node->opset = node_opset(import, domain);
     node->scope = module_path(import, proto);
     if (node->scope[0] == '\0' && frame != NULL) node->scope = frame->module;
+    node->ordinal = next_ordinal(import, node);
     list_add(import->arena, &node->sources,
              node->name[0] != '\0' ? node->name : node_label(import->arena, proto, index));
     for (size_t i = 0; i < proto->n_input; i++)

@@ -6,6 +6,7 @@
 void pass_blocks(Graph *graph, const PassOptions *options) {
     const PatternSet *patterns = graph_patterns(graph, options);
     blocks_find(graph, patterns);
+    places_find(graph);
     if (options->explain != NULL) blocks_explain(graph, patterns, options->explain, stdout);
     probes_open(graph, options->probes);
 }

@@ -58,6 +58,7 @@ static void add_probes(Graph *graph, Block *block) {
                               .kind = from->kind,
                               .axes = from->axes,
                               .value = value,
+                              .maker = value == NULL ? NULL : value->producer,
                               .made = from->made,
                               .block = block,
                               .shape = shape_named(from, &block->match, value),
@@ -208,6 +209,7 @@ void blocks_find(Graph *graph, const PatternSet *patterns) {
     }
     if (graph->blocks.count == 0) return;
     qsort(graph->blocks.items, (size_t)graph->blocks.count, sizeof(Block *), by_last_node);
+    for (int i = 0; i < graph->blocks.count; i++) graph->blocks.items[i]->layer = i;
     name_blocks(graph);
     name_probes(graph);
 }

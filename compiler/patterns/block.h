@@ -4,6 +4,7 @@
 #define FOVEA_PATTERNS_BLOCK_H
 
 #include "patterns/match.h"
+#include "patterns/places.h"
 
 /* A map that can be looked at: a block's, or any value that was asked for by its name. */
 typedef struct BlockProbe {
@@ -13,16 +14,19 @@ typedef struct BlockProbe {
     const char *kind;          /* what the map weighs: "channel", "spatial", "tokens"; "" where it is not said */
     const char *axes;          /* "N C", one word for each dimension of shape; "" of a single value */
     Value *value;              /* NULL: it is made when it is opened */
+    const Node *maker;         /* of the value, in the model; NULL of an input, and of what is made when it is opened */
     const Term *made;          /* how, or NULL */
     const struct Block *block; /* NULL: a single value */
-    Shape shape;     /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
-    bool on_request; /* not among those that --probes auto opens */
+    Shape shape;          /* as the axes see it: the value's, without some dimensions of size 1, or with more of them */
+    Places keys, queries; /* what the last axis counts, and the one before it */
+    bool on_request;      /* not among those that --probes auto opens */
 } BlockProbe;
 
 typedef struct Block {
     const char *family; /* "se" */
     const char *name;   /* "layer1.0.se": from the exporter's scopes, or "se_0" where there are none */
     NodeList nodes;     /* in order of execution */
+    int layer;          /* its place among the graph's blocks, in order of execution */
     LIST(BlockProbe *) probes;
     int64_t macs; /* multiply-adds of its nodes; -1 where a shape is open */
     const BlockPattern *pattern;

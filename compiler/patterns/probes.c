@@ -2,9 +2,9 @@
  * Names are the model's, so they are compared as bytes and printed with quoted(). */
 #include "patterns/probes.h"
 
+#include "base/text.h"
 #include "patterns/build.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +38,7 @@ static void open_value(Opening *opening, Value *value) {
                           .kind = "",
                           .axes = "",
                           .value = value,
+                          .maker = value->producer,
                           .shape = value->shape};
     open_probe(opening, probe);
 }
@@ -63,13 +64,9 @@ typedef struct {
     int fits;
 } Wanted;
 
-static bool fits(const char *glob, const char *name) {
-    return strcmp(glob, name) == 0 || fnmatch(glob, name, FNM_NOESCAPE) == 0;
-}
-
 static void open_fitting(BlockProbe *probe, void *argument) {
     Wanted *wanted = argument;
-    if (!fits(wanted->glob, probe->id)) return;
+    if (!glob_fits(wanted->glob, probe->id)) return;
     open_probe(wanted->opening, probe);
     wanted->fits++;
 }
@@ -137,7 +134,7 @@ static void open_glob(Opening *opening, const char *glob) {
     each_block_probe(opening->graph, open_fitting, &wanted);
     for (int i = 0; i < opening->graph->values.count; i++) {
         Value *value = opening->graph->values.items[i];
-        if (!is_computed(value) || !fits(glob, value->name)) continue;
+        if (!is_computed(value) || !glob_fits(glob, value->name)) continue;
         open_value(opening, value);
         wanted.fits++;
     }
@@ -160,7 +157,7 @@ static void keep_fitting(const char *glob, void *argument) {
     const Graph *graph = argument;
     for (int i = 0; i < graph->values.count; i++) {
         Value *value = graph->values.items[i];
-        if (is_computed(value) && fits(glob, value->name)) value->is_probed = true;
+        if (is_computed(value) && glob_fits(glob, value->name)) value->is_probed = true;
     }
 }
 
@@ -203,7 +200,8 @@ static Probe *make_probe(Arena *arena, const BlockProbe *from) {
     Probe *probe = arena_new_object(arena, Probe);
     bool has_axes = from->axes[0] != '\0' && shape_is_known(&from->shape);
     const Shape *shape = has_axes ? &from->shape : &value->shape;
-    *probe = (Probe){.id = from->id, .family = from->family, .axes = has_axes ? from->axes : "", .value = value};
+    *probe = (Probe){
+        .id = from->id, .family = from->family, .axes = has_axes ? from->axes : "", .value = value, .origin = from};
     probe->rank = shape->rank;
     for (int d = 0; d < shape->rank; d++) probe->dims[d] = shape->dims[d].size;
     return probe;

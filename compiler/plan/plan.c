@@ -13,6 +13,7 @@ typedef struct {
     int first, last;
     int64_t size, offset;
     int number; /* of one of the buffers */
+    bool is_shown;
 } Item;
 
 static int64_t buffer_bytes(const Buffer *buffer) {
@@ -89,9 +90,14 @@ static void find_in_place(Program *program) {
     }
 }
 
+/* Bytes: of all items, and of those that are not for probes alone, which come first. */
+typedef struct {
+    int64_t all, unprobed;
+} Total;
+
 /* Places items in the order given: each into the smallest gap among those already placed that are alive with it. */
-static int64_t place(Item *items, int count, Item **placed) {
-    int64_t total = 0;
+static Total place(Item *items, int count, Item **placed) {
+    Total total = {0};
     for (int i = 0; i < count; i++) {
         int64_t end = 0, best = -1, best_gap = INT64_MAX;
         for (int k = 0; k < i; k++) { /* placed ones, by offset */
@@ -102,7 +108,8 @@ static int64_t place(Item *items, int count, Item **placed) {
             if (other->offset + other->size > end) end = other->offset + other->size;
         }
         items[i].offset = best >= 0 ? best : end;
-        if (items[i].offset + items[i].size > total) total = items[i].offset + items[i].size;
+        if (items[i].offset + items[i].size > total.all) total.all = items[i].offset + items[i].size;
+        if (!items[i].is_shown) total.unprobed = total.all;
         int at = i;
         for (; at > 0 && placed[at - 1]->offset > items[i].offset; at--) placed[at] = placed[at - 1];
         placed[at] = &items[i];
@@ -112,25 +119,33 @@ static int64_t place(Item *items, int count, Item **placed) {
 
 #define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b) ? 1 : 0)
 
+/* What is for probes alone comes last, so that the rest is placed as if there were no probes. */
+#define SHOWN_LAST(x, y)                                                                                               \
+    if ((x)->is_shown != (y)->is_shown) return (x)->is_shown ? 1 : -1
+
 static int by_size(const void *a, const void *b) {
     const Item *x = a, *y = b;
+    SHOWN_LAST(x, y);
     return x->size != y->size ? COMPARE(y->size, x->size) : COMPARE(x->number, y->number);
 }
 
 static int by_size_and_time(const void *a, const void *b) {
     const Item *x = a, *y = b;
+    SHOWN_LAST(x, y);
     double area_x = (double)x->size * (x->last - x->first + 1), area_y = (double)y->size * (y->last - y->first + 1);
     return area_x != area_y ? COMPARE(area_y, area_x) : COMPARE(x->number, y->number);
 }
 
 static int by_time(const void *a, const void *b) {
     const Item *x = a, *y = b;
+    SHOWN_LAST(x, y);
     int time_x = x->last - x->first, time_y = y->last - y->first;
     return time_x != time_y ? COMPARE(time_y, time_x) : by_size(a, b);
 }
 
 static int by_start(const void *a, const void *b) {
     const Item *x = a, *y = b;
+    SHOWN_LAST(x, y);
     return x->first != y->first ? COMPARE(x->first, y->first) : by_size(a, b);
 }
 
@@ -152,7 +167,7 @@ static int collect_items(const Program *program, Item *items, int *item_of) {
         int *at = &item_of[chain_start(buffer)->number];
         if (*at < 0) {
             *at = count++;
-            items[*at] = (Item){buffer->first, buffer->last, aligned(buffer_bytes(buffer)), 0, i};
+            items[*at] = (Item){buffer->first, buffer->last, aligned(buffer_bytes(buffer)), 0, i, buffer->is_shown};
         }
         Item *item = &items[*at];
         if (buffer->first < item->first) item->first = buffer->first;
@@ -186,12 +201,13 @@ void plan_memory(Program *program) {
     int *item_of = arena_new_array(program->arena, int, room);
     int count = collect_items(program, items, item_of);
     program->lower_bound_bytes = largest_live_sum(program, items, count);
-    program->workspace_bytes = INT64_MAX;
+    program->unprobed_bytes = program->workspace_bytes = INT64_MAX;
     for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) {
         if (count > 0) qsort(items, (size_t)count, sizeof *items, ORDERS[k]);
-        int64_t total = place(items, count, placed);
-        if (total >= program->workspace_bytes) continue;
-        program->workspace_bytes = total;
+        Total total = place(items, count, placed);
+        if (total.unprobed >= program->unprobed_bytes) continue;
+        program->unprobed_bytes = total.unprobed;
+        program->workspace_bytes = total.all;
         memcpy(best, items, (size_t)count * sizeof *items);
     }
     int64_t *offset_of = arena_new_array(program->arena, int64_t, room);

@@ -48,6 +48,8 @@ typedef struct Kernel {
 } Kernel;
 
 const Kernel *kernel_find(const char *name);
+/* Whether a pointer may be NULL: the kernel compares it with that. */
+bool kernel_takes_null(const Kernel *kernel, int parameter);
 
 /* Applies a formula to count elements: result[i] = formula(arguments[0][i], ...), in compute types. */
 typedef void FormulaCall(void *result, const void *const *arguments, int count);

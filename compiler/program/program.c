@@ -134,8 +134,19 @@ void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offs
     slot->offset = offset;
 }
 
+/* Whether a kernel makes a value that it could do without, and that nobody but its probe looks at. */
+static bool is_for_show(const Step *step, const char *parameter, const Value *value) {
+    if (!value->is_probed || value->is_output || value->consumers.count > 0) return false;
+    for (int i = 0; i < step->kernel->parameter_count; i++)
+        if (strcmp(step->kernel->parameters[i].name, parameter) == 0)
+            return step->kernel->parameters[i].kind == PARAMETER_OUTPUT && kernel_takes_null(step->kernel, i);
+    return false;
+}
+
 void step_value(Program *program, Step *step, const char *parameter, const Value *value) {
-    step_buffer(step, parameter, value == NULL ? NULL : program_buffer(program, value), 0);
+    Buffer *buffer = value == NULL ? NULL : program_buffer(program, value);
+    if (buffer != NULL) buffer->is_shown = is_for_show(step, parameter, value);
+    step_buffer(step, parameter, buffer, 0);
 }
 
 void step_size(Step *step, const char *parameter, int64_t size) {

@@ -25,6 +25,7 @@ typedef struct Buffer {
     const Tensor *constant;
     int number;     /* among the program's buffers */
     bool is_probed; /* a value in it is: it has to be written, whole */
+    bool is_shown;  /* for its probe alone: nothing reads it, and the kernel that writes it takes NULL in its place */
     /* Set by the planner, for BUFFER_WORK: */
     int64_t offset;             /* bytes */
     int first, last;            /* steps between which it is alive, both included; -1: no step uses it */
@@ -95,10 +96,11 @@ typedef struct Step {
 
 /* A value to be shown as soon as it is made: an attention map, or any value that was asked for. */
 typedef struct Probe {
-    const char *id;     /* "layer1.0.se.gate" */
-    const char *family; /* "se"; "" for values asked for by name */
-    const char *axes;   /* "N C", as many words as dimensions; "" where unknown */
-    const Value *value; /* whole, in memory: value->is_probed */
+    const char *id;                  /* "layer1.0.se.gate" */
+    const char *family;              /* "se"; "" for values asked for by name */
+    const char *axes;                /* "N C", as many words as dimensions; "" where unknown */
+    const Value *value;              /* whole, in memory: value->is_probed */
+    const struct BlockProbe *origin; /* what it was before the passes: patterns/block.h */
     int rank;
     int64_t dims[MAX_RANK]; /* its shape as the axes see it: value's, with dimensions split, merged or dropped */
 } Probe;
@@ -113,6 +115,8 @@ typedef struct Program {
     const Node *current;           /* the node being lowered */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
+    int64_t unprobed_bytes; /* of the workspace, without the buffers that are for probes alone: they lie behind or
+                               between */
 } Program;
 
 /* An empty program for a graph; passes/lower.h fills it. */
@@ -129,8 +133,9 @@ void program_view(Program *program, const Value *output, const Value *input);
 /* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source.
  * type is what T stands for. It is a bug to name a parameter that the kernel does not have, or to leave one out. */
 Step *step_kernel(Program *program, const char *kernel, Type type);
-void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset);      /* buffer NULL passes NULL */
-void step_value(Program *program, Step *step, const char *parameter, const Value *value); /* value NULL passes NULL */
+void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset); /* buffer NULL passes NULL */
+/* The buffer of a value; NULL passes NULL. What a kernel makes for a probe alone is marked as such. */
+void step_value(Program *program, Step *step, const char *parameter, const Value *value);
 void step_size(Step *step, const char *parameter, int64_t size);
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
 void step_number(Step *step, const char *parameter, double number);

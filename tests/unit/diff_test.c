@@ -230,7 +230,7 @@ static void all_differences_are_found_in_order(void **state) {
     Arena *arena = arena_new();
     Npz expected = {0}, actual = {0};
     make_files(arena, &expected, &actual);
-    Diff diff = diff_npz(arena, &expected, &actual, &usual, false);
+    Diff diff = diff_npz(arena, &expected, &actual, &(DiffOptions){.tolerance = usual});
     static const char *const keys[] = {"same", "half", "se.gate", "gone", "other\nshape", "new"};
     static const Verdict verdicts[] = {VERDICT_AGREES,  VERDICT_AGREES,    VERDICT_DIVERGES,
                                        VERDICT_MISSING, VERDICT_MISSHAPEN, VERDICT_EXTRA};
@@ -240,9 +240,9 @@ static void all_differences_are_found_in_order(void **state) {
         assert_int_equal(diff.items[i].verdict, verdicts[i]);
     }
     assert_string_equal(diff_first(&diff)->key, "se.gate");
-    diff = diff_npz(arena, &expected, &actual, &usual, true);
+    diff = diff_npz(arena, &expected, &actual, &(DiffOptions){.tolerance = usual, .fail_fast = true});
     assert_int_equal(diff.count, 3);
-    diff = diff_npz(arena, &actual, &actual, &usual, true);
+    diff = diff_npz(arena, &actual, &actual, &(DiffOptions){.tolerance = usual, .fail_fast = true});
     assert_null(diff_first(&diff));
     arena_free(arena);
 }
@@ -324,6 +324,42 @@ static void json_has_the_same(void **state) {
     arena_free(arena);
 }
 
+static void arrays_can_have_their_own_tolerance(void **state) {
+    (void)state;
+    Arena *arena = arena_new();
+    Npz expected = {0}, actual = {0};
+    put(arena, &expected, "a:0.gate", VECTOR(arena, 100));
+    put(arena, &expected, "a:1.gate", VECTOR(arena, 100));
+    put(arena, &actual, "a:0.gate", VECTOR(arena, 100.25f));
+    put(arena, &actual, "a:1.gate", VECTOR(arena, 100.25f));
+    DiffOptions options = {.tolerance = {.atol = 1e-5, .rtol = 1e-2}}; /* looser than what follows */
+    list_add(arena, &options.own, ((OwnTolerance){"*.gate", 0.25}));
+    list_add(arena, &options.own, ((OwnTolerance){"a:1.gate", 0.125}));
+    Diff diff = diff_npz(arena, &expected, &actual, &options);
+    assert_int_equal(diff.items[0].verdict, VERDICT_AGREES);
+    assert_int_equal(diff.items[1].verdict, VERDICT_DIVERGES);
+    options.tolerance.statistic = statistic("max_rel"); /* 0.0025 */
+    options.own.items[1].bound = 0.001;
+    diff = diff_npz(arena, &expected, &actual, &options);
+    assert_int_equal(diff.items[0].verdict, VERDICT_AGREES);
+    assert_int_equal(diff.items[1].verdict, VERDICT_DIVERGES);
+    arena_free(arena);
+}
+
+static void own_tolerances_are_shown(void **state) {
+    (void)state;
+    Arena *arena = arena_new();
+    CommandLine line = with_files(arena);
+    line.words[2] = "--tol=s*.gate:0.5";
+    line.words[3] = "--tol=half:0";
+    const char *text = captured_stdout(arena, run_diff, &line);
+    assert_non_null(strstr(text, "ok, got float16, tolerance 0\n"));
+    assert_non_null(strstr(text, "same        -  ok, tolerance 0.5\n"));
+    assert_non_null(strstr(text, "first diverging: gone\n"));
+    diag_file(NULL);
+    arena_free(arena);
+}
+
 static void wrong_command_lines_are_refused(void **state) {
     (void)state;
     Arena *arena = arena_new();
@@ -335,6 +371,23 @@ static void wrong_command_lines_are_refused(void **state) {
     expect_failure(STATUS_USAGE, "no statistic 'cosin'; did you mean cosine?", run_diff, &stat);
     expect_failure(STATUS_USAGE, "cannot be negative", run_diff, &negative);
     expect_failure(STATUS_USAGE, "GOT.npz is missing", run_diff, &missing);
+    static const struct {
+        char *word;
+        const char *message;
+    } wrong[] = {
+        {"--tol=se.gate", "takes KEY:X, a key or glob and a number, not 'se.gate'"},
+        {"--tol=se.gate:", "takes KEY:X"},
+        {"--tol=:1", "takes KEY:X"},
+        {"--tol=se.gate:1x", "takes KEY:X"},
+        {"--tol=se.gate:nan", "takes KEY:X"},
+        {"--tol=se.gate:-1", "cannot be negative"},
+        {"--tol=se.gat:1", "no array is called 'se.gat'; did you mean 'se.gate'?"},
+        {"--tol=attention*:1", "no array is called 'attention*'"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        line.words[2] = wrong[i].word;
+        expect_failure(STATUS_USAGE, wrong[i].message, run_diff, &line);
+    }
     const Npz nothing = {0};
     npz_write(line.words[0], &nothing);
     line.words[2] = NULL;
@@ -357,6 +410,8 @@ int main(void) {
         cmocka_unit_test(all_differences_are_found_in_order),
         cmocka_unit_test(the_table_is_aligned),
         cmocka_unit_test(json_has_the_same),
+        cmocka_unit_test(arrays_can_have_their_own_tolerance),
+        cmocka_unit_test(own_tolerances_are_shown),
         cmocka_unit_test(wrong_command_lines_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
