@@ -130,7 +130,7 @@ static bool next_is(const Reader *reader, const char *text) {
 }
 
 static bool next_is_keyword(const Reader *reader) {
-    static const char *const words[] = {"define", "block", "probe", "fuse", "rewrite", "becomes"};
+    static const char *const words[] = {"define", "block", "probe", "fuse", "rewrite", "becomes", "see"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (next_is(reader, words[i])) return true;
     return false;
@@ -531,12 +531,13 @@ static void read_definition(Reader *reader) {
     map_set(&reader->set->definitions, name.text, definition);
 }
 
-/* gate[N C] = Gate(Linear(squeeze)) */
+/* gate[N C] = Gate(Linear(squeeze)), or q[B L D] see Reshape(_[N H L D], _) */
 static void read_equation(Reader *reader, Scope *scope) {
     BlockPattern *block = scope->block;
     Token name = expect_name(reader, "an equation (NAME = ...)");
     const ShapePattern *shape = put_shape(scope, read_shape(reader));
-    expect(reader, "=");
+    bool is_seen = take_if(reader, "see");
+    if (!is_seen) expect(reader, "=");
     if (map_get(&scope->tensors, name.text) != NULL)
         fail_at(reader, name.line, name.column, "%s stands above already; its equation has to come first, and once",
                 name.text);
@@ -546,6 +547,7 @@ static void read_equation(Reader *reader, Scope *scope) {
     block->root = new_tensor(scope, name.text, equation);
     block->tensors.items[block->root].shape = shape;
     block->tensors.items[block->root].is_named = true;
+    block->tensors.items[block->root].is_seen = is_seen;
     map_set(&scope->tensors, name.text, boxed(reader->arena, block->root));
 }
 

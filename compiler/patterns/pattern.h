@@ -92,6 +92,7 @@ typedef struct {
     const ShapePattern *shape; /* NULL: any */
     bool is_used;
     bool is_named; /* in the block, not in a definition */
+    bool is_seen;  /* the equation says how it is made, by nodes that stay outside the block */
 } PatternTensor;
 
 typedef struct {
