@@ -395,8 +395,21 @@ static bool conditions_hold(Search *search, const Term *term, const Node *node) 
 
 /* Tensors and numbers. */
 
+/* Whether some row along the last dimension differs from the first one. */
+static bool has_different_rows(const Tensor *constant) {
+    int rank = constant->shape.rank;
+    size_t bytes = tensor_bytes(constant);
+    if (rank < 2 || bytes == 0 || constant->type == TYPE_STRING) return false;
+    size_t row = bytes / (size_t)(tensor_count(constant) / constant->shape.dims[rank - 1].size);
+    const char *data = constant->data;
+    for (size_t at = row; at < bytes; at += row)
+        if (memcmp(data, data + at, row) != 0) return true;
+    return false;
+}
+
 static bool is_constant_as(const Tensor *constant, ConditionKind kind) {
     if (kind == CONDITION_COMPUTED) return constant == NULL;
+    if (kind == CONDITION_VARIED) return constant != NULL && has_different_rows(constant);
     return constant != NULL && (kind == CONDITION_CONSTANT || tensor_count(constant) == 1);
 }
 

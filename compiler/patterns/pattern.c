@@ -270,7 +270,8 @@ static Condition read_tensor_condition(Reader *reader) {
     if (take_if(reader, "constant")) return (Condition){.kind = CONDITION_CONSTANT};
     if (take_if(reader, "computed")) return (Condition){.kind = CONDITION_COMPUTED};
     if (take_if(reader, "scalar")) return (Condition){.kind = CONDITION_SCALAR};
-    fail_expected(reader, "'constant', 'computed' or 'scalar'");
+    if (take_if(reader, "varied")) return (Condition){.kind = CONDITION_VARIED};
+    fail_expected(reader, "'constant', 'computed', 'scalar' or 'varied'");
 }
 
 static void read_conditions(Reader *reader, Term *term) {
@@ -648,7 +649,7 @@ static void read_probe(Reader *reader, const Scope *scope) {
     PatternProbe probe = {.tensor = -1, .name = name.text, .kind = ""};
     if (next_is(reader, "channel") || next_is(reader, "spatial") || next_is(reader, "tokens"))
         probe.kind = take(reader).text;
-    probe.shape = read_axes(reader, scope);
+    if (next_is(reader, "[")) probe.shape = read_axes(reader, scope);
     Text axes = text_new(reader->arena);
     for (int i = 0; i < probe.shape.dims.count; i++)
         text_printf(&axes, "%s%s", i > 0 ? " " : "", probe.shape.dims.items[i].text);
