@@ -63,6 +63,7 @@ static void add_probes(Graph *graph, Block *block) {
                               .block = block,
                               .shape = shape_named(from, &block->match, value),
                               .on_request = from->on_request};
+        if (from->axes[0] == '\0' && value != NULL) probe->shape = value->shape;
         if (probe->shape.rank < 0 && value != NULL) probe->shape = shape_for(&value->shape, from->shape.dims.count);
         list_add(graph->arena, &block->probes, probe);
     }

@@ -20,6 +20,7 @@ typedef struct Goal {
     const Term *term;
     Value *value;     /* what it has to match; NULL: an input that is left out */
     const Node *node; /* not NULL: the node that matched; its attributes are left to check */
+    bool is_seen;     /* the nodes that match stay outside the block */
     const struct Goal *next;
 } Goal;
 
@@ -394,8 +395,21 @@ static bool conditions_hold(Search *search, const Term *term, const Node *node) 
 
 /* Tensors and numbers. */
 
+/* Whether some row along the last dimension differs from the first one. */
+static bool has_different_rows(const Tensor *constant) {
+    int rank = constant->shape.rank;
+    size_t bytes = tensor_bytes(constant);
+    if (rank < 2 || bytes == 0 || constant->type == TYPE_STRING) return false;
+    size_t row = bytes / (size_t)(tensor_count(constant) / constant->shape.dims[rank - 1].size);
+    const char *data = constant->data;
+    for (size_t at = row; at < bytes; at += row)
+        if (memcmp(data, data + at, row) != 0) return true;
+    return false;
+}
+
 static bool is_constant_as(const Tensor *constant, ConditionKind kind) {
     if (kind == CONDITION_COMPUTED) return constant == NULL;
+    if (kind == CONDITION_VARIED) return constant != NULL && has_different_rows(constant);
     return constant != NULL && (kind == CONDITION_CONSTANT || tensor_count(constant) == 1);
 }
 
@@ -431,7 +445,8 @@ static bool solve_tensor(Search *search, const Goal *goal) {
     bind_tensor(search, term->tensor, value);
     if (!shape_fits(search, term, tensor->shape, goal->value)) return false;
     if (tensor->equation == NULL) return solve(search, goal->next);
-    Goal equation = {.term = tensor->equation, .value = goal->value, .next = goal->next};
+    bool is_seen = goal->is_seen || tensor->is_seen;
+    Goal equation = {.term = tensor->equation, .value = goal->value, .is_seen = is_seen, .next = goal->next};
     return solve(search, &equation);
 }
 
@@ -445,7 +460,8 @@ static bool solve_number(Search *search, const Goal *goal) {
 static bool solve_choice(Search *search, const Goal *goal) {
     State state = state_of(search);
     for (int i = 0; i < goal->term->arguments.count; i++) {
-        Goal alternative = {.term = goal->term->arguments.items[i], .value = goal->value, .next = goal->next};
+        Goal alternative = *goal;
+        alternative.term = goal->term->arguments.items[i];
         if (solve(search, &alternative)) return true;
         go_back(search, state);
     }
@@ -468,7 +484,7 @@ static bool solve_inputs(Search *search, const Goal *goal, const Node *node, boo
     goals[count] = (Goal){.term = term, .node = node, .next = goal->next};
     for (int i = 0; i < count; i++) {
         Value *input = node_input(node, swapped ? 1 - i : i);
-        goals[i] = (Goal){.term = term->arguments.items[i], .value = input, .next = &goals[i + 1]};
+        goals[i] = (Goal){term->arguments.items[i], input, NULL, goal->is_seen, &goals[i + 1]};
     }
     return solve(search, goals);
 }
@@ -478,12 +494,18 @@ static bool is_named_so(const Node *node, const Term *term, const Value *value) 
            node_output(node, term->output) == value;
 }
 
+/* Makes a node part of the block, unless it is only looked at. */
+static void take_node(Search *search, const Goal *goal, Node *node) {
+    if (!goal->is_seen) list_add(search->graph->arena, &search->nodes, node);
+}
+
 static bool solve_at(Search *search, const Goal *goal, Node *node) {
     const Term *term = goal->term;
-    if (node->block != NULL) return search->explain && miss(search, term, "%s is in another block", node_text(node));
+    if (node->block != NULL && !goal->is_seen)
+        return search->explain && miss(search, term, "%s is in another block", node_text(node));
     int given = node->inputs.count;
     while (given > 0 && node->inputs.items[given - 1] == NULL) given--;
-    list_add(search->graph->arena, &search->nodes, node);
+    take_node(search, goal, node);
     search->operators++;
     if (given > term->arguments.count && !term->is_open)
         return search->explain && miss(search, term, "expected %s of %d inputs, found %s with %d", term->name,
@@ -508,7 +530,7 @@ static bool solve_node(Search *search, const Goal *goal) {
         }
         Value *source = view_source(value);
         if (source == NULL) break;
-        list_add(search->graph->arena, &search->nodes, node);
+        take_node(search, goal, node);
         value = source;
     }
     bool is_other = value == NULL || value->producer == NULL || !is_named_so(value->producer, term, value);
@@ -524,6 +546,7 @@ static bool is_in(const NodeList *nodes, const Node *node) {
     return false;
 }
 
+<<<<<<< ours
 /* Whether a value may be used outside the match too: the map of a probe, which is kept in any case, or a view of it; in
  * a rule a tensor that has a name, which then stays beside the new form. */
 static bool is_free(const Search *search, Value *value) {
@@ -531,10 +554,23 @@ static bool is_free(const Search *search, Value *value) {
         const PatternTensor *tensor = &search->pattern->tensors.items[i];
         if (tensor->equation != NULL && search->tensors[i] == value) return true;
     }
+=======
+/* The value whose elements this one has, in their order. */
+static Value *reshape_root(Value *value) {
+    for (;;) {
+        value = view_root(value);
+        if (value->producer == NULL || strcmp(value->producer->op_type, "Reshape") != 0) return value;
+        value = value->producer->inputs.items[0];
+    }
+}
+
+/* Whether a value is the map of a probe, which is kept in any case, or one with the same elements. */
+static bool is_map(const Search *search, Value *value) {
+>>>>>>> theirs
     for (int i = 0; i < search->pattern->probes.count; i++) {
         const PatternProbe *probe = &search->pattern->probes.items[i];
         Value *map = probe->tensor < 0 ? NULL : search->tensors[probe->tensor];
-        if (!probe->on_request && map != NULL && view_root(map) == view_root(value)) return true;
+        if (!probe->on_request && map != NULL && reshape_root(map) == reshape_root(value)) return true;
     }
     return false;
 }

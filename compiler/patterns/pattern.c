@@ -130,7 +130,7 @@ static bool next_is(const Reader *reader, const char *text) {
 }
 
 static bool next_is_keyword(const Reader *reader) {
-    static const char *const words[] = {"define", "block", "probe", "fuse", "rewrite", "becomes"};
+    static const char *const words[] = {"define", "block", "probe", "fuse", "rewrite", "becomes", "see"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (next_is(reader, words[i])) return true;
     return false;
@@ -270,7 +270,8 @@ static Condition read_tensor_condition(Reader *reader) {
     if (take_if(reader, "constant")) return (Condition){.kind = CONDITION_CONSTANT};
     if (take_if(reader, "computed")) return (Condition){.kind = CONDITION_COMPUTED};
     if (take_if(reader, "scalar")) return (Condition){.kind = CONDITION_SCALAR};
-    fail_expected(reader, "'constant', 'computed' or 'scalar'");
+    if (take_if(reader, "varied")) return (Condition){.kind = CONDITION_VARIED};
+    fail_expected(reader, "'constant', 'computed', 'scalar' or 'varied'");
 }
 
 static void read_conditions(Reader *reader, Term *term) {
@@ -531,12 +532,13 @@ static void read_definition(Reader *reader) {
     map_set(&reader->set->definitions, name.text, definition);
 }
 
-/* gate[N C] = Gate(Linear(squeeze)) */
+/* gate[N C] = Gate(Linear(squeeze)), or q[B L D] see Reshape(_[N H L D], _) */
 static void read_equation(Reader *reader, Scope *scope) {
     BlockPattern *block = scope->block;
     Token name = expect_name(reader, "an equation (NAME = ...)");
     const ShapePattern *shape = put_shape(scope, read_shape(reader));
-    expect(reader, "=");
+    bool is_seen = take_if(reader, "see");
+    if (!is_seen) expect(reader, "=");
     if (map_get(&scope->tensors, name.text) != NULL)
         fail_at(reader, name.line, name.column, "%s stands above already; its equation has to come first, and once",
                 name.text);
@@ -546,6 +548,7 @@ static void read_equation(Reader *reader, Scope *scope) {
     block->root = new_tensor(scope, name.text, equation);
     block->tensors.items[block->root].shape = shape;
     block->tensors.items[block->root].is_named = true;
+    block->tensors.items[block->root].is_seen = is_seen;
     map_set(&scope->tensors, name.text, boxed(reader->arena, block->root));
 }
 
@@ -646,7 +649,7 @@ static void read_probe(Reader *reader, const Scope *scope) {
     PatternProbe probe = {.tensor = -1, .name = name.text, .kind = ""};
     if (next_is(reader, "channel") || next_is(reader, "spatial") || next_is(reader, "tokens"))
         probe.kind = take(reader).text;
-    probe.shape = read_axes(reader, scope);
+    if (next_is(reader, "[")) probe.shape = read_axes(reader, scope);
     Text axes = text_new(reader->arena);
     for (int i = 0; i < probe.shape.dims.count; i++)
         text_printf(&axes, "%s%s", i > 0 ? " " : "", probe.shape.dims.items[i].text);

@@ -39,6 +39,7 @@ typedef enum {
     CONDITION_CONSTANT, /* the tensor is known at compile time */
     CONDITION_COMPUTED, /* it is not */
     CONDITION_SCALAR,   /* it is, and has one element */
+    CONDITION_VARIED,   /* it is, and its rows (along the last dimension) are not all the same */
     CONDITION_VALUE,    /* attribute=-1 */
     CONDITION_LIST,     /* attribute=[1 H W]; for axes the order does not matter */
     CONDITION_SPATIAL,  /* axes=spatial: all but the first two */
@@ -92,6 +93,7 @@ typedef struct {
     const ShapePattern *shape; /* NULL: any */
     bool is_used;
     bool is_named; /* in the block, not in a definition */
+    bool is_seen;  /* the equation says how it is made, by nodes that stay outside the block */
 } PatternTensor;
 
 typedef struct {

@@ -204,7 +204,7 @@ def keys_transposed_with_their_heads() -> Built:
 
 class OnProduct(Separate):
     def to_logits(self, q: Tensor, k: Tensor) -> Tensor:
-        return torch.mul(D**-0.5, q @ k.transpose(-1, -2))
+        return D**-0.5 * (q @ k.transpose(-1, -2))
 
 
 class OnKeys(Separate):

@@ -398,12 +398,12 @@ def linear_attention() -> Built:
 
 @case()
 def linear_attention_of_timm() -> Built:
-    return found(TimmLiteMLA(), "linear_attention", "denominator")
+    return found(TimmLiteMLA(), "linear_attention", "denominator", "map", open="all")
 
 
 @case(opsets=LATER)
 def linear_attention_by_elu() -> Built:
-    return found(Elu(), "linear_attention", "denominator")
+    return found(Elu(), "linear_attention", "denominator", "map", open="all")
 
 
 @case(opsets=LATER)
