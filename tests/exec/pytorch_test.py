@@ -39,6 +39,7 @@ class Case(NamedTuple):
     disturbed: Tensor  # a weight
     block: str  # in which that shows first
     exporters: tuple[str, ...] = ("ts", "dynamo")
+    places: list[dict[str, Any]] | None = None  # what the manifest says of the tokens, by probe
 
 
 class Gate(nn.Module):
@@ -136,7 +137,9 @@ class Windows(nn.Module):
 def windows() -> Case:
     model = Windows()
     ids = ["layers.0.probs", "layers.1.probs"]
-    return Case(model, (torch.randn(1, 3, 16, 16),), ids, model.layers[1].qkv.weight, "layers.1")
+    grid = {"grid": [8, 12], "prefix": 0, "suffix": 0, "window": [4, 4]}
+    places = [{**grid, "shift": [0, 0]}, {**grid, "shift": [2, 2]}]
+    return Case(model, (torch.randn(1, 3, 16, 24),), ids, model.layers[1].qkv.weight, "layers.1", places=places)
 
 
 class Encoder(nn.Module):
@@ -158,6 +161,47 @@ def encoder() -> Case:
     return Case(model, (torch.randn(1, 7, 12),), ids, model.layers[1].self_attn.in_proj_weight, "layers.1.self_attn")
 
 
+class Tokens(nn.Module):
+    """Places of a map between a token of another kind and two more: first all attend to all, then they to a coarser map,
+    as pyramid transformers do it, and last the two, which are no places, to the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.coarser = nn.Conv2d(3, 12, 2, 2), nn.Conv2d(12, 12, 2, 2)
+        self.first, self.last = nn.Parameter(torch.randn(1, 1, 12)), nn.Parameter(torch.randn(1, 2, 12))
+        self.layers = nn.ModuleList(Attention() for _ in range(3))
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.patches(image)
+        n, c, h, w = x.shape
+        x = torch.cat([self.first.expand(n, -1, -1), x.flatten(2).transpose(1, 2), self.last.expand(n, -1, -1)], 1)
+        x = x + self.layers[0](x, x)
+        places = x[:, 1:-2]
+        coarse = self.coarser(places.transpose(1, 2).reshape(n, c, h, w)).flatten(2).transpose(1, 2)
+        places = places + self.layers[1](places, coarse)
+        return self.layers[2](x[:, -2:], places)
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.kv = nn.Linear(12, 12), nn.Linear(12, 24)
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        n, length, c = x.shape
+        q = self.q(x).reshape(n, length, 3, c // 3).transpose(1, 2)
+        k, v = self.kv(other).reshape(n, -1, 2, 3, c // 3).permute(2, 0, 3, 1, 4).unbind(0)
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, c)
+
+
+def tokens() -> Case:
+    model = Tokens()
+    ids = [f"layers.{i}.probs" for i in range(3)]
+    fine, coarse = {"grid": [4, 6], "prefix": 0, "suffix": 0}, {"grid": [2, 3], "prefix": 0, "suffix": 0}
+    places = [{**fine, "prefix": 1, "suffix": 2}, {**coarse, "queries": fine}, {**fine, "queries": None}]
+    return Case(model, (torch.randn(2, 3, 8, 12),), ids, model.layers[1].kv.weight, "layers.1", places=places)
+
+
 class First(nn.Module):
     """What a model of transformers gives first, as a tensor; its arguments by name."""
 
@@ -176,7 +220,8 @@ def vit() -> Case:
     model = ViTModel(ViTConfig(**SIZES, image_size=16, patch_size=4), add_pooling_layer=False)
     weight = model.get_parameter("layers.1.attention.q_proj.weight")
     ids = ["model.layers.0.attention.probs", "model.layers.1.attention.probs"]
-    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), ids, weight, "model.layers.1.attention")
+    places = [{"grid": [4, 4], "prefix": 1, "suffix": 0}] * 2
+    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), ids, weight, "model.layers.1.attention", places=places)
 
 
 def swin() -> Case:
@@ -184,8 +229,11 @@ def swin() -> Case:
     model = SwinModel(config, add_pooling_layer=False)
     blocks = [f"model.encoder.layers.{i}.blocks.{k}.attention" for i, k in ((0, 0), (0, 1), (1, 0))]
     weight = model.get_parameter("encoder.layers.0.blocks.1.attention.q_proj.weight")
-    # dynamo cannot export it: its window masks depend on values.
-    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), [f"{b}.probs" for b in blocks], weight, blocks[1], ("ts",))
+    # The maps are 8 x 8 and 4 x 4, which is one window. dynamo cannot export it: its window masks depend on values.
+    grid = {"grid": [8, 8], "prefix": 0, "suffix": 0, "window": [4, 4]}
+    places = [{**grid, "shift": [0, 0]}, {**grid, "shift": [2, 2]}, {"grid": [4, 4], "prefix": 0, "suffix": 0}]
+    ids = [f"{b}.probs" for b in blocks]
+    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), ids, weight, blocks[1], ("ts",), places)
 
 
 def bert() -> Case:
@@ -194,7 +242,8 @@ def bert() -> Case:
     blocks = [f"model.encoder.layer.{i}.attention.self" for i in (0, 1)]
     weight = model.encoder.layer[1].attention.self.key.weight
     inputs = (torch.randint(0, 64, (1, 10)), mask)
-    return Case(First(model, "input_ids", "attention_mask"), inputs, [f"{b}.probs" for b in blocks], weight, blocks[1])
+    ids = [f"{b}.probs" for b in blocks]
+    return Case(First(model, "input_ids", "attention_mask"), inputs, ids, weight, blocks[1], places=[{}, {}])
 
 
 # --- the way ---------------------------------------------------------------------------------------------------------
@@ -229,6 +278,26 @@ def tolerances(ids: list[str]) -> list[str]:
     return ["--atol", "1e-5", "--rtol", "0", *(f"--tol={name}:1e-4" for name in ids if not name.endswith(".probs"))]
 
 
+def check_places(what: str, case: Case, manifest: dict[str, Any]) -> None:
+    keys = ("grid", "prefix", "suffix", "window", "shift", "queries")
+    said = [{key: probe[key] for key in keys if key in probe} for probe in manifest["probes"]]
+    checks.check(f"{what}: places", case.places is None or said == case.places, said)
+    checks.check(f"{what}: layers", [p["layer"] for p in manifest["probes"]] == sorted(p["layer"] for p in manifest["probes"]))
+
+
+def check_windows_meaning() -> None:
+    """docs/output.md on windows, against what Swin does with a map of numbered places."""
+    (rows, columns), (height, width), by = (8, 12), (4, 4), 2
+    numbered = torch.arange(rows * columns).reshape(rows, columns).roll((-by, -by), (0, 1))
+    cut = numbered.reshape(rows // height, height, columns // width, width).permute(0, 2, 1, 3).reshape(-1, height * width)
+    for window in range(cut.shape[0]):
+        for token in range(cut.shape[1]):
+            row = window // (columns // width) * height + token // width + by
+            column = window % (columns // width) * width + token % width + by
+            place = row % rows * columns + column % columns
+            checks.check("windows", cut[window, token] == place, (window, token, place))
+
+
 def check_way(name: str, case: Case, exporter: str, folder: pathlib.Path) -> None:
     what, model, inputs = f"{name} by {exporter}", folder / "model.onnx", folder / "in.npz"
     export(case, model, exporter)
@@ -236,6 +305,7 @@ def check_way(name: str, case: Case, exporter: str, folder: pathlib.Path) -> Non
     np.savez(inputs, **{key: value.numpy() for key, value in zip(names, case.inputs)})
     compiled = fovea("compile", model, "-o", folder)
     checks.check(f"{what}: compile", compiled.returncode == 0, compiled.stderr)
+    check_places(what, case, json.loads((folder / "model.json").read_text()))
     run = fovea("run", model, "--input", inputs, "--probe-output", folder / "got.npz")
     checks.check(f"{what}: run", run.returncode == 0, run.stderr)
     with torch.no_grad(), capture(case.model, folder / "model.json") as probes:
@@ -360,7 +430,7 @@ def check_command(folder: pathlib.Path) -> None:
 def main() -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    for build in (se, cbam, windows, encoder, vit, swin, bert):
+    for build in (se, cbam, windows, tokens, encoder, vit, swin, bert):
         torch.manual_seed(11)
         case = build()
         case.model.eval()
@@ -368,6 +438,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 check_way(build.__name__, case, exporter, pathlib.Path(folder))
     torch.manual_seed(12)
+    check_windows_meaning()
     check_recomputed()
     check_merged_heads()
     check_choice()
