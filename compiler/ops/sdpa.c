@@ -20,11 +20,13 @@ static Value *masked(Expansion *e, const Sdpa *s, Value *x) {
 }
 
 static Value *softmax(Expansion *e, const Sdpa *s, Value *logits) {
-    Node *node = expand_node(e, "Softmax", expand_cast(e, logits, s->softmax == TYPE_NONE ? logits->type : s->softmax));
+    Value *x = expand_cast(e, logits, s->softmax == TYPE_NONE ? logits->type : s->softmax);
+    Node *node = expand_node(e, "Softmax", s->modified ? expand_graph(e, "score_mod", x) : x);
     node_set_int(node, "axis", -1);
     Value *probs = expand_value(node);
     if (s->guarded)
         probs = expand_op(e, "Where", expand_op(e, "IsNaN", probs), expand_number(e, probs->type, 0), probs);
+    if (s->modified) probs = expand_graph(e, "prob_mod", probs);
     return expand_cast(e, probs, logits->type);
 }
 
