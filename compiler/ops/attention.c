@@ -195,6 +195,9 @@ static void infer_rotary(Node *node) {
 static Value *rotary_table(Expansion *e, int i, int64_t axis_of_heads) {
     Value *table = e->node->inputs.items[i], *positions = node_input(e->node, 3);
     if (positions != NULL) table = expand_op(e, "Gather", table, positions);
+    if (table->shape.rank != 3)
+        node_fail(e->node, STATUS_INVALID, "input %d has the shape %s, which does not fit the positions", i,
+                  shape_text(e->node->graph->arena, &e->node->inputs.items[i]->shape));
     return expand_unsqueeze(e, table, axis_of_heads);
 }
 

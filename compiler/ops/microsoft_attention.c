@@ -32,7 +32,7 @@ static double scale_of(const Node *node, const Value *q) {
 /* Whether the places before the ends, and from the starts on, that a mask of one dimension gives, hold a key. */
 static Value *keep_ends(Expansion *e, Value *mask, int64_t batch, int64_t keys) {
     int64_t count = size_of(mask, 0);
-    if (batch < 0 || (count != batch && count != 2 * batch))
+    if (batch < 1 || (count != batch && count != 2 * batch))
         node_fail(e->node, STATUS_UNSUPPORTED,
                   "a mask of the shape [%lld] is not supported for a batch of %lld; give it as [batch, length]",
                   (long long)count, (long long)batch);
@@ -130,8 +130,11 @@ static Value *heads_from(Expansion *e, int which, int64_t from) {
     Value *x = input(e, which), *bias = input(e, BIAS);
     int packed = 0;
     for (; x == NULL && which - ++packed >= 0;) x = input(e, which - packed);
-    bool all = x == input(e, QUERY) && x->shape.rank == 5, both = which != QUERY && x->shape.rank == 5;
-    if (all || both) return expand_transpose(e, expand_pick(e, x, 3, all ? which : which - 1), 0, 2, 1, 3);
+    bool all = x == input(e, QUERY) && x->shape.rank == 5, both = x == input(e, KEY) && x->shape.rank == 5;
+    if (all || both) {
+        dim_unify(node, x->shape.dims[3], dim_known(all ? 3 : 2), "the number of packed tensors");
+        return expand_transpose(e, expand_pick(e, x, 3, all ? which : which - 1), 0, 2, 1, 3);
+    }
     if (packed != 0) node_fail(node, STATUS_INVALID, "input %d is left out, and no other one holds it", which);
     if (x->shape.rank == 4) return x;
     check_rank(node, which, 3);
@@ -151,6 +154,10 @@ static void expand_multi_head(Expansion *e) {
     int64_t hidden = size_of(s.q, 1) * size_of(s.q, 3);
     s.k = heads_from(e, KEY, hidden);
     s.v = heads_from(e, VALUE, 2 * hidden);
+    check_rank(node, BIAS, 1);
+    if (input(e, BIAS) != NULL)
+        dim_unify(node, input(e, BIAS)->shape.dims[0], dim_known(2 * hidden + size_of(s.v, 1) * size_of(s.v, 3)),
+                  "the length of the bias");
     s.scale = scale_of(node, s.q);
     if ((past_key == NULL) != (past_value == NULL))
         node_fail(node, STATUS_INVALID, "past_key and past_value go together, and one is missing");
