@@ -6,7 +6,8 @@
 Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
     const Node *original = e->node;
     Graph *graph = original->graph;
-    Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", original->name, op_type));
+    const char *of = original->name[0] != '\0' ? original->name : original->op_type;
+    Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", of, op_type));
     node->scope = original->scope;
     node->index = original->index;
     node->op = op_find("", op_type);

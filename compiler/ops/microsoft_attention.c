@@ -231,8 +231,6 @@ static void refuse_grouped_options(const Node *node) {
     refuse_input(node, SINK, "head_sink");
     refuse_input(node, K_SCALE, "k_scale");
     refuse_input(node, V_SCALE, "v_scale");
-    refuse_input(node, Q_NORM, "q_norm_weight");
-    refuse_input(node, K_NORM, "k_norm_weight");
     refuse_input(node, QUERY_LENGTHS, "query_seqlens");
     if (node_output(node, 3) != NULL && attr_int(node, "qk_output") != 2)
         node_fail(node, STATUS_UNSUPPORTED, "output 3 is supported for qk_output=2 alone");
@@ -286,6 +284,15 @@ static void grouped_heads(Expansion *e, Sdpa *s) {
     s->v = sdpa_split_heads(e, v, heads_of(node, "kv_num_heads", size_of(v, 2)));
 }
 
+/* Each head of q or k, divided by its root mean square; x itself where there is no weight for it. */
+static Value *normalised(Expansion *e, Value *x, int weight, const char *epsilon) {
+    if (input(e, weight) == NULL) return x;
+    const Attribute *own = node_attribute(e->node, epsilon);
+    Node *node = expand_node(e, "RMSNormalization", x, input(e, weight));
+    node_set_float(node, "epsilon", own != NULL ? own->number : attr_float(e->node, "qk_norm_epsilon"));
+    return expand_value(node);
+}
+
 static void rotate_grouped(Expansion *e, Sdpa *s, int64_t past) {
     Value *positions = input(e, POSITIONS), *cosines = input(e, COSINES), *sines = input(e, SINES);
     if (cosines == NULL || sines == NULL)
@@ -307,6 +314,7 @@ static void expand_grouped(Expansion *e) {
     Sdpa s = {.softcap = (double)attr_float(node, "softcap"), .bias = input(e, ATTENTION_BIAS)};
     grouped_heads(e, &s);
     int64_t past = grouped_past(node, size_of(s.q, 2));
+    s.q = normalised(e, s.q, Q_NORM, "q_norm_epsilon"), s.k = normalised(e, s.k, K_NORM, "k_norm_epsilon");
     if (attr_int(node, "do_rotary") != 0) rotate_grouped(e, &s, past);
     if (input(e, PAST_KEY) != NULL && input(e, PAST_VALUE) != NULL) {
         s.k = expand_concat(e, input(e, PAST_KEY), s.k, 2);
@@ -354,7 +362,7 @@ const Op OPS_microsoft_attention[] = {
      .attributes = "num_heads:int! kv_num_heads:int! scale:float=0 softcap:float=0 causal:int=1 do_rotary:int=0 "
                    "rotary_interleaved:int=0 local_window_size:int=-1 smooth_softmax:int=-1 qk_output:int=0 "
                    "kv_cache_bit_width:int=0 sliding_window_cache:int=0 k_quant_type:string=NONE "
-                   "v_quant_type:string=NONE qk_norm_epsilon:float q_norm_epsilon:float k_norm_epsilon:float",
+                   "v_quant_type:string=NONE qk_norm_epsilon:float=1e-6 q_norm_epsilon:float k_norm_epsilon:float",
      .expand = expand_grouped},
     {.name = "RotaryEmbedding",
      .domain = MICROSOFT,
