@@ -222,12 +222,13 @@ def grouped_attention():
     cache = dict(cos=np.cos(angles), sin=np.sin(angles))
     outputs = (True, True, True)
 
-    def case(label, n=n, q=q, k=k, v=v, pk=None, pv=None, total=length, outputs=outputs, positions=None, bias=None, **attributes):
+    def case(label, n=n, q=q, k=k, v=v, pk=None, pv=None, total=length, outputs=outputs, positions=None, bias=None, norm=(None, None), like=None,
+             **attributes):
         rotary = cache if attributes.get("do_rotary") else dict(cos=None, sin=None)
         inputs = dict(q=q, k=k, v=v, pk=pk, pv=pv, lengths=np.full(n, total - 1, np.int32), total=ints(total), **rotary,
-                      positions=positions, bias=bias)
+                      positions=positions, bias=bias, sink=None, ks=None, vs=None, qn=norm[0], kn=norm[1])
         constants = tuple(name for name in ("lengths", "total", "cos", "sin") if inputs[name] is not None)
-        return Case(label, "GroupQueryAttention", inputs, outputs, blocks=1, constants=constants, num_heads=heads,
+        return Case(label, "GroupQueryAttention", inputs, outputs, 1, like, constants=constants, num_heads=heads,
                     kv_num_heads=groups, **attributes)
 
     yield case("")
@@ -235,6 +236,15 @@ def grouped_attention():
     yield case("scale", scale=0.2)
     yield case("rotary", do_rotary=1)
     yield case("rotary, interleaved", do_rotary=1, rotary_interleaved=1)
+
+    def normalised(x, weight, epsilon):  # ONNX Runtime has it for GPUs alone
+        each = x.reshape(n, length, -1, head)
+        return (each / np.sqrt(np.square(each).mean(-1, keepdims=True) + epsilon) * weight).astype(np.float32).reshape(x.shape)
+
+    norm = (floats(head), floats(head))
+    for attributes, of_q, of_k in (({}, 1e-6, 1e-6), (dict(q_norm_epsilon=0.1, qk_norm_epsilon=0.01), 0.1, 0.01)):
+        like = case("", q=normalised(q, norm[0], of_q), k=normalised(k, norm[1], of_k), do_rotary=1)
+        yield case(f"normalised {attributes}", norm=norm, do_rotary=1, like=like, **attributes)
     for window in (1, 2, 100):
         yield case(f"window {window}", local_window_size=window)
     yield case("attention_bias", bias=floats(1, heads, length, length))
