@@ -546,15 +546,6 @@ static bool is_in(const NodeList *nodes, const Node *node) {
     return false;
 }
 
-<<<<<<< ours
-/* Whether a value may be used outside the match too: the map of a probe, which is kept in any case, or a view of it; in
- * a rule a tensor that has a name, which then stays beside the new form. */
-static bool is_free(const Search *search, Value *value) {
-    for (int i = 0; search->pattern->becomes != NULL && i < search->pattern->tensors.count; i++) {
-        const PatternTensor *tensor = &search->pattern->tensors.items[i];
-        if (tensor->equation != NULL && search->tensors[i] == value) return true;
-    }
-=======
 /* The value whose elements this one has, in their order. */
 static Value *reshape_root(Value *value) {
     for (;;) {
@@ -564,9 +555,13 @@ static Value *reshape_root(Value *value) {
     }
 }
 
-/* Whether a value is the map of a probe, which is kept in any case, or one with the same elements. */
-static bool is_map(const Search *search, Value *value) {
->>>>>>> theirs
+/* Whether a value may be used outside the match too: the map of a probe, which is kept in any case, or one with
+ * the same elements; in a rule a tensor that has a name, which then stays beside the new form. */
+static bool is_free(const Search *search, Value *value) {
+    for (int i = 0; search->pattern->becomes != NULL && i < search->pattern->tensors.count; i++) {
+        const PatternTensor *tensor = &search->pattern->tensors.items[i];
+        if (tensor->equation != NULL && search->tensors[i] == value) return true;
+    }
     for (int i = 0; i < search->pattern->probes.count; i++) {
         const PatternProbe *probe = &search->pattern->probes.items[i];
         Value *map = probe->tensor < 0 ? NULL : search->tensors[probe->tensor];
