@@ -39,7 +39,7 @@ def llama_dynamic(attention: str) -> Built:
 
 
 class Cached(Text):
-    """A decoder that goes on with a text of which each layer's keys and values [N,H,L,D] are given, and returned longer."""
+    """A decoder that goes on with a text: each layer's keys and values [N,H,L,D] are given, and returned longer."""
 
     def call(self, ids: Tensor, *past: Tensor, **options) -> Mapping:
         cache = DynamicCache()
