@@ -22,21 +22,25 @@ NO_DIFF = {attention: {("ts", opset): "the exporter has no torch.diff" for opset
 class Text(nn.Module):
     """A model of transformers that takes tensors by position, as its arguments called so, and returns some outputs."""
 
-    def __init__(self, model: PreTrainedModel, arguments: str, outputs: str):
+    def __init__(self, model: PreTrainedModel, arguments: str = "", outputs: str = ""):
         super().__init__()
         self.model = model
         self.arguments = arguments.split()
         self.outputs = outputs.split()
 
+    def call(self, *inputs: Tensor, **options) -> Mapping:
+        """What transformers returns."""
+        return self.model(**dict(zip(self.arguments, inputs)), **options)
+
     def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> tuple[Tensor, ...]:
-        output = self.model(**dict(zip(self.arguments, (first, second, third))))
+        output = self.call(first, second, third)
         return tuple(output[name] for name in self.outputs)
 
     def attentions(self, inputs: tuple[Tensor, ...]) -> Mapping[str, tuple[Tensor, ...]]:
         """The probabilities [N,H,Lq,Lk] of each layer, which only the eager way returns."""
         way = self.model.config._attn_implementation
         self.model.set_attn_implementation("eager")
-        output = self.model(**dict(zip(self.arguments, inputs)), output_attentions=True)
+        output = self.call(*inputs, output_attentions=True)
         self.model.set_attn_implementation(way)
         return output
 
