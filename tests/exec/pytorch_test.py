@@ -1,6 +1,7 @@
 """A PyTorch user's way: export, compile, run, capture in PyTorch, diff, for each family from both exporters. Probabilities
 agree within 1e-5 and gates within 1e-4; and when a weight of one layer is disturbed in the ONNX file, diff names that
 layer's block as the first that diverges. Besides: what capturing recomputes, and how it says what it cannot find."""
+
 import json
 import logging
 import os
@@ -60,7 +61,9 @@ class Gate(nn.Module):
 class DenseGate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.fc = nn.Sequential(nn.Linear(channels, channels // 2), nn.ReLU(), nn.Linear(channels // 2, channels), nn.Sigmoid())
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // 2), nn.ReLU(), nn.Linear(channels // 2, channels), nn.Sigmoid()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))[:, :, None, None]
@@ -117,7 +120,13 @@ class WindowAttention(nn.Module):
         x = x.view(n, h // s, s, w // s, s, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, s * s, c)
         q, k, v = self.qkv(x).reshape(-1, s * s, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         probs = F.softmax(q * (c // self.heads) ** -0.5 @ k.transpose(-2, -1) + self.bias, -1)
-        x = (probs @ v).transpose(1, 2).reshape(-1, h // s, w // s, s, s, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c)
+        x = (
+            (probs @ v)
+            .transpose(1, 2)
+            .reshape(-1, h // s, w // s, s, s, c)
+            .permute(0, 1, 3, 2, 4, 5)
+            .reshape(n, h, w, c)
+        )
         return torch.roll(x, (self.shift, self.shift), (1, 2)) if self.shift else x
 
 
@@ -162,8 +171,8 @@ def encoder() -> Case:
 
 
 class Tokens(nn.Module):
-    """Places of a map between a token of another kind and two more: first all attend to all, then they to a coarser map,
-    as pyramid transformers do it, and last the two, which are no places, to the map."""
+    """Places of a map between a token of another kind and two more: first all attend to all, then the places to a coarser
+    map, as pyramid transformers do it, and last the two, which are no places, to the map."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,7 +230,14 @@ def vit() -> Case:
     weight = model.get_parameter("layers.1.attention.q_proj.weight")
     ids = ["model.layers.0.attention.probs", "model.layers.1.attention.probs"]
     places = [{"grid": [4, 4], "prefix": 1, "suffix": 0}] * 2
-    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), ids, weight, "model.layers.1.attention", places=places)
+    return Case(
+        First(model, "pixel_values"),
+        (torch.randn(1, 3, 16, 16),),
+        ids,
+        weight,
+        "model.layers.1.attention",
+        places=places,
+    )
 
 
 def swin() -> Case:
@@ -253,7 +269,9 @@ def export(case: Case, path: pathlib.Path, exporter: str) -> None:
     options: dict[str, Any] = {"external_data": False, "verbose": False} if exporter == "dynamo" else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters warn that they are old, or of each other
-        torch.onnx.export(case.model, case.inputs, path, dynamo=exporter == "dynamo", opset_version=OPSETS[exporter], **options)
+        torch.onnx.export(
+            case.model, case.inputs, path, dynamo=exporter == "dynamo", opset_version=OPSETS[exporter], **options
+        )
 
 
 def disturb(path: pathlib.Path, weight: Tensor) -> None:
@@ -282,14 +300,20 @@ def check_places(what: str, case: Case, manifest: dict[str, Any]) -> None:
     keys = ("grid", "prefix", "suffix", "window", "shift", "queries")
     said = [{key: probe[key] for key in keys if key in probe} for probe in manifest["probes"]]
     checks.check(f"{what}: places", case.places is None or said == case.places, said)
-    checks.check(f"{what}: layers", [p["layer"] for p in manifest["probes"]] == sorted(p["layer"] for p in manifest["probes"]))
+    checks.check(
+        f"{what}: layers", [p["layer"] for p in manifest["probes"]] == sorted(p["layer"] for p in manifest["probes"])
+    )
 
 
 def check_windows_meaning() -> None:
     """docs/output.md on windows, against what Swin does with a map of numbered places."""
     (rows, columns), (height, width), by = (8, 12), (4, 4), 2
     numbered = torch.arange(rows * columns).reshape(rows, columns).roll((-by, -by), (0, 1))
-    cut = numbered.reshape(rows // height, height, columns // width, width).permute(0, 2, 1, 3).reshape(-1, height * width)
+    cut = (
+        numbered.reshape(rows // height, height, columns // width, width)
+        .permute(0, 2, 1, 3)
+        .reshape(-1, height * width)
+    )
     for window in range(cut.shape[0]):
         for token in range(cut.shape[1]):
             row = window // (columns // width) * height + token // width + by
@@ -323,14 +347,21 @@ def check_way(name: str, case: Case, exporter: str, folder: pathlib.Path) -> Non
     first = json.loads(compared.stdout)["first_diverging"]
     checks.check(f"{what}, disturbed: first diverging", str(first).rpartition(".")[0] == case.block, compared.stdout)
     checks.check(f"{what}, disturbed: status", compared.returncode == 1, compared.returncode)
-    print(f"{what}: {len(case.probes)} maps agree; with a weight of {case.block} disturbed, {first} is the first to diverge")
+    print(f"{what}: {len(case.probes)} maps; with a weight of {case.block} disturbed, {first} is the first to diverge")
 
 
 # --- what is recomputed, and what is said ----------------------------------------------------------------------------
 
 
 def probe(name: str, shape: list[int], **other: Any) -> dict[str, Any]:
-    given = {"id": name, "name": name.rpartition(".")[2], "family": "attention", "scope": "", "operator": "Softmax", "ordinal": 0}
+    given = {
+        "id": name,
+        "name": name.rpartition(".")[2],
+        "family": "attention",
+        "scope": "",
+        "operator": "Softmax",
+        "ordinal": 0,
+    }
     return {**given, "shape": shape, **other}
 
 
@@ -396,12 +427,17 @@ def check_choice() -> None:
     x = torch.randn(1, 4)
     gate = {"family": "se", "operator": "Sigmoid"}
     probes, said = captured(Twice(), x, probe("a.gate", [1, 4], **gate, ordinal=2))  # the SiLU has the first Sigmoid
-    checks.check("chosen by its ordinal", np.array_equal(probes.maps["a.gate"], torch.sigmoid(2 * x).numpy()) and not said, said)
+    checks.check(
+        "chosen by its ordinal", np.array_equal(probes.maps["a.gate"], torch.sigmoid(2 * x).numpy()) and not said, said
+    )
     probes, said = captured(Twice(), x, probe("a.gate", [1, 4], **gate, ordinal=-1))
     checks.check("not guessed", not probes.maps and "cannot be told" in "".join(said), said)
     for wanted, reason in (
         (probe("b.gate", [1, 4], **gate, scope="b"), "no sigmoid of shape [1, 4] was made in module 'b'"),
-        (probe("a.gate", [1, 5], **gate), "no sigmoid of shape [1, 5] was made in the model, only [1, 4], [1, 4], [1, 4]"),
+        (
+            probe("a.gate", [1, 5], **gate),
+            "no sigmoid of shape [1, 5] was made in the model, only [1, 4], [1, 4], [1, 4]",
+        ),
         (probe("a.probs", [1, 4]), "no softmax of shape [1, 4]"),
         (probe("conv", [1, 4], family="tensor", operator="Conv"), "made by Conv, which is not captured"),
     ):
@@ -416,7 +452,18 @@ def check_choice() -> None:
 def check_command(folder: pathlib.Path) -> None:
     (folder / "mine.py").write_text("import torch\ndef build():\n    return torch.nn.Sequential(torch.nn.Sigmoid())\n")
     np.savez(folder / "in.npz", x=np.float32([[0, 1]]))
-    command = [sys.executable, CAPTURE, "--model", "mine:build", "--manifest", "m.json", "--input", "in.npz", "--output", "out.npz"]
+    command = [
+        sys.executable,
+        CAPTURE,
+        "--model",
+        "mine:build",
+        "--manifest",
+        "m.json",
+        "--input",
+        "in.npz",
+        "--output",
+        "out.npz",
+    ]
     good = probe("0.gate", [1, 2], family="se", operator="Sigmoid", scope="0")
     for probes, status in (([good], 0), ([good, {**good, "id": "1.gate", "scope": "1"}], 1)):
         (folder / "m.json").write_text(json.dumps({"inputs": [{"name": "x"}], "probes": probes}))
@@ -424,7 +471,9 @@ def check_command(folder: pathlib.Path) -> None:
         checks.check(f"command: status {status}", done.returncode == status, done.stderr)
         checks.check("command: what is missing", ("1.gate: no sigmoid" in done.stderr) == (status == 1), done.stderr)
         maps = dict(np.load(folder / "out.npz"))
-        checks.check("command: maps", list(maps) == ["0.gate"] and np.allclose(maps["0.gate"], [[0.5, 0.7310586]]), maps)
+        checks.check(
+            "command: maps", list(maps) == ["0.gate"] and np.allclose(maps["0.gate"], [[0.5, 0.7310586]]), maps
+        )
 
 
 def main() -> None:
