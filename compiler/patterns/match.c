@@ -565,7 +565,8 @@ static bool is_free(const Search *search, Value *value) {
     for (int i = 0; i < search->pattern->probes.count; i++) {
         const PatternProbe *probe = &search->pattern->probes.items[i];
         Value *map = probe->tensor < 0 ? NULL : search->tensors[probe->tensor];
-        if (!probe->on_request && map != NULL && reshape_root(map) == reshape_root(value)) return true;
+        bool is_kept = !probe->on_request || value->is_output;
+        if (is_kept && map != NULL && reshape_root(map) == reshape_root(value)) return true;
     }
     return false;
 }
