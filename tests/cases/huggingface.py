@@ -13,7 +13,15 @@ from transformers import PreTrainedConfig, PreTrainedModel
 sys.path.insert(0, str(ROOT / "tests/models"))
 from weights import randomise
 
+TINY = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)  # of most configurations
+SMALL_IMAGE = dict(image_size=24, patch_size=8)
+SDPA = {"ts": (14, 17)}  # opsets of cases with scaled_dot_product_attention: the exporter does not have it below
 SOFTMAX = (torch.softmax, nn.functional.softmax, Tensor.softmax)
+
+
+def image(height: int, width: int, batch: int = 1) -> dict[str, Tensor]:
+    """What vision models take."""
+    return {"pixel_values": torch.randn(batch, 3, height, width)}
 
 
 class Softmaxes(TorchFunctionMode):
@@ -54,7 +62,7 @@ class Net(nn.Module):
 
 def make_net(make: Callable[..., PreTrainedModel], config: PreTrainedConfig, inputs: dict[str, Tensor],
              outputs: Sequence[str]) -> Net:
-    """The model with random weights under which activations keep their size: measured on images, where that needs any."""
+    """The model with random weights under which activations keep their size, measured on images where that takes any."""
     model = make(config).eval()
     randomise(model, torch.randn(4, *next(iter(inputs.values())).shape[1:]))
     return Net(model, list(inputs), outputs)
