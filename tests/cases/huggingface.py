@@ -62,7 +62,7 @@ class Net(nn.Module):
 
 def make_net(make: Callable[..., PreTrainedModel], config: PreTrainedConfig, inputs: dict[str, Tensor],
              outputs: Sequence[str]) -> Net:
-    """The model with random weights under which activations keep their size, measured on images where that takes any."""
+    """The model with random weights that keep activations in size, measured on images where that takes any."""
     model = make(config).eval()
     randomise(model, torch.randn(4, *next(iter(inputs.values())).shape[1:]))
     return Net(model, list(inputs), outputs)

@@ -1,4 +1,4 @@
-"""CLIP of Hugging Face transformers: its vision side, its text side, which is causal and may be padded, and both at once.
+"""CLIP of Hugging Face transformers: its vision side, its text side, which is causal and may be padded, and both.
 Each pools by a token, that of the text where the end of the sentence is."""
 import torch
 from harness import Built, case, main
