@@ -1,17 +1,12 @@
 """Vision transformers of several resolutions, of Hugging Face transformers: Swin, SwinV2, SegFormer, MobileViT.
 Windows, shifted and not, reduced keys, and patches that are folded out of a map."""
-import torch
 from harness import Built, case, main
-from huggingface import attention_case
+from huggingface import attention_case, image
 from transformers import (MobileViTConfig, MobileViTForImageClassification, SegformerConfig,
                           SegformerForSemanticSegmentation, SwinConfig, SwinForImageClassification, Swinv2Config,
                           Swinv2ForImageClassification)
 
 WINDOWS = dict(image_size=32, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4)
-
-
-def image(*size: int) -> dict[str, torch.Tensor]:
-    return {"pixel_values": torch.randn(1, 3, *size)}
 
 
 @case()
@@ -24,6 +19,12 @@ def swin_padded() -> Built:
     """The map is no multiple of the window, and is padded."""
     config = SwinConfig(**{**WINDOWS, "image_size": 40})
     return attention_case(SwinForImageClassification, config, image(40, 40), ["logits"])
+
+
+@case()
+def swin_of_another_size() -> Built:
+    """The images are not of the size that the model was configured for."""
+    return attention_case(SwinForImageClassification, SwinConfig(**WINDOWS), image(48, 40), ["logits"])
 
 
 @case()
