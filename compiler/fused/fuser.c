@@ -130,6 +130,15 @@ static int by_index(const void *a, const void *b) {
     return (x->index > y->index) - (x->index < y->index);
 }
 
+/* Moves the last node of a graph in front of another one, so that the order of execution stays what it was. */
+static void move_before(Graph *graph, const Node *other) {
+    int at = graph->nodes.count - 1;
+    Node *node = graph->nodes.items[at];
+    do graph->nodes.items[at] = graph->nodes.items[at - 1];
+    while (graph->nodes.items[at--] != other);
+    graph->nodes.items[at] = node;
+}
+
 static Node *make_node(Graph *graph, const Block *block, const Fusion *fusion, const NodeList *inside) {
     Node *node = graph_node(graph, fusion->op, "");
     node->domain = FUSED_DOMAIN;
@@ -140,6 +149,7 @@ static Node *make_node(Graph *graph, const Block *block, const Fusion *fusion, c
     for (int i = 0; i < inside->count; i++) node_absorb(node, inside->items[i]);
     node->name = block->name;
     node->block = block;
+    move_before(graph, fusion->output->producer);
     make_instead(node, fusion->output);
     for (int i = 0; i < fusion->extra_count; i++) make_instead(node, fusion->extras[i]);
     return node;
