@@ -214,6 +214,8 @@ class Probes:
                 continue
             value = found[probe["id"]].value.cpu()
             value = value.float() if value.dtype == torch.bfloat16 else value  # which NumPy does not have
+            if probe["operator"] == "Where" and probe["name"] == "probs":
+                value = value.nan_to_num(nan=0.0)  # the guard for rows that are masked whole, which comes after softmax
             self.maps[probe["id"]] = value.reshape(probe["shape"]).numpy()
 
 

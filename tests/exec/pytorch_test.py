@@ -307,6 +307,19 @@ def check_merged_heads() -> None:
     checks.check("merged heads", np.array_equal(probes.maps["probs"], weights.numpy()), probes.report())
 
 
+class Unguarded(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        probs = x.masked_fill(x < 0, -torch.inf).softmax(-1)
+        return torch.where(probs.isnan(), 0, probs)
+
+
+def check_guarded() -> None:
+    """Where a guard follows the softmax, the manifest's map is what it makes."""
+    x = torch.tensor([[1.0, -1, 0], [-1, -1, -1]])
+    probes, said = captured(Unguarded(), x, probe("a.probs", [2, 3], operator="Where"))
+    checks.check("guarded", np.array_equal(probes.maps["a.probs"], Unguarded()(x).numpy()), said)
+
+
 class Twice(nn.Module):
     """Three sigmoids of one shape, of which the manifest means the middle one."""
 
@@ -370,6 +383,7 @@ def main() -> None:
     torch.manual_seed(12)
     check_recomputed()
     check_merged_heads()
+    check_guarded()
     check_choice()
     with tempfile.TemporaryDirectory() as folder:
         check_command(pathlib.Path(folder))
