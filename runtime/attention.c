@@ -26,16 +26,20 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
             at_q += i * Q[d], at_k += i * K[d], at_v += i * V[d], at_y += i * Y[d];
             at_mask += i * MASK[d], at_bias += i * BIAS[d], at_keep += i * KEEP[d];
         }
-        for (int first = 0; first < LK; first += 16)
+        for (int j = 0; j < LK; j++)
             for (int d = 0; d < D; d++)
-                for (int j = 0; j < 16; j++)
-                    keys[first * D + d * 16 + j] =
-                        first + j < LK ? LOAD(k[at_k + (first + j) * K[RANK] + d * K[RANK + 1]]) : 0;
-        for (int first = 0; first < DV; first += 16)
-            for (int l = 0; l < LK; l++)
-                for (int j = 0; j < 16; j++)
-                    values[first * LK + l * 16 + j] =
-                        first + j < DV ? LOAD(v[at_v + l * V[RANK] + (first + j) * V[RANK + 1]]) : 0;
+                keys[j / 16 * 16 * D + d * 16 + j % 16] = LOAD(k[at_k + j * K[RANK] + d * K[RANK + 1]]);
+        for (int j = LK; j < pitch; j++)
+            for (int d = 0; d < D; d++) keys[j / 16 * 16 * D + d * 16 + j % 16] = 0;
+        for (int first = 0; first < DV; first += 16) {
+            const int width = DV - first < 16 ? DV - first : 16;
+            for (int l = 0; l < LK; l++) {
+                A *const to = values + first * LK + l * 16;
+                const T *const from = v + at_v + l * V[RANK] + first * V[RANK + 1];
+                for (int j = 0; j < width; j++) to[j] = LOAD(from[j * V[RANK + 1]]);
+                for (int j = width; j < 16; j++) to[j] = 0;
+            }
+        }
         for (int top = 0; top < LQ; top += 16) {
             const int rows = LQ - top < 16 ? LQ - top : 16;
             for (int first = 0; first < LK; first += 16)
@@ -61,7 +65,7 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
             for (int r = 0; r < rows; r++) {
                 A *const row = scores + r * pitch;
                 const int i = top + r;
-                A most[16], largest = -INFINITY, sum = 0;
+                A lane[16], largest = -INFINITY;
                 if (mask != NULL)
                     for (int j = 0; j < LK; j++) row[j] += LOAD(mask[at_mask + i * MASK[RANK] + j * MASK[RANK + 1]]);
                 if (bias != NULL)
@@ -72,14 +76,16 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
                 if (logits != NULL)
                     for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = STORE(row[j]);
                 for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
-                for (int j = 0; j < 16; j++) most[j] = -INFINITY;
+                for (int j = 0; j < 16; j++) lane[j] = -INFINITY;
                 for (int first = 0; first < pitch; first += 16)
-                    for (int j = 0; j < 16; j++) most[j] = row[first + j] > most[j] ? row[first + j] : most[j];
-                for (int j = 0; j < 16; j++) largest = most[j] > largest ? most[j] : largest;
-                for (int j = 0; j < LK; j++) {
-                    row[j] = F(exp)(row[j] - largest);
-                    sum += row[j];
-                }
+                    for (int j = 0; j < 16; j++) lane[j] = row[first + j] > lane[j] ? row[first + j] : lane[j];
+                for (int j = 0; j < 16; j++) largest = lane[j] > largest ? lane[j] : largest;
+                for (int j = 0; j < LK; j++) row[j] = F(exp)(row[j] - largest);
+                for (int j = LK; j < pitch; j++) row[j] = 0;
+                for (int j = 0; j < 16; j++) lane[j] = 0;
+                for (int first = 0; first < pitch; first += 16)
+                    for (int j = 0; j < 16; j++) lane[j] += row[first + j];
+                const A sum = F(sum16)(lane);
                 for (int j = 0; j < LK; j++) row[j] = row[j] / sum;
                 if (GUARDED)
                     for (int j = 0; j < LK; j++) row[j] = is_nan(row[j]) ? 0 : row[j];
@@ -91,14 +97,16 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
                     const A *const row = scores + m * pitch;
                     const int width = DV - first < 16 ? DV - first : 16;
                     A sum[4][16] = {{0}};
-                    for (int l = 0; l < LK; l++)
+                    for (int l = 0; l < LK; l++) {
+                        const A p0 = row[l], p1 = row[pitch + l], p2 = row[2 * pitch + l], p3 = row[3 * pitch + l];
                         for (int j = 0; j < 16; j++) {
                             const A value = values[first * LK + l * 16 + j];
-                            sum[0][j] += row[l] * value;
-                            sum[1][j] += row[pitch + l] * value;
-                            sum[2][j] += row[2 * pitch + l] * value;
-                            sum[3][j] += row[3 * pitch + l] * value;
+                            sum[0][j] += p0 * value;
+                            sum[1][j] += p1 * value;
+                            sum[2][j] += p2 * value;
+                            sum[3][j] += p3 * value;
                         }
+                    }
                     for (int r = 0; r < 4 && m + r < rows; r++)
                         for (int j = 0; j < width; j++) {
                             OUT(y, at_y + (top + m + r) * Y[RANK] + (first + j) * Y[RANK + 1], sum[r][j]);

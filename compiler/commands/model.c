@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "load/load.h"
+#include "passes/aside.h"
 #include "passes/fuse.h"
 #include "passes/lower.h"
 #include "patterns/probes.h"
@@ -52,6 +53,7 @@ Program *model_program(Graph *graph, const PassOptions *options) {
     if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);
     if (dumped(program, options, "fuse")) return NULL;
+    aside_mark(program);
     probes_collect(graph, program);
     plan_memory(program);
     return dumped(program, options, "plan") ? NULL : program;

@@ -19,7 +19,7 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},
         {OPTION_TEXT, '\0', "fuse", "RULES",
-         "batchnorm, bias, loops, epilogue, with commas between, or none; all by default", &model->fuse},
+         "blocks, batchnorm, bias, loops, epilogue, with commas between, or none; all by default", &model->fuse},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
     memcpy(rows + count, own, sizeof own);

@@ -105,6 +105,7 @@ static void settle_interface(Emitter *emitter) {
     size_t buffers = (size_t)emitter->program->buffers.count;
     emitter->expressions = arena_new_array(emitter->arena, const char *, buffers);
     emitter->used = arena_new_array(emitter->arena, bool, buffers);
+    emitter->needed = arena_new_array(emitter->arena, bool, buffers);
     for (int i = 0; i < graph->inputs.count; i++)
         list_add(emitter->arena, &model->inputs, tensor_interface(emitter, graph->inputs.items[i], inputs[i]));
     for (int i = 0; i < graph->outputs.count; i++)
@@ -120,8 +121,13 @@ static void settle_calls(Emitter *emitter) {
         const Step *step = program->steps.items[i];
         Call *call = &emitter->calls[i];
         *call = step->kind == STEP_LOOP ? loop_call(&emitter->functions, step) : kernel_call(&emitter->functions, step);
-        for (int k = 0; k < call->arguments.count; k++)
-            if (call->arguments.items[k].buffer != NULL) emitter->used[call->arguments.items[k].buffer->number] = true;
+        if (!step->is_aside) functions_need(&emitter->functions, call->function);
+        for (int k = 0; k < call->arguments.count; k++) {
+            const Buffer *buffer = call->arguments.items[k].buffer;
+            if (buffer == NULL) continue;
+            emitter->used[buffer->number] = true;
+            if (!step->is_aside) emitter->needed[buffer->number] = true;
+        }
     }
     for (int i = 0; i < program->probes.count; i++) emitter->used[emitter->probed[i]->number] = true;
     for (int i = 0; i < emitter->functions.items.count; i++)
@@ -178,9 +184,9 @@ static void settle_work(Emitter *emitter) {
         if (buffer->kind == BUFFER_WORK) emitter->expressions[i] = work_expression(emitter, buffer);
     }
     for (int i = 0; i < model->inputs.count; i++)
-        model->inputs.items[i].is_used = emitter->used[model->inputs.items[i].buffer->number];
+        model->inputs.items[i].is_used = emitter->needed[model->inputs.items[i].buffer->number];
     for (int i = 0; i < model->outputs.count; i++)
-        model->outputs.items[i].is_used = emitter->used[model->outputs.items[i].buffer->number];
+        model->outputs.items[i].is_used = emitter->needed[model->outputs.items[i].buffer->number];
 }
 
 typedef struct {

@@ -17,6 +17,7 @@ typedef struct {
     Call *calls;              /* by step */
     const char **expressions; /* by buffer number: how run() writes a pointer to it */
     bool *used;               /* by buffer number: whether a call or probe mentions it */
+    bool *needed;             /* by buffer number: whether a call does that is made for more than probes */
     Buffer **probed;          /* by probe: the buffer that it shows */
     int *probe_steps;         /* by probe: the last step that writes that buffer; -1: it is there from the start */
 } Emitter;

@@ -84,15 +84,21 @@ const Function *functions_add(Functions *functions, const char *wish, const char
     return function;
 }
 
+void functions_need(const Functions *functions, const Function *function) {
+    for (int i = 0; i < functions->items.count; i++)
+        if (functions->items.items[i] == function) functions->items.items[i]->is_needed = true;
+}
+
 void functions_write(const Functions *functions, Text *out) {
     Map explained = map_new(out->arena); /* by comment -> the first function with it */
     for (int i = 0; i < functions->items.count; i++) {
         const Function *function = functions->items.items[i], *first = map_get(&explained, function->comment);
+        if (!function->is_needed) text_printf(out, "#if %s_PROBES\n", functions->macro);
         if (first == NULL || strchr(function->comment, '\n') == NULL) {
             add_comment(out, "", function->comment);
             map_set(&explained, function->comment, functions->items.items[i]);
         } else add_comment(out, "", arena_printf(out->arena, "As %s(), in another form.", first->name));
-        text_printf(out, "%s\n", function->text);
+        text_printf(out, "%s%s", function->text, function->is_needed ? "\n" : "#endif\n\n");
     }
 }
 

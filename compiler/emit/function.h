@@ -15,6 +15,7 @@ typedef struct {
     const char *name;
     const char *comment; /* lines, without marks */
     const char *text;    /* signature and body */
+    bool is_needed;      /* called for more than probes */
 } Function;
 
 typedef struct {
@@ -49,6 +50,9 @@ void functions_note_shown(Functions *functions, const Program *program);
  * earlier one with the same text, else a new one with a name made from wish. */
 const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
                               const char *body);
+
+/* Notes that a function is called for more than probes. */
+void functions_need(const Functions *functions, const Function *function);
 
 /* Appends all functions, in the order in which they were added. A comment of several lines stands once: above a further
  * function with the same one there is a reference to the first. */

@@ -103,6 +103,22 @@ static void add_work_pointers(Text *out, const Emitter *emitter, bool for_probes
         }
 }
 
+/* Weights that are read for probes alone are nothing to warn of where these are compiled out. */
+static void add_unneeded_weights(Text *out, const Emitter *emitter) {
+    Map needed = map_new(out->arena), listed = map_new(out->arena);
+    int count = emitter->program->buffers.count;
+    for (int i = 0; i < count; i++)
+        if (emitter->weights.by_buffer[i] != NULL && emitter->needed[i])
+            map_set(&needed, emitter->weights.by_buffer[i]->name, emitter->weights.by_buffer[i]);
+    for (int i = 0; i < count; i++) {
+        Weight *weight = emitter->weights.by_buffer[i];
+        if (weight == NULL || map_get(&needed, weight->name) != NULL || map_get(&listed, weight->name) != NULL)
+            continue;
+        map_set(&listed, weight->name, weight);
+        text_printf(out, "    (void)%s; /* for probes alone */\n", weight->name);
+    }
+}
+
 const char *pointers_text(Emitter *emitter) {
     Text out = text_new(emitter->arena);
     const Weights *weights = &emitter->weights;
@@ -118,6 +134,7 @@ const char *pointers_text(Emitter *emitter) {
     add_work_pointers(&out, emitter, false);
     Text for_probes = text_new(emitter->arena);
     add_work_pointers(&for_probes, emitter, true);
+    add_unneeded_weights(&out, emitter);
     if (for_probes.length > 0) text_printf(&out, "#if %s_PROBES\n%s#endif\n", emitter->model->macro, for_probes.data);
     return out.data;
 }
@@ -167,7 +184,7 @@ static void add_shapes(Text *out, const Step *step) {
 }
 
 static bool same_nodes(const Step *a, const Step *b) {
-    if (a->nodes.count == 0 || a->nodes.count != b->nodes.count) return false;
+    if (a->nodes.count == 0 || a->nodes.count != b->nodes.count || a->is_aside != b->is_aside) return false;
     return memcmp(a->nodes.items, b->nodes.items, (size_t)a->nodes.count * sizeof *a->nodes.items) == 0;
 }
 
@@ -193,7 +210,7 @@ static const char *argument_text(const Emitter *emitter, const CallArgument *arg
                         argument->offset != 0 ? "(" : "", pointer, argument->offset != 0 ? ")" : "");
 }
 
-static void add_call(Text *out, const Emitter *emitter, const Call *call) {
+static void add_call(Text *out, const Emitter *emitter, const Call *call, bool is_aside) {
     if (call->function == NULL) {
         text_add(out, "    /* nothing to do: what it makes is empty */\n");
         return;
@@ -204,7 +221,8 @@ static void add_call(Text *out, const Emitter *emitter, const Call *call) {
     for (int i = 0; i < call->shown.count; i++)
         list_add(out->arena, &shown, argument_text(emitter, &call->shown.items[i]));
     add_shown(&arguments, &shown, out->arena, emitter->model->macro);
-    add_list(out, arena_printf(out->arena, "    %s(", call->function->name), &arguments, ");\n");
+    const char *condition = is_aside ? "if (context->on_probe != NULL) " : "";
+    add_list(out, arena_printf(out->arena, "    %s%s(", condition, call->function->name), &arguments, ");\n");
 }
 
 static void add_probe_calls(Text *out, const Emitter *emitter, int step) {
@@ -223,11 +241,13 @@ const char *steps_text(Emitter *emitter) {
         int to = from + 1;
         while (to < program->steps.count && same_nodes(first, program->steps.items[to])) to++;
         text_add(&out, "\n");
+        if (first->is_aside) text_printf(&out, "#if %s_PROBES\n", emitter->model->macro);
         add_heading(&out, first, from, to);
         for (; from < to; from++) {
-            add_call(&out, emitter, &emitter->calls[from]);
+            add_call(&out, emitter, &emitter->calls[from], first->is_aside);
             add_probe_calls(&out, emitter, from);
         }
+        if (first->is_aside) text_add(&out, "#endif\n");
     }
     return out.data;
 }

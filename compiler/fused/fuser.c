@@ -69,12 +69,14 @@ static bool collect(Graph *graph, const Fusion *fusion, Value *value, NodeList *
     return true;
 }
 
-/* Whether a value of the nodes inside is looked at that is neither made by the fusion nor a view of what is. */
-static bool is_looked_into(const Fusion *fusion, const NodeList *inside) {
+/* Whether a value of the nodes inside is the model's output, and neither made by the fusion nor a view of what is.
+ * Those that are only looked at do not matter: they are made beside it, so that what is fused does not depend on
+ * probes. */
+static bool has_output_inside(const Fusion *fusion, const NodeList *inside) {
     for (int i = 0; i < inside->count; i++)
         for (int k = 0; k < inside->items[i]->outputs.count; k++) {
             Value *value = inside->items[i]->outputs.items[k];
-            if (value == NULL || (!value->is_probed && !value->is_output)) continue;
+            if (value == NULL || !value->is_output) continue;
             if (!is_made(fusion, value) && !is_made(fusion, view_root(value))) return true;
         }
     return false;
@@ -161,7 +163,7 @@ Node *fusion_apply(Graph *graph, const Block *block, const Fusion *fusion) {
     if (!collect(graph, fusion, fusion->output, &inside)) return NULL;
     for (int i = 0; i < fusion->extra_count; i++)
         if (fusion->extras[i] != NULL && !collect(graph, fusion, fusion->extras[i], &inside)) return NULL;
-    if (is_looked_into(fusion, &inside) || is_circular(graph, fusion)) return NULL;
+    if (has_output_inside(fusion, &inside) || is_circular(graph, fusion)) return NULL;
     Node *node = make_node(graph, block, fusion, &inside);
     graph_prune(graph);
     for (int i = 1; i < node->outputs.count; i++)

@@ -1,4 +1,4 @@
-/* ONNX's fused attention operators, expanded: Attention, RotaryEmbedding. */
+/* ONNX's fused attention operators, expanded: Attention, FlexAttention, RotaryEmbedding. */
 #include "ops/sdpa.h"
 
 #include <math.h>
@@ -45,9 +45,8 @@ static void check_attention(const Node *node) {
         node_fail(node, STATUS_INVALID, "past_key and nonpad_kv_seqlen exclude each other");
 }
 
-/* Checks how the inputs fit together; false where one has an unknown rank. */
+/* Checks how the inputs fit together, of which FlexAttention has three; false where one has an unknown rank. */
 static bool attention_shapes(const Node *node, AttentionShapes *shapes) {
-    check_attention(node);
     shapes->q = heads_of(node, QUERY, given_int(node, "q_num_heads"));
     shapes->k = heads_of(node, KEY, given_int(node, "kv_num_heads"));
     shapes->v = heads_of(node, VALUE, given_int(node, "kv_num_heads"));
@@ -77,7 +76,7 @@ static void give_shape(const Node *node, int i, Dim a, Dim b, Dim c, Dim d) {
     if (output != NULL) output->shape = (Shape){.rank = 4, .dims = {a, b, c, d}};
 }
 
-static void infer_attention(Node *node) {
+static void infer_shapes(Node *node) {
     AttentionShapes shapes;
     if (!attention_shapes(node, &shapes)) return;
     const Dim *q = shapes.q.dims, *k = shapes.k.dims, *v = shapes.v.dims;
@@ -87,6 +86,11 @@ static void infer_attention(Node *node) {
     give_shape(node, 3, q[0], q[1], q[2], shapes.keys);
     if (node->inputs.items[QUERY]->shape.rank == 3)
         node->outputs.items[0]->shape = (Shape){.rank = 3, .dims = {q[0], q[2], dim_multiply(node, q[1], v[3])}};
+}
+
+static void infer_attention(Node *node) {
+    check_attention(node);
+    infer_shapes(node);
 }
 
 /* Input i as [N H L D], behind what is past. */
@@ -139,6 +143,11 @@ static Type softmax_type(const Node *node) {
     return (Type)type;
 }
 
+static double scale_of(const Node *node, const Value *q) {
+    const Attribute *scale = node_attribute(node, "scale");
+    return scale != NULL ? (double)scale->number : 1 / sqrt((double)size_of(q, 3));
+}
+
 static void expand_attention(Expansion *e) {
     const Node *node = e->node;
     Sdpa s = {.q = with_past(e, QUERY, -1, "q_num_heads"),
@@ -146,8 +155,7 @@ static void expand_attention(Expansion *e) {
               .v = with_past(e, VALUE, PAST_VALUE, "kv_num_heads"),
               .softcap = (double)attr_float(node, "softcap"),
               .softmax = softmax_type(node)};
-    s.scale =
-        node_attribute(node, "scale") != NULL ? (double)attr_float(node, "scale") : 1 / sqrt((double)size_of(s.q, 3));
+    s.scale = scale_of(node, s.q);
     give_masks(e, &s);
     sdpa_build(e, &s);
     Value *const products[] = {s.scores, s.capped, s.logits, s.probs};
@@ -155,6 +163,26 @@ static void expand_attention(Expansion *e) {
     expand_output(e, 1, s.k);
     expand_output(e, 2, s.v);
     expand_output(e, 3, products[attr_int(node, "qk_matmul_output_mode")]);
+}
+
+/* FlexAttention has the first three inputs and the first output of Attention, and graphs in place of masks. */
+static void infer_flex(Node *node) {
+    for (int i = 0; i < 3; i++)
+        if (node->inputs.items[i]->shape.rank >= 0 && node->inputs.items[i]->shape.rank != 4)
+            node_fail(node, STATUS_INVALID, "input %d has %d dimensions, expected 4", i,
+                      node->inputs.items[i]->shape.rank);
+    infer_shapes(node);
+}
+
+static void expand_flex(Expansion *e) {
+    const Node *node = e->node;
+    Value *const *inputs = node->inputs.items;
+    Type type = inputs[0]->type == TYPE_DOUBLE ? TYPE_DOUBLE : TYPE_FLOAT;
+    Sdpa s = {.q = inputs[0], .k = inputs[1], .v = inputs[2], .modified = true, .softmax = softmax_type(node)};
+    if (s.softmax == TYPE_NONE) s.softmax = type;
+    s.scale = scale_of(node, s.q);
+    sdpa_build(e, &s);
+    expand_output(e, 0, s.out);
 }
 
 static void infer_rotary(Node *node) {
@@ -167,6 +195,9 @@ static void infer_rotary(Node *node) {
 static Value *rotary_table(Expansion *e, int i, int64_t axis_of_heads) {
     Value *table = e->node->inputs.items[i], *positions = node_input(e->node, 3);
     if (positions != NULL) table = expand_op(e, "Gather", table, positions);
+    if (table->shape.rank != 3)
+        node_fail(e->node, STATUS_INVALID, "input %d has the shape %s, which does not fit the positions", i,
+                  shape_text(e->node->graph->arena, &e->node->inputs.items[i]->shape));
     return expand_unsqueeze(e, table, axis_of_heads);
 }
 
@@ -213,6 +244,15 @@ const Op OPS_attention[] = {
                    "right_window_size:int@25=-1",
      .infer = infer_attention,
      .expand = expand_attention},
+    {.name = "FlexAttention",
+     .domain = "ai.onnx.preview",
+     .versions = {1},
+     .inputs = "Q:T1 K:T1 V:T1",
+     .outputs = "Y:T1",
+     .types = "T1: floats",
+     .attributes = "scale:float softmax_precision:int score_mod:graph prob_mod:graph",
+     .infer = infer_flex,
+     .expand = expand_flex},
     {.name = "RotaryEmbedding",
      .versions = {23},
      .inputs = "X:T cos_cache:T sin_cache:T position_ids:int64?",

@@ -6,7 +6,8 @@
 Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
     const Node *original = e->node;
     Graph *graph = original->graph;
-    Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", original->name, op_type));
+    const char *of = original->name[0] != '\0' ? original->name : original->op_type;
+    Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", of, op_type));
     node->scope = original->scope;
     node->index = original->index;
     node->op = op_find("", op_type);
@@ -100,6 +101,27 @@ void refuse_attribute(const Node *node, const char *name) {
     if (value != 0)
         node_fail(node, STATUS_UNSUPPORTED, "%s=%lld is not supported; export the model without it", name,
                   (long long)value);
+}
+
+Value *expand_graph(Expansion *e, const char *attribute, Value *x) {
+    const Attribute *held = node_attribute(e->node, attribute);
+    if (held == NULL) return x;
+    Graph *graph = e->node->graph, *inner = held->graph;
+    if (inner->inputs.count != 1 || inner->outputs.count != 1)
+        node_fail(e->node, STATUS_INVALID, "the graph %s has %d inputs and %d outputs, expected one of each", attribute,
+                  inner->inputs.count, inner->outputs.count);
+    Value *input = inner->inputs.items[0];
+    if (inner->outputs.items[0] == input) return x;
+    for (int i = 0; i < inner->values.count; i++) list_add(graph->arena, &graph->values, inner->values.items[i]);
+    for (int i = 0; i < inner->nodes.count; i++) {
+        Node *node = inner->nodes.items[i];
+        for (int k = 0; k < node->inputs.count; k++)
+            if (node->inputs.items[k] == input) node->inputs.items[k] = x;
+        node->graph = graph;
+        list_add(graph->arena, &e->nodes, node);
+        op_infer(node);
+    }
+    return inner->outputs.items[0];
 }
 
 static bool made_here(const Expansion *e, const Value *value) {

@@ -32,7 +32,7 @@ static double scale_of(const Node *node, const Value *q) {
 /* Whether the places before the ends, and from the starts on, that a mask of one dimension gives, hold a key. */
 static Value *keep_ends(Expansion *e, Value *mask, int64_t batch, int64_t keys) {
     int64_t count = size_of(mask, 0);
-    if (batch < 0 || (count != batch && count != 2 * batch))
+    if (batch < 1 || (count != batch && count != 2 * batch))
         node_fail(e->node, STATUS_UNSUPPORTED,
                   "a mask of the shape [%lld] is not supported for a batch of %lld; give it as [batch, length]",
                   (long long)count, (long long)batch);
@@ -130,8 +130,11 @@ static Value *heads_from(Expansion *e, int which, int64_t from) {
     Value *x = input(e, which), *bias = input(e, BIAS);
     int packed = 0;
     for (; x == NULL && which - ++packed >= 0;) x = input(e, which - packed);
-    bool all = x == input(e, QUERY) && x->shape.rank == 5, both = which != QUERY && x->shape.rank == 5;
-    if (all || both) return expand_transpose(e, expand_pick(e, x, 3, all ? which : which - 1), 0, 2, 1, 3);
+    bool all = x == input(e, QUERY) && x->shape.rank == 5, both = x == input(e, KEY) && x->shape.rank == 5;
+    if (all || both) {
+        dim_unify(node, x->shape.dims[3], dim_known(all ? 3 : 2), "the number of packed tensors");
+        return expand_transpose(e, expand_pick(e, x, 3, all ? which : which - 1), 0, 2, 1, 3);
+    }
     if (packed != 0) node_fail(node, STATUS_INVALID, "input %d is left out, and no other one holds it", which);
     if (x->shape.rank == 4) return x;
     check_rank(node, which, 3);
@@ -151,6 +154,10 @@ static void expand_multi_head(Expansion *e) {
     int64_t hidden = size_of(s.q, 1) * size_of(s.q, 3);
     s.k = heads_from(e, KEY, hidden);
     s.v = heads_from(e, VALUE, 2 * hidden);
+    check_rank(node, BIAS, 1);
+    if (input(e, BIAS) != NULL)
+        dim_unify(node, input(e, BIAS)->shape.dims[0], dim_known(2 * hidden + size_of(s.v, 1) * size_of(s.v, 3)),
+                  "the length of the bias");
     s.scale = scale_of(node, s.q);
     if ((past_key == NULL) != (past_value == NULL))
         node_fail(node, STATUS_INVALID, "past_key and past_value go together, and one is missing");
@@ -224,8 +231,6 @@ static void refuse_grouped_options(const Node *node) {
     refuse_input(node, SINK, "head_sink");
     refuse_input(node, K_SCALE, "k_scale");
     refuse_input(node, V_SCALE, "v_scale");
-    refuse_input(node, Q_NORM, "q_norm_weight");
-    refuse_input(node, K_NORM, "k_norm_weight");
     refuse_input(node, QUERY_LENGTHS, "query_seqlens");
     if (node_output(node, 3) != NULL && attr_int(node, "qk_output") != 2)
         node_fail(node, STATUS_UNSUPPORTED, "output 3 is supported for qk_output=2 alone");
@@ -279,6 +284,15 @@ static void grouped_heads(Expansion *e, Sdpa *s) {
     s->v = sdpa_split_heads(e, v, heads_of(node, "kv_num_heads", size_of(v, 2)));
 }
 
+/* Each head of q or k, divided by its root mean square; x itself where there is no weight for it. */
+static Value *normalised(Expansion *e, Value *x, int weight, const char *epsilon) {
+    if (input(e, weight) == NULL) return x;
+    const Attribute *own = node_attribute(e->node, epsilon);
+    Node *node = expand_node(e, "RMSNormalization", x, input(e, weight));
+    node_set_float(node, "epsilon", own != NULL ? own->number : attr_float(e->node, "qk_norm_epsilon"));
+    return expand_value(node);
+}
+
 static void rotate_grouped(Expansion *e, Sdpa *s, int64_t past) {
     Value *positions = input(e, POSITIONS), *cosines = input(e, COSINES), *sines = input(e, SINES);
     if (cosines == NULL || sines == NULL)
@@ -300,6 +314,7 @@ static void expand_grouped(Expansion *e) {
     Sdpa s = {.softcap = (double)attr_float(node, "softcap"), .bias = input(e, ATTENTION_BIAS)};
     grouped_heads(e, &s);
     int64_t past = grouped_past(node, size_of(s.q, 2));
+    s.q = normalised(e, s.q, Q_NORM, "q_norm_epsilon"), s.k = normalised(e, s.k, K_NORM, "k_norm_epsilon");
     if (attr_int(node, "do_rotary") != 0) rotate_grouped(e, &s, past);
     if (input(e, PAST_KEY) != NULL && input(e, PAST_VALUE) != NULL) {
         s.k = expand_concat(e, input(e, PAST_KEY), s.k, 2);
@@ -347,7 +362,7 @@ const Op OPS_microsoft_attention[] = {
      .attributes = "num_heads:int! kv_num_heads:int! scale:float=0 softcap:float=0 causal:int=1 do_rotary:int=0 "
                    "rotary_interleaved:int=0 local_window_size:int=-1 smooth_softmax:int=-1 qk_output:int=0 "
                    "kv_cache_bit_width:int=0 sliding_window_cache:int=0 k_quant_type:string=NONE "
-                   "v_quant_type:string=NONE qk_norm_epsilon:float q_norm_epsilon:float k_norm_epsilon:float",
+                   "v_quant_type:string=NONE qk_norm_epsilon:float=1e-6 q_norm_epsilon:float k_norm_epsilon:float",
      .expand = expand_grouped},
     {.name = "RotaryEmbedding",
      .domain = MICROSOFT,

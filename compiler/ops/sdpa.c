@@ -12,6 +12,18 @@ static Value *repeat_heads(Expansion *e, Value *x, int64_t heads) {
     return expand_reshape(e, each, 0, heads, size_of(x, 2), size_of(x, 3));
 }
 
+/* Masks and biases broadcast to the scores, and not the other way round. */
+static void check_mask(const Expansion *e, const Value *logits, const Value *scores) {
+    bool fits = logits->shape.rank == scores->shape.rank;
+    for (int d = 0; fits && d < scores->shape.rank; d++) {
+        int64_t size = size_of(logits, d), of_scores = size_of(scores, d);
+        fits = size < 0 || of_scores < 0 || size == of_scores;
+    }
+    if (!fits)
+        node_fail(e->node, STATUS_INVALID, "a mask or bias does not broadcast to scores of the shape %s",
+                  shape_text(e->node->graph->arena, &scores->shape));
+}
+
 /* A mask and a bias are one thing that is added; a mask alone is a choice. */
 static Value *masked(Expansion *e, const Sdpa *s, Value *x) {
     Value *never = s->keep == NULL ? NULL : expand_number(e, x->type, -INFINITY);
@@ -20,11 +32,13 @@ static Value *masked(Expansion *e, const Sdpa *s, Value *x) {
 }
 
 static Value *softmax(Expansion *e, const Sdpa *s, Value *logits) {
-    Node *node = expand_node(e, "Softmax", expand_cast(e, logits, s->softmax == TYPE_NONE ? logits->type : s->softmax));
+    Value *x = expand_cast(e, logits, s->softmax == TYPE_NONE ? logits->type : s->softmax);
+    Node *node = expand_node(e, "Softmax", s->modified ? expand_graph(e, "score_mod", x) : x);
     node_set_int(node, "axis", -1);
     Value *probs = expand_value(node);
     if (s->guarded)
         probs = expand_op(e, "Where", expand_op(e, "IsNaN", probs), expand_number(e, probs->type, 0), probs);
+    if (s->modified) probs = expand_graph(e, "prob_mod", probs);
     return expand_cast(e, probs, logits->type);
 }
 
@@ -38,6 +52,7 @@ void sdpa_build(Expansion *e, Sdpa *s) {
         s->capped = expand_op(e, "Mul", expand_op(e, "Tanh", expand_op(e, "Div", s->scores, cap)), cap);
     }
     s->logits = masked(e, s, s->capped);
+    check_mask(e, s->logits, s->scores);
     s->probs = softmax(e, s, s->logits);
     s->out = expand_op(e, "MatMul", s->probs, expand_cast(e, v, s->probs->type));
 }

@@ -12,6 +12,7 @@ typedef struct {
     Value *keep;      /* bool, broadcast to the scores: what takes part; NULL: all of it */
     Value *bias;      /* of q's type, broadcast to the scores and added to them; NULL: none */
     Type softmax;     /* in which the softmax is computed; TYPE_NONE: q's */
+    bool modified;    /* by the graphs score_mod and prob_mod, before and after the softmax, in its type */
     bool guarded;     /* a row of which nothing takes part gives zeros, not NaN; costs a step where there is none */
 
     Value *scores, *capped, *logits, *probs; /* [N H Lq Lk]: what is made of them on the way */

@@ -107,6 +107,9 @@ static void complete_outputs(Graph *graph, const Shape *declared) {
     }
 }
 
+/* So that a small model does not grow without bound. */
+enum { MOST_NODES = 1 << 19 };
+
 static bool is_constant(const Node *node) {
     bool known = node->outputs.count > 0;
     for (int i = 0; i < node->outputs.count; i++)
@@ -120,6 +123,8 @@ static void infer_node(Node *node, FoldBudget *budget, NodeList *kept) {
     op_infer(node);
     NodeList parts;
     if (op_expand(node, &parts)) {
+        if (kept->count > MOST_NODES)
+            node_fail(node, STATUS_UNSUPPORTED, "operators that expand to others make more than %d nodes", MOST_NODES);
         for (int i = 0; i < parts.count; i++) infer_node(parts.items[i], budget, kept);
         return;
     }

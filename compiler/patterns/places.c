@@ -263,7 +263,7 @@ static void trace_concat(Tracing *tracing, const Node *node, const Value *output
             if (d != axis) join(&tracing->made->axes[d], axis_of(tracing, node->inputs.items[i], d));
     int64_t roll = roll_of(node, axis);
     Axis rolled = roll == 0 ? (Axis){0} : axis_of(tracing, node->inputs.items[0]->producer->inputs.items[0], axis);
-    if (rolled.kind == ROWS || rolled.kind == COLUMNS) {
+    if (rolled.extent == OF_MAP && (rolled.kind == ROWS || rolled.kind == COLUMNS)) {
         shift(&rolled, roll);
         tracing->made->axes[axis] = rolled;
     } else {

@@ -25,7 +25,7 @@ typedef struct Buffer {
     const Tensor *constant;
     int number;     /* among the program's buffers */
     bool is_probed; /* a value in it is: it has to be written, whole */
-    bool is_shown;  /* for its probe alone: nothing reads it, and the kernel that writes it takes NULL in its place */
+    bool is_shown;  /* for probes alone: no output depends on it */
     /* Set by the planner, for BUFFER_WORK: */
     int64_t offset;             /* bytes */
     int first, last;            /* steps between which it is alive, both included; -1: no step uses it */
@@ -92,6 +92,7 @@ typedef struct Step {
     const Node *node;
     LIST(const Node *) nodes; /* all whose work is done here, .node first */
     const char *block;        /* the attention block this belongs to, or NULL */
+    bool is_aside;            /* done for probes alone: no output depends on it */
 } Step;
 
 /* A value to be shown as soon as it is made: an attention map, or any value that was asked for. */

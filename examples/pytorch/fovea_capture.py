@@ -1,6 +1,5 @@
 """Captures from a running PyTorch model the maps that a compiled model's probes show, under the same names.
-As a module: `with capture(model, "model.json") as probes: model(x)`, then `probes.save("torch.npz")`; as a command: --help.
-"""
+`with capture(model, "model.json") as probes: model(x)`, then `probes.save("torch.npz")`; as a command see --help."""
 
 import argparse
 import importlib
@@ -44,9 +43,8 @@ OPERATIONS = {
 WITH_A_SIGMOID = {"silu", "glu"}
 # A manifest's ordinal counts these as PyTorch does, one operation for one node.
 COUNTED_ALIKE = {"Sigmoid", "HardSigmoid", "Softmax"}
-
-
-NAMES = {"probs": "softmax", "logits": "input of a softmax"}  # how messages call a kind, where not by itself
+# How messages call a kind, where not by itself.
+NAMES = {"probs": "softmax", "logits": "input of a softmax"}
 
 
 class MissingMaps(UserWarning):
@@ -214,6 +212,8 @@ class Probes:
                 continue
             value = found[probe["id"]].value.cpu()
             value = value.float() if value.dtype == torch.bfloat16 else value  # which NumPy does not have
+            if probe["operator"] == "Where" and probe["name"] == "probs":
+                value = value.nan_to_num(nan=0.0)  # the guard for rows that are masked whole, which comes after softmax
             self.maps[probe["id"]] = value.reshape(probe["shape"]).numpy()
 
 
@@ -318,7 +318,9 @@ def read_inputs(path: str, manifest: dict[str, Any]) -> list[Tensor]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Save the maps of a PyTorch model under fovea's probe ids.")
-    parser.add_argument("--model", required=True, metavar="MODULE:FUNCTION", help="what makes the model, without arguments")
+    parser.add_argument(
+        "--model", required=True, metavar="MODULE:FUNCTION", help="what makes the model, without arguments"
+    )
     parser.add_argument("--state-dict", metavar="FILE.pt", help="weights to load into it")
     parser.add_argument("--manifest", required=True, metavar="NAME.json", help="what fovea compile wrote")
     parser.add_argument("--input", required=True, metavar="IN.npz", help="inputs, named as in the ONNX model")

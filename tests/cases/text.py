@@ -9,37 +9,48 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 HEADS, HIDDEN, LAYERS, WORDS, POSITIONS = 4, 32, 2, 100, 24
-# "eager" is written as MatMul and Softmax; "sdpa" is one function of PyTorch's, to which ONNX has an operator from 23 on.
+SIZES = dict(vocab_size=WORDS, hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+             max_position_embeddings=POSITIONS)
+# "eager" is MatMul and Softmax; "sdpa" is one function of PyTorch's, for which ONNX has an operator from opset 23 on.
 OPSETS = {"eager": {"ts": (14,), "dynamo": (18,)}, "sdpa": {"ts": (17,), "dynamo": (18, 23)}}
+EAGER = {"eager": OPSETS["eager"]}
+# What to skip of decoders without a mask: transformers then looks for packed texts with torch.diff.
+NO_DIFF = {attention: {("ts", opset): "the exporter has no torch.diff" for opset in opsets["ts"]}
+           for attention, opsets in OPSETS.items()}
 
 
 class Text(nn.Module):
     """A model of transformers that takes tensors by position, as its arguments called so, and returns some outputs."""
 
-    def __init__(self, model: PreTrainedModel, arguments: str, outputs: str):
+    def __init__(self, model: PreTrainedModel, arguments: str = "", outputs: str = ""):
         super().__init__()
         self.model = model
         self.arguments = arguments.split()
         self.outputs = outputs.split()
 
+    def call(self, *inputs: Tensor, **options) -> Mapping:
+        """What transformers returns."""
+        return self.model(**dict(zip(self.arguments, inputs)), **options)
+
     def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> tuple[Tensor, ...]:
-        output = self.model(**dict(zip(self.arguments, (first, second, third))))
+        output = self.call(first, second, third)
         return tuple(output[name] for name in self.outputs)
 
     def attentions(self, inputs: tuple[Tensor, ...]) -> Mapping[str, tuple[Tensor, ...]]:
         """The probabilities [N,H,Lq,Lk] of each layer, which only the eager way returns."""
         way = self.model.config._attn_implementation
         self.model.set_attn_implementation("eager")
-        output = self.model(**dict(zip(self.arguments, inputs)), output_attentions=True)
+        output = self.call(*inputs, output_attentions=True)
         self.model.set_attn_implementation(way)
         return output
 
 
-def built(model: Text, inputs: tuple[Tensor, ...], *stages: Mapping[str, str], seeing: Tensor | None = None,
+def built(model: Text, inputs: tuple[Tensor, ...], *stages: Mapping[str, str | None], seeing: Tensor | None = None,
           **options) -> Built:
-    """A case of a text model. Each stage runs layer by layer; it has the modules of its attentions, with {} for the layer,
-    by the field of transformers' output that holds their maps. seeing: [N,Lq], 0 for queries of which every key is masked;
-    sdpa gives them zeros where the eager way, whose mask is finite, gives them all keys alike."""
+    """A case of a text model. Each stage runs layer by layer; it has the modules of its attentions, with {} for the
+    layer, by the field of transformers' output that holds their maps; None where a module serves more than one layer,
+    and the exporters count them in their own ways. seeing: [N,Lq], 0 for queries of which every key is masked; sdpa
+    gives them zeros where the eager way, whose mask is finite, gives them all keys alike."""
 
     @torch.no_grad()
     def blocks() -> Iterator[Block]:
@@ -49,15 +60,16 @@ def built(model: Text, inputs: tuple[Tensor, ...], *stages: Mapping[str, str], s
         for stage in stages:
             for layer in range(LAYERS):
                 for field, module in stage.items():
-                    yield Block("attention", {"probs": maps[field][layer] * scale}, name=f"model.{module.format(layer)}")
+                    name = module and f"model.{module.format(layer)}"
+                    yield Block("attention", {"probs": maps[field][layer] * scale}, name)
 
     return Built(model, inputs, lambda: list(blocks()), apart=("position",), **options)
 
 
 def text(skip: Mapping[str, Mapping[tuple[str, int], str]] = {},
          opsets: Mapping[str, Mapping[str, tuple[int, ...]]] = OPSETS) -> Callable:
-    """Makes cases NAME_eager and NAME_sdpa of a function NAME(attention) that builds a text model with attn_implementation
-    so. skip and opsets are those of case(), by attention."""
+    """Makes cases NAME_eager and NAME_sdpa of a function NAME(attention) that builds a text model with this
+    attn_implementation. skip and opsets are those of case(), by attention."""
 
     def register(function: Callable[[str], Built]) -> Callable[[str], Built]:
         for attention, wanted in opsets.items():
@@ -74,9 +86,9 @@ def words(*shape: int) -> Tensor:
     return torch.randint(3, WORDS, shape)
 
 
-def padded(batch: int, length: int, right: int = 0, left: int = 0) -> Tensor:
-    """A mask [batch,length] of zeros where the last text is padding."""
+def padded(batch: int = 2, length: int = 7, right: int = 2, left: int = 0) -> tuple[Tensor, Tensor]:
+    """Random words, and their mask, [batch,length] each; the mask has zeros where the last text is padding."""
     mask = torch.ones(batch, length, dtype=torch.long)
     mask[-1, length - right:] = 0
     mask[-1, :left] = 0
-    return mask
+    return words(batch, length), mask

@@ -10,21 +10,22 @@ DECODER = {"decoder_attentions": "decoder.block.{}.layer.0.SelfAttention",
 
 
 def t5_config(attention: str, **options) -> T5Config:
-    return T5Config(vocab_size=WORDS, d_model=HIDDEN, d_kv=8, d_ff=48, num_layers=LAYERS, num_heads=HEADS, use_cache=False,
-                    relative_attention_num_buckets=8, relative_attention_max_distance=16, attn_implementation=attention,
-                    **options)
+    return T5Config(vocab_size=WORDS, d_model=HIDDEN, d_kv=8, d_ff=48, num_layers=LAYERS, num_heads=HEADS,
+                    relative_attention_num_buckets=8, relative_attention_max_distance=16, use_cache=False,
+                    attn_implementation=attention, **options)
 
 
 @text()
 def t5(attention: str) -> Built:
-    model = Text(T5Model(t5_config(attention)), "input_ids decoder_input_ids", "last_hidden_state encoder_last_hidden_state")
+    model = Text(T5Model(t5_config(attention)), "input_ids decoder_input_ids",
+                 "last_hidden_state encoder_last_hidden_state")
     return built(model, (words(2, 7), words(2, 5)), ENCODER, DECODER)
 
 
 @text()
 def t5_masked(attention: str) -> Built:
     model = Text(T5Model(t5_config(attention)), "input_ids attention_mask decoder_input_ids", "last_hidden_state")
-    return built(model, (words(2, 7), padded(2, 7, right=2), words(2, 5)), ENCODER, DECODER)
+    return built(model, (*padded(), words(2, 5)), ENCODER, DECODER)
 
 
 @text()
@@ -32,18 +33,20 @@ def t5_gated_encoder(attention: str) -> Built:
     """The encoder of version 1.1: the layers between are gated, with the tanh form of GELU."""
     config = t5_config(attention, feed_forward_proj="gated-gelu")
     model = Text(T5EncoderModel(config), "input_ids attention_mask", "last_hidden_state")
-    return built(model, (words(2, 7), padded(2, 7, right=2)), {"attentions": ENCODER["encoder_attentions"]})
+    return built(model, padded(), {"attentions": ENCODER["encoder_attentions"]})
 
 
 @text()
 def bart(attention: str) -> Built:
     config = BartConfig(vocab_size=WORDS, d_model=HIDDEN, encoder_layers=LAYERS, decoder_layers=LAYERS,
-                        encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=48, decoder_ffn_dim=48,
-                        max_position_embeddings=POSITIONS, use_cache=False, attn_implementation=attention)
+                        encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=48,
+                        decoder_ffn_dim=48, max_position_embeddings=POSITIONS, use_cache=False,
+                        attn_implementation=attention)
     model = Text(BartModel(config), "input_ids attention_mask decoder_input_ids", "last_hidden_state")
-    return built(model, (words(2, 7), padded(2, 7, right=2), words(2, 5)),
+    return built(model, (*padded(), words(2, 5)),
                  {"encoder_attentions": "encoder.layers.{}.self_attn"},
-                 {"decoder_attentions": "decoder.layers.{}.self_attn", "cross_attentions": "decoder.layers.{}.encoder_attn"})
+                 {"decoder_attentions": "decoder.layers.{}.self_attn",
+                  "cross_attentions": "decoder.layers.{}.encoder_attn"})
 
 
 if __name__ == "__main__":

@@ -32,6 +32,13 @@ def size(least, most):
     return int(rng.integers(least, most + 1))
 
 
+def some(*shape):
+    """A mask that leaves something in each row: of what is left of scores beside -10000, float32 has two digits."""
+    mask = rng.integers(0, 2, shape).astype(np.int32)
+    mask[..., 0] = 1
+    return mask
+
+
 def build(op_type, inputs, outputs, constants=(), domain="com.microsoft", opset=17, **attributes):
     """A model of one node. inputs: arrays by name, None where one is left out; those in constants are initializers."""
     names = [f"y{i}" if keep else "" for i, keep in enumerate(outputs)]
@@ -169,16 +176,16 @@ def packed_attention():
     yield case("scale", scale=0.3)
     yield case("mask [batch, length]", m=mask2)
     yield case("mask and unidirectional", m=mask2, unidirectional=1)
-    yield case("a mask of nothing", m=np.zeros_like(mask2))
+    yield case("a mask of nothing", m=np.zeros_like(mask2), mask_filter_value=-3.0)
     yield case("mask_filter_value", m=mask2, mask_filter_value=-3.0)
-    yield case("mask [batch, queries, keys]", m=rng.integers(0, 2, (n, length, length)).astype(np.int32))
+    yield case("mask [batch, queries, keys]", m=some(n, length, length))
     yield case("mask of ends", m=ends)
     yield case("mask of ends and starts", m=np.concatenate([ends, ends // 2]).astype(np.int32))
     yield case("attention_bias", bias=floats(1, heads, length, length))
     yield case("attention_bias of a batch, and mask", m=mask2, bias=floats(n, 1, length, length))
     yield case("present", outputs=(True, True))
     yield case("past", p=state, outputs=(True, True), unidirectional=1)
-    yield case("past and mask", p=state, outputs=(True, True), m=rng.integers(0, 2, (n, total)).astype(np.int32))
+    yield case("past and mask", p=state, outputs=(True, True), m=some(n, total))
     wide = floats(7, 2 * hidden + heads * 3, spread=0.5)
     yield Case("sizes", "Attention", dict(x=x, w=wide, b=floats(wide.shape[1])), constants=("w", "b"), blocks=1, num_heads=heads,
                qkv_hidden_sizes=[hidden, hidden, heads * 3])
@@ -188,7 +195,7 @@ def multi_head_attention():
     n, queries, keys, heads, head, past = size(2, 3), size(3, 6), size(3, 7), size(2, 4), size(2, 5), size(1, 4)
     hidden, wide = heads * head, heads * 3
     q, k, v = floats(n, queries, hidden), floats(n, keys, hidden), floats(n, keys, wide)
-    mask = rng.integers(0, 2, (n, keys)).astype(np.int32)
+    mask = some(n, keys)
 
     def case(label, outputs=(True,), q=q, k=k, v=v, b=None, m=None, bias=None, pk=None, pv=None, like=None, blocks=1, **attributes):
         return Case(label, "MultiHeadAttention", dict(q=q, k=k, v=v, b=b, m=m, bias=bias, pk=pk, pv=pv), outputs, blocks, like,
@@ -222,12 +229,13 @@ def grouped_attention():
     cache = dict(cos=np.cos(angles), sin=np.sin(angles))
     outputs = (True, True, True)
 
-    def case(label, n=n, q=q, k=k, v=v, pk=None, pv=None, total=length, outputs=outputs, positions=None, bias=None, **attributes):
+    def case(label, n=n, q=q, k=k, v=v, pk=None, pv=None, total=length, outputs=outputs, positions=None, bias=None, norm=(None, None), like=None,
+             **attributes):
         rotary = cache if attributes.get("do_rotary") else dict(cos=None, sin=None)
         inputs = dict(q=q, k=k, v=v, pk=pk, pv=pv, lengths=np.full(n, total - 1, np.int32), total=ints(total), **rotary,
-                      positions=positions, bias=bias)
+                      positions=positions, bias=bias, sink=None, ks=None, vs=None, qn=norm[0], kn=norm[1])
         constants = tuple(name for name in ("lengths", "total", "cos", "sin") if inputs[name] is not None)
-        return Case(label, "GroupQueryAttention", inputs, outputs, blocks=1, constants=constants, num_heads=heads,
+        return Case(label, "GroupQueryAttention", inputs, outputs, 1, like, constants=constants, num_heads=heads,
                     kv_num_heads=groups, **attributes)
 
     yield case("")
@@ -235,6 +243,15 @@ def grouped_attention():
     yield case("scale", scale=0.2)
     yield case("rotary", do_rotary=1)
     yield case("rotary, interleaved", do_rotary=1, rotary_interleaved=1)
+
+    def normalised(x, weight, epsilon):  # ONNX Runtime has it for GPUs alone
+        each = x.reshape(n, length, -1, head)
+        return (each / np.sqrt(np.square(each).mean(-1, keepdims=True) + epsilon) * weight).astype(np.float32).reshape(x.shape)
+
+    norm = (floats(head), floats(head))
+    for attributes, of_q, of_k in (({}, 1e-6, 1e-6), (dict(q_norm_epsilon=0.1, qk_norm_epsilon=0.01), 0.1, 0.01)):
+        like = case("", q=normalised(q, norm[0], of_q), k=normalised(k, norm[1], of_k), do_rotary=1)
+        yield case(f"normalised {attributes}", norm=norm, do_rotary=1, like=like, **attributes)
     for window in (1, 2, 100):
         yield case(f"window {window}", local_window_size=window)
     yield case("attention_bias", bias=floats(1, heads, length, length))

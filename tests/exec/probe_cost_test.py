@@ -52,7 +52,7 @@ def check_one_comparison(what, folder):
     body = re.search(r"^#define MODEL_PROBE\(i, data\) \\\n((?:.*\\\n)*.*)\n", text, re.M).group(1)
     wanted = "do { if (context->on_probe != NULL) context->on_probe(context->on_probe_user, &model_probes[i], data); } while (0)"
     checks.check(f"{what}: the call", " ".join(body.replace("\\\n", " ").split()) == wanted, body)
-    seen = re.sub(r"#define(?:.*\\\n)*.*\n|\w+ \*const \w+ = context->on_probe == NULL \? NULL : ", "", text)
+    seen = re.sub(r"#define(?:.*\\\n)*.*\n|\w+ \*const \w+ = context->on_probe == NULL \? NULL : |if \(context->on_probe != NULL\) ", "", text)
     checks.check(f"{what}: elsewhere", "on_probe" not in seen, seen.count("on_probe"))
 
 
@@ -95,6 +95,29 @@ def check_made_for_probes():
         checks.check("LayerNormalization: workspace", sizes[0] == sizes[1], sizes)
 
 
+def check_computed_for_probes():
+    """A map that is no tensor of the model is computed where it is shown: here attention of keys by queries, turned."""
+    rng = np.random.default_rng(6)
+    weights = [tensor(n, rng.standard_normal((c, 8, 1, 1), np.float32)) for n, c in (("wq", 4), ("wk", 4), ("wv", 8))]
+    shapes = [tensor("flat", np.int64([1, 4, 24])), tensor("wide", np.int64([1, 8, 24])), tensor("map", np.int64([1, 8, 4, 6]))]
+    nodes = [node("Conv", "x wq", "q0"), node("Conv", "x wk", "k0"), node("Conv", "x wv", "v0"), node("Reshape", "q0 flat", "q"),
+             node("Reshape", "k0 flat", "k"), node("Reshape", "v0 wide", "v"), node("Transpose", "k", "kt", perm=[0, 2, 1]),
+             node("MatMul", "kt q", "scores"), node("Softmax", "scores", "columns", axis=1), node("MatMul", "v columns", "sums"),
+             node("Reshape", "sums map", "y0"), node("Relu", "y0", "y")]
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        onnx.save(make_model(nodes, [("x", [1, 8, 4, 6])], [("y", None)], weights + shapes), root / "m.onnx")
+        for probes in ("none", "auto"):
+            compile_model(root / "m.onnx", root / probes, "--probes", probes)
+        check_code("turned", root / "auto", root / "none")
+        check_one_comparison("turned", root / "auto")
+        np.savez(root / "in.npz", x=rng.standard_normal((1, 8, 4, 6), np.float32))
+        check_outputs("turned", [root / "none", root / "auto"], root / "in.npz", root)
+        (shown,) = dict(np.load(root / "maps.npz")).values()
+        checks.check("turned: rows", shown.shape == (1, 24, 24) and np.allclose(shown.sum(-1), 1, atol=1e-5), shown.sum(-1))
+
+
 check_digits()
+check_computed_for_probes()
 check_made_for_probes()
 finish(checks)

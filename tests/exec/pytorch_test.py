@@ -1,6 +1,7 @@
 """A PyTorch user's way: export, compile, run, capture in PyTorch, diff, for each family from both exporters. Probabilities
 agree within 1e-5 and gates within 1e-4; and when a weight of one layer is disturbed in the ONNX file, diff names that
 layer's block as the first that diverges. Besides: what capturing recomputes, and how it says what it cannot find."""
+
 import json
 import logging
 import os
@@ -39,6 +40,7 @@ class Case(NamedTuple):
     disturbed: Tensor  # a weight
     block: str  # in which that shows first
     exporters: tuple[str, ...] = ("ts", "dynamo")
+    places: list[dict[str, Any]] | None = None  # what the manifest says of the tokens, by probe
 
 
 class Gate(nn.Module):
@@ -59,7 +61,9 @@ class Gate(nn.Module):
 class DenseGate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.fc = nn.Sequential(nn.Linear(channels, channels // 2), nn.ReLU(), nn.Linear(channels // 2, channels), nn.Sigmoid())
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // 2), nn.ReLU(), nn.Linear(channels // 2, channels), nn.Sigmoid()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))[:, :, None, None]
@@ -116,7 +120,13 @@ class WindowAttention(nn.Module):
         x = x.view(n, h // s, s, w // s, s, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, s * s, c)
         q, k, v = self.qkv(x).reshape(-1, s * s, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         probs = F.softmax(q * (c // self.heads) ** -0.5 @ k.transpose(-2, -1) + self.bias, -1)
-        x = (probs @ v).transpose(1, 2).reshape(-1, h // s, w // s, s, s, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c)
+        x = (
+            (probs @ v)
+            .transpose(1, 2)
+            .reshape(-1, h // s, w // s, s, s, c)
+            .permute(0, 1, 3, 2, 4, 5)
+            .reshape(n, h, w, c)
+        )
         return torch.roll(x, (self.shift, self.shift), (1, 2)) if self.shift else x
 
 
@@ -136,7 +146,9 @@ class Windows(nn.Module):
 def windows() -> Case:
     model = Windows()
     ids = ["layers.0.probs", "layers.1.probs"]
-    return Case(model, (torch.randn(1, 3, 16, 16),), ids, model.layers[1].qkv.weight, "layers.1")
+    grid = {"grid": [8, 12], "prefix": 0, "suffix": 0, "window": [4, 4]}
+    places = [{**grid, "shift": [0, 0]}, {**grid, "shift": [2, 2]}]
+    return Case(model, (torch.randn(1, 3, 16, 24),), ids, model.layers[1].qkv.weight, "layers.1", places=places)
 
 
 class Encoder(nn.Module):
@@ -158,6 +170,47 @@ def encoder() -> Case:
     return Case(model, (torch.randn(1, 7, 12),), ids, model.layers[1].self_attn.in_proj_weight, "layers.1.self_attn")
 
 
+class Tokens(nn.Module):
+    """Places of a map between a token of another kind and two more: first all attend to all, then the places to a coarser
+    map, as pyramid transformers do it, and last the two, which are no places, to the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.coarser = nn.Conv2d(3, 12, 2, 2), nn.Conv2d(12, 12, 2, 2)
+        self.first, self.last = nn.Parameter(torch.randn(1, 1, 12)), nn.Parameter(torch.randn(1, 2, 12))
+        self.layers = nn.ModuleList(Attention() for _ in range(3))
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.patches(image)
+        n, c, h, w = x.shape
+        x = torch.cat([self.first.expand(n, -1, -1), x.flatten(2).transpose(1, 2), self.last.expand(n, -1, -1)], 1)
+        x = x + self.layers[0](x, x)
+        places = x[:, 1:-2]
+        coarse = self.coarser(places.transpose(1, 2).reshape(n, c, h, w)).flatten(2).transpose(1, 2)
+        places = places + self.layers[1](places, coarse)
+        return self.layers[2](x[:, -2:], places)
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.kv = nn.Linear(12, 12), nn.Linear(12, 24)
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        n, length, c = x.shape
+        q = self.q(x).reshape(n, length, 3, c // 3).transpose(1, 2)
+        k, v = self.kv(other).reshape(n, -1, 2, 3, c // 3).permute(2, 0, 3, 1, 4).unbind(0)
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, c)
+
+
+def tokens() -> Case:
+    model = Tokens()
+    ids = [f"layers.{i}.probs" for i in range(3)]
+    fine, coarse = {"grid": [4, 6], "prefix": 0, "suffix": 0}, {"grid": [2, 3], "prefix": 0, "suffix": 0}
+    places = [{**fine, "prefix": 1, "suffix": 2}, {**coarse, "queries": fine}, {**fine, "queries": None}]
+    return Case(model, (torch.randn(2, 3, 8, 12),), ids, model.layers[1].kv.weight, "layers.1", places=places)
+
+
 class First(nn.Module):
     """What a model of transformers gives first, as a tensor; its arguments by name."""
 
@@ -176,7 +229,15 @@ def vit() -> Case:
     model = ViTModel(ViTConfig(**SIZES, image_size=16, patch_size=4), add_pooling_layer=False)
     weight = model.get_parameter("layers.1.attention.q_proj.weight")
     ids = ["model.layers.0.attention.probs", "model.layers.1.attention.probs"]
-    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), ids, weight, "model.layers.1.attention")
+    places = [{"grid": [4, 4], "prefix": 1, "suffix": 0}] * 2
+    return Case(
+        First(model, "pixel_values"),
+        (torch.randn(1, 3, 16, 16),),
+        ids,
+        weight,
+        "model.layers.1.attention",
+        places=places,
+    )
 
 
 def swin() -> Case:
@@ -184,8 +245,11 @@ def swin() -> Case:
     model = SwinModel(config, add_pooling_layer=False)
     blocks = [f"model.encoder.layers.{i}.blocks.{k}.attention" for i, k in ((0, 0), (0, 1), (1, 0))]
     weight = model.get_parameter("encoder.layers.0.blocks.1.attention.q_proj.weight")
-    # dynamo cannot export it: its window masks depend on values.
-    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), [f"{b}.probs" for b in blocks], weight, blocks[1], ("ts",))
+    # The maps are 8 x 8 and 4 x 4, which is one window. dynamo cannot export it: its window masks depend on values.
+    grid = {"grid": [8, 8], "prefix": 0, "suffix": 0, "window": [4, 4]}
+    places = [{**grid, "shift": [0, 0]}, {**grid, "shift": [2, 2]}, {"grid": [4, 4], "prefix": 0, "suffix": 0}]
+    ids = [f"{b}.probs" for b in blocks]
+    return Case(First(model, "pixel_values"), (torch.randn(1, 3, 16, 16),), ids, weight, blocks[1], ("ts",), places)
 
 
 def bert() -> Case:
@@ -194,7 +258,8 @@ def bert() -> Case:
     blocks = [f"model.encoder.layer.{i}.attention.self" for i in (0, 1)]
     weight = model.encoder.layer[1].attention.self.key.weight
     inputs = (torch.randint(0, 64, (1, 10)), mask)
-    return Case(First(model, "input_ids", "attention_mask"), inputs, [f"{b}.probs" for b in blocks], weight, blocks[1])
+    ids = [f"{b}.probs" for b in blocks]
+    return Case(First(model, "input_ids", "attention_mask"), inputs, ids, weight, blocks[1], places=[{}, {}])
 
 
 # --- the way ---------------------------------------------------------------------------------------------------------
@@ -204,7 +269,9 @@ def export(case: Case, path: pathlib.Path, exporter: str) -> None:
     options: dict[str, Any] = {"external_data": False, "verbose": False} if exporter == "dynamo" else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters warn that they are old, or of each other
-        torch.onnx.export(case.model, case.inputs, path, dynamo=exporter == "dynamo", opset_version=OPSETS[exporter], **options)
+        torch.onnx.export(
+            case.model, case.inputs, path, dynamo=exporter == "dynamo", opset_version=OPSETS[exporter], **options
+        )
 
 
 def disturb(path: pathlib.Path, weight: Tensor) -> None:
@@ -229,6 +296,32 @@ def tolerances(ids: list[str]) -> list[str]:
     return ["--atol", "1e-5", "--rtol", "0", *(f"--tol={name}:1e-4" for name in ids if not name.endswith(".probs"))]
 
 
+def check_places(what: str, case: Case, manifest: dict[str, Any]) -> None:
+    keys = ("grid", "prefix", "suffix", "window", "shift", "queries")
+    said = [{key: probe[key] for key in keys if key in probe} for probe in manifest["probes"]]
+    checks.check(f"{what}: places", case.places is None or said == case.places, said)
+    checks.check(
+        f"{what}: layers", [p["layer"] for p in manifest["probes"]] == sorted(p["layer"] for p in manifest["probes"])
+    )
+
+
+def check_windows_meaning() -> None:
+    """docs/output.md on windows, against what Swin does with a map of numbered places."""
+    (rows, columns), (height, width), by = (8, 12), (4, 4), 2
+    numbered = torch.arange(rows * columns).reshape(rows, columns).roll((-by, -by), (0, 1))
+    cut = (
+        numbered.reshape(rows // height, height, columns // width, width)
+        .permute(0, 2, 1, 3)
+        .reshape(-1, height * width)
+    )
+    for window in range(cut.shape[0]):
+        for token in range(cut.shape[1]):
+            row = window // (columns // width) * height + token // width + by
+            column = window % (columns // width) * width + token % width + by
+            place = row % rows * columns + column % columns
+            checks.check("windows", cut[window, token] == place, (window, token, place))
+
+
 def check_way(name: str, case: Case, exporter: str, folder: pathlib.Path) -> None:
     what, model, inputs = f"{name} by {exporter}", folder / "model.onnx", folder / "in.npz"
     export(case, model, exporter)
@@ -236,6 +329,7 @@ def check_way(name: str, case: Case, exporter: str, folder: pathlib.Path) -> Non
     np.savez(inputs, **{key: value.numpy() for key, value in zip(names, case.inputs)})
     compiled = fovea("compile", model, "-o", folder)
     checks.check(f"{what}: compile", compiled.returncode == 0, compiled.stderr)
+    check_places(what, case, json.loads((folder / "model.json").read_text()))
     run = fovea("run", model, "--input", inputs, "--probe-output", folder / "got.npz")
     checks.check(f"{what}: run", run.returncode == 0, run.stderr)
     with torch.no_grad(), capture(case.model, folder / "model.json") as probes:
@@ -253,14 +347,21 @@ def check_way(name: str, case: Case, exporter: str, folder: pathlib.Path) -> Non
     first = json.loads(compared.stdout)["first_diverging"]
     checks.check(f"{what}, disturbed: first diverging", str(first).rpartition(".")[0] == case.block, compared.stdout)
     checks.check(f"{what}, disturbed: status", compared.returncode == 1, compared.returncode)
-    print(f"{what}: {len(case.probes)} maps agree; with a weight of {case.block} disturbed, {first} is the first to diverge")
+    print(f"{what}: {len(case.probes)} maps; with a weight of {case.block} disturbed, {first} is the first to diverge")
 
 
 # --- what is recomputed, and what is said ----------------------------------------------------------------------------
 
 
 def probe(name: str, shape: list[int], **other: Any) -> dict[str, Any]:
-    given = {"id": name, "name": name.rpartition(".")[2], "family": "attention", "scope": "", "operator": "Softmax", "ordinal": 0}
+    given = {
+        "id": name,
+        "name": name.rpartition(".")[2],
+        "family": "attention",
+        "scope": "",
+        "operator": "Softmax",
+        "ordinal": 0,
+    }
     return {**given, "shape": shape, **other}
 
 
@@ -307,6 +408,19 @@ def check_merged_heads() -> None:
     checks.check("merged heads", np.array_equal(probes.maps["probs"], weights.numpy()), probes.report())
 
 
+class Unguarded(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        probs = x.masked_fill(x < 0, -torch.inf).softmax(-1)
+        return torch.where(probs.isnan(), 0, probs)
+
+
+def check_guarded() -> None:
+    """Where a guard follows the softmax, the manifest's map is what it makes."""
+    x = torch.tensor([[1.0, -1, 0], [-1, -1, -1]])
+    probes, said = captured(Unguarded(), x, probe("a.probs", [2, 3], operator="Where"))
+    checks.check("guarded", np.array_equal(probes.maps["a.probs"], Unguarded()(x).numpy()), said)
+
+
 class Twice(nn.Module):
     """Three sigmoids of one shape, of which the manifest means the middle one."""
 
@@ -326,12 +440,17 @@ def check_choice() -> None:
     x = torch.randn(1, 4)
     gate = {"family": "se", "operator": "Sigmoid"}
     probes, said = captured(Twice(), x, probe("a.gate", [1, 4], **gate, ordinal=2))  # the SiLU has the first Sigmoid
-    checks.check("chosen by its ordinal", np.array_equal(probes.maps["a.gate"], torch.sigmoid(2 * x).numpy()) and not said, said)
+    checks.check(
+        "chosen by its ordinal", np.array_equal(probes.maps["a.gate"], torch.sigmoid(2 * x).numpy()) and not said, said
+    )
     probes, said = captured(Twice(), x, probe("a.gate", [1, 4], **gate, ordinal=-1))
     checks.check("not guessed", not probes.maps and "cannot be told" in "".join(said), said)
     for wanted, reason in (
         (probe("b.gate", [1, 4], **gate, scope="b"), "no sigmoid of shape [1, 4] was made in module 'b'"),
-        (probe("a.gate", [1, 5], **gate), "no sigmoid of shape [1, 5] was made in the model, only [1, 4], [1, 4], [1, 4]"),
+        (
+            probe("a.gate", [1, 5], **gate),
+            "no sigmoid of shape [1, 5] was made in the model, only [1, 4], [1, 4], [1, 4]",
+        ),
         (probe("a.probs", [1, 4]), "no softmax of shape [1, 4]"),
         (probe("conv", [1, 4], family="tensor", operator="Conv"), "made by Conv, which is not captured"),
     ):
@@ -346,7 +465,18 @@ def check_choice() -> None:
 def check_command(folder: pathlib.Path) -> None:
     (folder / "mine.py").write_text("import torch\ndef build():\n    return torch.nn.Sequential(torch.nn.Sigmoid())\n")
     np.savez(folder / "in.npz", x=np.float32([[0, 1]]))
-    command = [sys.executable, CAPTURE, "--model", "mine:build", "--manifest", "m.json", "--input", "in.npz", "--output", "out.npz"]
+    command = [
+        sys.executable,
+        CAPTURE,
+        "--model",
+        "mine:build",
+        "--manifest",
+        "m.json",
+        "--input",
+        "in.npz",
+        "--output",
+        "out.npz",
+    ]
     good = probe("0.gate", [1, 2], family="se", operator="Sigmoid", scope="0")
     for probes, status in (([good], 0), ([good, {**good, "id": "1.gate", "scope": "1"}], 1)):
         (folder / "m.json").write_text(json.dumps({"inputs": [{"name": "x"}], "probes": probes}))
@@ -354,13 +484,15 @@ def check_command(folder: pathlib.Path) -> None:
         checks.check(f"command: status {status}", done.returncode == status, done.stderr)
         checks.check("command: what is missing", ("1.gate: no sigmoid" in done.stderr) == (status == 1), done.stderr)
         maps = dict(np.load(folder / "out.npz"))
-        checks.check("command: maps", list(maps) == ["0.gate"] and np.allclose(maps["0.gate"], [[0.5, 0.7310586]]), maps)
+        checks.check(
+            "command: maps", list(maps) == ["0.gate"] and np.allclose(maps["0.gate"], [[0.5, 0.7310586]]), maps
+        )
 
 
 def main() -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    for build in (se, cbam, windows, encoder, vit, swin, bert):
+    for build in (se, cbam, windows, tokens, encoder, vit, swin, bert):
         torch.manual_seed(11)
         case = build()
         case.model.eval()
@@ -368,8 +500,10 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 check_way(build.__name__, case, exporter, pathlib.Path(folder))
     torch.manual_seed(12)
+    check_windows_meaning()
     check_recomputed()
     check_merged_heads()
+    check_guarded()
     check_choice()
     with tempfile.TemporaryDirectory() as folder:
         check_command(pathlib.Path(folder))

@@ -78,16 +78,34 @@ static void mask_that_is_known(void **state) {
     assert_blocks(h.graph, masked(h, as_float(h.graph, mask), as_float(h.graph, dropped)), FOUND);
 }
 
-static void heads_merged_with_a_batch_of_one(void **state) {
+/* Attention of which each product is taken for all heads of a batch at once. */
+static Value *merged_attention(Graph *graph, int64_t batch) {
+    const char *names[] = {"q", "k", "v"};
+    const int64_t dims[][5] = {{batch, 2, 7, 1, 4}, {batch, 2, 1, 5, 4}, {batch, 2, 1, 3, 5}};
+    Value *merged[3];
+    for (int i = 0; i < 3; i++) {
+        const int64_t *d = dims[i];
+        Shape shape = shape_of(5, d);
+        Value *x = make_input(graph, names[i], "1x1x1x1x1");
+        x->shape = shape;
+        merged[i] = make(graph, "Reshape", x, make_list(graph, d[0] * d[1], d[2] * d[3], d[4]));
+        if (i > 0) with_ints(merged[i] = make(graph, "Transpose", merged[i]), "perm", 0, 2, 1);
+    }
+    Value *scores = make(graph, "MatMul", merged[0], merged[1]);
+    scores = make(graph, "Reshape", scores, make_list(graph, batch, 2, 7, 5, 1));
+    Value *logits = make(graph, "Mul", make(graph, "Squeeze", scores, make_list(graph, 4)), make_number(graph, 0.5));
+    Value *probs = with_int(make(graph, "Softmax", logits), "axis", -1);
+    probs =
+        make(graph, "Reshape", make(graph, "Unsqueeze", probs, make_list(graph, 3)), make_list(graph, batch * 2, 7, 5));
+    return make(graph, "Reshape", make(graph, "MatMul", probs, merged[2]), make_list(graph, batch, 2, 7, 3, 1));
+}
+
+static void heads_merged_with_the_batch(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
-    Value *q = make_input(graph, "q", "2x7x4"), *k = make_input(graph, "k", "2x4x5"),
-          *v = make_input(graph, "v", "2x5x3");
-    Value *scores = make(graph, "Reshape", make(graph, "MatMul", q, k), make_list(graph, 1, 2, 7, 5, 1));
-    Value *logits = make(graph, "Mul", make(graph, "Squeeze", scores, make_list(graph, 4)), make_number(graph, 0.5));
-    Value *probs =
-        make(graph, "Reshape", with_int(make(graph, "Softmax", logits), "axis", -1), make_list(graph, 2, 7, 5));
-    assert_blocks(graph, make(graph, "MatMul", probs, v), FOUND);
+    assert_blocks(graph, merged_attention(graph, 1), FOUND);
+    graph = make_graph(arena_new(), 17);
+    assert_blocks(graph, merged_attention(graph, 3), "attention attention_0: probs[3,2,7,5] logits[3,2,7,5]");
 }
 
 /* The operators that are left of a graph after the rules, "Relu Mul". */
@@ -174,7 +192,7 @@ int main(void) {
         cmocka_unit_test(turned_probabilities_of_an_old_softmax),
         cmocka_unit_test(mask_that_selects),
         cmocka_unit_test(mask_that_is_known),
-        cmocka_unit_test(heads_merged_with_a_batch_of_one),
+        cmocka_unit_test(heads_merged_with_the_batch),
         cmocka_unit_test(select_by_products),
         cmocka_unit_test(no_select),
         cmocka_unit_test(layer_norm_of_keras),

@@ -139,8 +139,8 @@ static void wrong_shapes_and_conditions(void **state) {
     assert_wrong("block b\n out = Relu(x{scaler})",
                  "mine.pattern:2:15: expected 'constant', 'computed' or 'scalar', found 'scaler'");
     assert_wrong("block b\n out = Relu(x){axis}", "mine.pattern:2:20: expected '=', found '}'");
-    assert_wrong("block b\n out = Relu(x){axis=last}",
-                 "mine.pattern:2:21: expected a number, a list, a string or 'spatial', found 'last'");
+    assert_wrong("block b\n out = Relu(x){axis=|}",
+                 "mine.pattern:2:21: expected a number, a list, a string, a name or 'spatial', found '|'");
     assert_wrong("block b\n out = Split.x(y)", "mine.pattern:2:14: expected the number of an output, found 'x'");
 }
 
