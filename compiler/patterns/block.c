@@ -121,6 +121,24 @@ static int *counter(Map *map, const char *name) {
     return count;
 }
 
+/* Where blocks of more than one family have a name, the family whose blocks compute the most keeps it, and the others put
+ * theirs behind it: the rotations of an attention's q and k are "attn.position". */
+static void tell_families_apart(Graph *graph) {
+    Arena *arena = graph->arena;
+    Map first = map_new(arena); /* names, to the block that computes the most */
+    for (int i = 0; i < graph->blocks.count; i++) {
+        Block *block = graph->blocks.items[i];
+        const Block *most = map_get(&first, block->name);
+        if (most == NULL || block->macs > most->macs) map_set(&first, block->name, block);
+    }
+    for (int i = 0; i < graph->blocks.count; i++) {
+        Block *block = graph->blocks.items[i];
+        const Block *most = map_get(&first, block->name);
+        if (block->name[0] != '\0' && strcmp(block->family, most->family) != 0)
+            block->name = arena_printf(arena, "%s.%s", block->name, block->family);
+    }
+}
+
 /* Names all blocks. Those of one name get an index, and so do those without any, by family. */
 static void name_blocks(Graph *graph) {
     Arena *arena = graph->arena;
@@ -128,8 +146,9 @@ static void name_blocks(Graph *graph) {
     for (int i = 0; i < graph->blocks.count; i++) {
         Block *block = graph->blocks.items[i];
         block->name = without_probe_name(arena, common_scope(arena, &block->nodes), block);
-        ++*counter(&uses, block->name);
     }
+    tell_families_apart(graph);
+    for (int i = 0; i < graph->blocks.count; i++) ++*counter(&uses, graph->blocks.items[i]->name);
     for (int i = 0; i < graph->blocks.count; i++) {
         Block *block = graph->blocks.items[i];
         bool has_name = block->name[0] != '\0';

@@ -119,7 +119,7 @@ class Interleaved(Grouped):
     """Neighbouring features are rotated together, as in GPT-J."""
 
     def rotate(self, x: Tensor) -> Tensor:
-        cos, sin = self.angles.cos().repeat_interleave(2, -1), self.angles.sin().repeat_interleave(2, -1)
+        cos, sin = (torch.stack((t, t), dim=-1).flatten(-2) for t in (self.angles.cos(), self.angles.sin()))
         turned = torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
         return x * cos + turned * sin
 
