@@ -1,10 +1,12 @@
 # DeiT-tiny (Touvron et al. 2021) as Hugging Face transformers defines it: patches of 16, 12 blocks, 3 heads, width 192.
 # Attention is left as the library's default, scaled_dot_product_attention, which the exporters take apart themselves.
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import DeiTConfig, DeiTForImageClassification
 
-INPUT = "pixel_values"
+from inputs import images
+
+RUN = True
 KEEP_BATCH_NORM = False
 
 
@@ -20,3 +22,7 @@ def build() -> nn.Module:
             num_labels=1000,
         )
     )
+
+
+def inputs(count: int) -> dict[str, Tensor]:
+    return {"pixel_values": images(count, 224)}

@@ -5,11 +5,15 @@ from functools import partial
 
 from torch import Tensor, nn
 
-INPUT = "image"
+from inputs import images
+
+RUN = True
 KEEP_BATCH_NORM = True
 
-# kernel, expanded channels, output channels, gate, activation, stride: table 1 of the paper
-BLOCKS = [
+# kernel, expanded channels, output channels, gate, activation, stride
+Row = tuple[int, int, int, bool, str, int]
+# table 1 of the paper
+BLOCKS: list[Row] = [
     (3, 16, 16, False, "relu", 1),
     (3, 64, 24, False, "relu", 2),
     (3, 72, 24, False, "relu", 1),
@@ -83,22 +87,24 @@ class InvertedResidual(nn.Module):
         return y + x if self.use_res_connect else y
 
 
-class MobileNetV3Large(nn.Module):
-    def __init__(self) -> None:
+class MobileNetV3(nn.Module):
+    """Of the paper's tables: the rows of blocks, and the width of the layer before the last."""
+
+    def __init__(self, blocks: list[Row], width: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [conv_bn(3, 16, 3, stride=2, activation="hardswish")]
         channels = 16
-        for kernel, expanded, outputs, gate, activation, stride in BLOCKS:
+        for kernel, expanded, outputs, gate, activation, stride in blocks:
             layers.append(InvertedResidual(channels, kernel, expanded, outputs, gate, activation, stride))
             channels = outputs
         layers.append(conv_bn(channels, 6 * channels, 1, activation="hardswish"))
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
-            nn.Linear(6 * channels, 1280),
+            nn.Linear(6 * channels, width),
             nn.Hardswish(inplace=True),
             nn.Dropout(0.2, inplace=True),
-            nn.Linear(1280, 1000),
+            nn.Linear(width, 1000),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,4 +112,8 @@ class MobileNetV3Large(nn.Module):
 
 
 def build() -> nn.Module:
-    return MobileNetV3Large()
+    return MobileNetV3(BLOCKS, 1280)
+
+
+def inputs(count: int) -> dict[str, Tensor]:
+    return {"image": images(count, 224)}

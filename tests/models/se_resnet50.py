@@ -4,7 +4,9 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-INPUT = "image"
+from inputs import images
+
+RUN = True
 KEEP_BATCH_NORM = False
 EXPANSION = 4
 
@@ -76,3 +78,7 @@ class SEResNet50(nn.Module):
 
 def build() -> nn.Module:
     return SEResNet50()
+
+
+def inputs(count: int) -> dict[str, Tensor]:
+    return {"image": images(count, 224)}

@@ -8,8 +8,8 @@ NORMS = (nn.BatchNorm2d, nn.LayerNorm)
 
 
 @torch.no_grad()
-def randomise(model: nn.Module, images: Tensor) -> None:
-    """Sets every parameter of the model, then BatchNorm's statistics from what the images give."""
+def randomise(model: nn.Module, *inputs: Tensor) -> None:
+    """Sets every parameter of the model, then BatchNorm's statistics from what the inputs give."""
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if isinstance(module, NORMS) and name == "weight":
@@ -21,11 +21,11 @@ def randomise(model: nn.Module, images: Tensor) -> None:
                 parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5)
             else:
                 parameter.normal_(0, 0.5)  # tokens and positions, added to patches of about unit size
-    measure_batch_norm(model, images)
+    measure_batch_norm(model, *inputs)
 
 
-def measure_batch_norm(model: nn.Module, images: Tensor) -> None:
-    """Takes the statistics from the images, then moves them a little, so that they are not those of any layer."""
+def measure_batch_norm(model: nn.Module, *inputs: Tensor) -> None:
+    """Takes the statistics from the inputs, then moves them a little, so that they are not those of any layer."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
@@ -33,7 +33,7 @@ def measure_batch_norm(model: nn.Module, images: Tensor) -> None:
     for norm in norms:
         norm.train()
         norm.momentum = 1.0  # the statistics of this batch, with no memory of the initial 0 and 1
-    model(images)
+    model(*inputs)
     for norm, momentum in zip(norms, momenta):
         norm.eval()
         norm.momentum = momentum

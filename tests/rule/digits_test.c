@@ -1,5 +1,5 @@
 /* The committed digit networks: each probe that PyTorch's maps are stored for is found, under that name, in that order
- * and shape, and nothing else is. */
+ * and shape, and no other of that family is. Positions and heads have no map stored. */
 #include "graph/npz.h"
 #include "load/load.h"
 #include "passes/pass.h"
@@ -7,6 +7,7 @@
 #include "support/test.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void assert_probes(const char *network, const char *family) {
     Arena *arena = arena_new();
@@ -19,13 +20,18 @@ static void assert_probes(const char *network, const char *family) {
     pass_infer(graph, &options);
     pass_normalise(graph, &options);
     pass_blocks(graph, &options);
-    assert_int_equal(graph->probes.count, maps.count);
-    for (int i = 0; i < maps.count; i++) {
+    int found = 0;
+    for (int i = 0; i < graph->probes.count; i++) {
         const BlockProbe *probe = graph->probes.items[i];
-        assert_string_equal(probe->id, maps.items[i].key);
-        assert_string_equal(probe->family, family);
-        assert_true(shape_equal(&probe->shape, &maps.items[i].tensor->shape));
+        if (strcmp(probe->family, family) != 0) {
+            continue;
+        }
+        assert_true(found < maps.count);
+        assert_string_equal(probe->id, maps.items[found].key);
+        assert_true(shape_equal(&probe->shape, &maps.items[found].tensor->shape));
+        found++;
     }
+    assert_int_equal(found, maps.count);
     arena_free(arena);
 }
 
