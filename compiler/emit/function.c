@@ -16,7 +16,8 @@ const char *shown_key(Arena *arena, const Kernel *kernel, int parameter) {
 void functions_note_shown(Functions *functions, const Program *program) {
     for (int i = 0; i < program->steps.count; i++) {
         const Step *step = program->steps.items[i];
-        for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
+        if (step->kind != STEP_KERNEL || step->is_aside) continue; /* what is aside is so as a whole */
+        for (int k = 0; k < step->kernel->parameter_count; k++)
             if (step->arguments[k].buffer != NULL && step->arguments[k].buffer->is_shown)
                 map_set(&functions->shown, shown_key(functions->arena, step->kernel, k), functions);
     }

@@ -196,7 +196,7 @@ static void add_parameter(const Functions *functions, Call *call, Words *paramet
         return;
     }
     if (!is_pointer(parameter)) return;
-    if ((given->buffer == NULL || given->buffer->is_shown) &&
+    if (!step->is_aside && (given->buffer == NULL || given->buffer->is_shown) &&
         map_get(&functions->shown, shown_key(arena, step->kernel, i)) != NULL) {
         add_shown_parameter(functions, call, shown, constants, step, i, c_type);
         return;
