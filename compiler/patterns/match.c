@@ -407,19 +407,31 @@ static bool has_different_rows(const Tensor *constant) {
     return false;
 }
 
-static bool is_constant_as(const Tensor *constant, ConditionKind kind) {
+/* Whether a value is an output of the model, or becomes one through views. */
+static bool becomes_output(const Value *value) {
+    if (value->is_output) return true;
+    for (int i = 0; i < value->consumers.count; i++) {
+        const Value *view = node_output(value->consumers.items[i], 0);
+        if (view != NULL && view_source(view) == value && becomes_output(view)) return true;
+    }
+    return false;
+}
+
+static bool has_property(Value *value, ConditionKind kind) {
+    if (kind == CONDITION_OUTPUT) return value != NULL && becomes_output(value);
+    const Tensor *constant = value == NULL ? NULL : view_root(value)->constant;
     if (kind == CONDITION_COMPUTED) return constant == NULL;
     if (kind == CONDITION_VARIED) return constant != NULL && has_different_rows(constant);
     return constant != NULL && (kind == CONDITION_CONSTANT || tensor_count(constant) == 1);
 }
 
 static bool tensor_conditions_hold(Search *search, const Term *term, Value *value) {
-    const Tensor *constant = value == NULL ? NULL : view_root(value)->constant;
     for (int i = 0; i < term->conditions.count; i++) {
         const Condition *condition = &term->conditions.items[i];
-        if (is_constant_as(constant, condition->kind)) continue;
-        return search->explain && miss(search, term, "expected %s to be %s, found %s", term->name, condition->text,
-                                       value_text(search, value));
+        if (has_property(value, condition->kind)) continue;
+        return search->explain &&
+               miss(search, term, "expected %s to be %s, found %s", term->name,
+                    condition->kind == CONDITION_OUTPUT ? "an output" : condition->text, value_text(search, value));
     }
     return true;
 }

@@ -48,6 +48,18 @@ static bool is_whole_slice(const Node *node, const Shape *from, const Shape *to)
     return true;
 }
 
+/* Whether a Gather takes all elements of a vector in their order, as PyTorch's as_strided does of a contiguous one. */
+static bool gathers_all(const Node *node, const Value *input) {
+    const Value *indices = node_input(node, 1);
+    const Attribute *axis = node_attribute(node, "axis");
+    if (input->shape.rank != 1 || indices == NULL || indices->constant == NULL) return false;
+    int64_t count = tensor_count(indices->constant);
+    if (input->shape.dims[0].size != count || (axis != NULL && axis->integer != 0 && axis->integer != -1)) return false;
+    for (int64_t i = 0; i < count; i++)
+        if (tensor_int(indices->constant, i) != i) return false;
+    return true;
+}
+
 static bool is_view(const Node *node, const Value *input, const Value *output) {
     const char *type = node->op_type;
     if (strcmp(type, "Identity") == 0) return true;
@@ -59,6 +71,8 @@ static bool is_view(const Node *node, const Value *input, const Value *output) {
     if (strcmp(type, "Transpose") == 0) return moves_ones_only(node, &input->shape);
     if (strcmp(type, "Reshape") == 0 || strcmp(type, "Flatten") == 0)
         return shapes_differ_in_ones_only(&input->shape, &output->shape);
+    if (strcmp(type, "Gather") == 0)
+        return gathers_all(node, input) && shapes_differ_in_ones_only(&input->shape, &output->shape);
     return false;
 }
 

@@ -6,7 +6,7 @@
 
 /* The value that this one is a view of: through Identity, Dropout as it is in inference, Cast to the same type, Expand
  * to the same shape, and through Reshape, Flatten, Squeeze, Unsqueeze and Transpose where they only add, drop or move
- * dimensions of size 1. NULL where it is none. */
+ * dimensions of size 1, and through a Gather of all elements in their order. NULL where it is none. */
 Value *view_source(const Value *value);
 
 /* The first value on the way up that is no view. */

@@ -59,12 +59,14 @@ static void draw(const drawing *to, const char *id, const char *part, const floa
     if (!stbi_write_png(path, columns * ZOOM, rows * ZOOM, 1, pixels, columns * ZOOM)) perror(path);
 }
 
-/* A map by the number of its axes: gates [N C] as rows of 16, maps [N 1 H W] as they are, attention [N H Lq Lk] by the
+/* A map by the number of its axes: gates [N C] as rows of 16, maps [N H W] and [N 1 H W] as they are, attention [N H Lq Lk] by the
  * first query (the class token), the other tokens laid out on their grid, a head at a time. */
 static void show(const drawing *to, const char *id, int rank, const int32_t *dims, const float *data) {
     if (rank == 2) {
         const int columns = dims[1] % 16 == 0 ? 16 : 10;
         draw(to, id, "", data, dims[1] / columns, columns);
+    } else if (rank == 3) {
+        draw(to, id, "", data, dims[1], dims[2]);
     } else if (rank == 4 && dims[1] == 1) {
         draw(to, id, "", data, dims[2], dims[3]);
     } else if (rank == 4) {

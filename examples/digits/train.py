@@ -257,6 +257,7 @@ def export(model: nn.Module, image: Tensor, path: Path, dynamo: bool) -> None:
 def attention_maps(model: nn.Module, image: Tensor) -> dict[str, np.ndarray]:
     """The attention maps for one image, seen by forward hooks in eager PyTorch, under fovea's probe ids."""
     maps: dict[str, np.ndarray] = {}
+    last: list[Tensor] = []
 
     def keep(probe: str, rank: int) -> Callable:
         def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
@@ -273,8 +274,12 @@ def attention_maps(model: nn.Module, image: Tensor) -> dict[str, np.ndarray]:
             hooks.append(module.spatial.sigmoid.register_forward_hook(keep(f"{name}.spatial", rank=4)))
         elif isinstance(module, SelfAttention):
             hooks.append(module.softmax.register_forward_hook(keep(f"{name}.probs", rank=4)))
+    if isinstance(getattr(model, "pool", None), nn.AdaptiveAvgPool2d):
+        hooks.append(model.pool.register_forward_pre_hook(lambda pool, inputs: last.append(inputs[0])))
     with torch.no_grad():
-        model(image)
+        logits = model(image)
+        for x in last:  # the class activation map: what each place adds to the winning class
+            maps["cam_0.map"] = torch.einsum("nchw,nc->nhw", x, model.head.weight[logits.argmax(1)]).numpy()
     for hook in hooks:
         hook.remove()
     return maps

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void assert_probes(const char *network, const char *family) {
+static void assert_probes(const char *network) {
     Arena *arena = arena_new();
     const char *folder = getenv("FOVEA_SOURCE_DIR");
     assert_non_null(folder);
@@ -23,9 +23,7 @@ static void assert_probes(const char *network, const char *family) {
     int found = 0;
     for (int i = 0; i < graph->probes.count; i++) {
         const BlockProbe *probe = graph->probes.items[i];
-        if (strcmp(probe->family, family) != 0) {
-            continue;
-        }
+        if (strcmp(probe->family, "position") == 0) continue; /* a table, the same for each image */
         assert_true(found < maps.count);
         assert_string_equal(probe->id, maps.items[found].key);
         assert_true(shape_equal(&probe->shape, &maps.items[found].tensor->shape));
@@ -37,17 +35,17 @@ static void assert_probes(const char *network, const char *family) {
 
 static void senet(void **state) {
     (void)state;
-    assert_probes("senet", "se");
+    assert_probes("senet");
 }
 
 static void cbam(void **state) {
     (void)state;
-    assert_probes("cbam", "cbam");
+    assert_probes("cbam");
 }
 
 static void vit(void **state) {
     (void)state;
-    assert_probes("vit", "attention");
+    assert_probes("vit");
 }
 
 int main(void) {
