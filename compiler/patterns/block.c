@@ -121,8 +121,8 @@ static int *counter(Map *map, const char *name) {
     return count;
 }
 
-/* Where blocks of more than one family have a name, the family whose blocks compute the most keeps it, and the others put
- * theirs behind it: the rotations of an attention's q and k are "attn.position". */
+/* Where blocks of more than one family have a name, the family whose blocks compute the most keeps it, and the others
+ * put theirs behind it: the rotations of an attention's q and k are "attn.position". */
 static void tell_families_apart(Graph *graph) {
     Arena *arena = graph->arena;
     Map first = map_new(arena); /* names, to the block that computes the most */

@@ -14,8 +14,8 @@ Value *build_term(const BlockPattern *pattern, const Term *term, const Match *ma
 Value *build_reshape(Value *value, const Shape *shape);
 
 /* The module that all of some nodes are in; nodes that do not say theirs are passed over. "" where there is none. Where
- * each step has a module of its own there, as in Keras' functional models, the words that their names begin with are part
- * of it: "stage.se" of "stage.se_pool", "stage.se_reduce" and "stage.se_excite". */
+ * each step has a module of its own there, as in Keras' functional models, the words that their names begin with are
+ * part of it: "stage.se" of "stage.se_pool", "stage.se_reduce" and "stage.se_excite". */
 const char *common_scope(Arena *arena, const NodeList *nodes);
 
 #endif
