@@ -255,7 +255,7 @@ def export(model: nn.Module, image: Tensor, path: Path, dynamo: bool) -> None:
 
 
 def attention_maps(model: nn.Module, image: Tensor) -> dict[str, np.ndarray]:
-    """The attention maps for one image, seen by forward hooks in eager PyTorch, under fovea's probe ids."""
+    """The maps for one image, seen by forward hooks in eager PyTorch, under fovea's probe ids; and the positions."""
     maps: dict[str, np.ndarray] = {}
     last: list[Tensor] = []
 
@@ -266,6 +266,8 @@ def attention_maps(model: nn.Module, image: Tensor) -> dict[str, np.ndarray]:
         return hook
 
     hooks = []
+    if isinstance(model, ViT):
+        maps["position_0.table"] = model.positions.detach().numpy()
     for name, module in model.named_modules():
         if isinstance(module, ChannelGate):
             hooks.append(module.sigmoid.register_forward_hook(keep(f"{name}.gate", rank=2)))

@@ -44,7 +44,7 @@ WITH_A_SIGMOID = {"silu", "glu"}
 # A manifest's ordinal counts these as PyTorch does, one operation for one node.
 COUNTED_ALIKE = {"Sigmoid", "HardSigmoid", "Softmax"}
 # How messages call a kind, where not by itself.
-NAMES = {"probs": "softmax", "logits": "input of a softmax"}
+NAMES = {"probs": "softmax", "logits": "input of a softmax", "table": "table of positions"}
 
 
 class MissingMaps(UserWarning):
@@ -63,6 +63,8 @@ def kind_of(probe: dict[str, Any]) -> str | None:
     """The kind of operation that makes a probe's map; None where this script knows none."""
     if probe["family"] != "tensor" and probe["name"] in ("probs", "logits"):
         return probe["name"]  # what goes into a softmax, and what comes out
+    if probe["family"] == "position" and probe["name"] == "table":
+        return "table"  # which no operation makes: it is a parameter or a buffer
     kind = KINDS.get(probe["operator"])
     return "probs" if kind == "softmax" else kind
 
@@ -81,6 +83,22 @@ def can_be_seen_as(shape: Sequence[int], wanted: Sequence[int]) -> bool:
         if len(left) > 1 and len(right) > 1:
             return False
     return not a and not b
+
+
+def tables(model: nn.Module, shape: Sequence[int], prefix: str) -> list[Event]:
+    """Parameters and buffers of a shape, dimensions of 1 aside; where there are none, the beginnings of longer ones, as
+    of a table for more tokens than there are. Where names tell some of them apart as positions, only these."""
+    wanted = torch.Size(size for size in shape if size != 1)
+    found: dict[str, Tensor] = {}
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        value = tensor.detach().squeeze()
+        if value.dim() == len(wanted) > 0 and value.shape[1:] == wanted[1:] and value.shape[0] >= wanted[0]:
+            found[name] = value
+    exact = {name: value for name, value in found.items() if value.shape == wanted}
+    named = {name: value for name, value in (exact or found).items() if "pos" in name.lower()}
+    outer = [prefix] if prefix else []
+    return [Event(".".join([*outer, *name.split(".")[:-1]]), 0, value[: wanted[0]])
+            for name, value in (named or exact or found).items()]
 
 
 def attention_maps(operation: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -294,6 +312,8 @@ def capture(model: nn.Module, manifest: str | Path | dict[str, Any], prefix: str
     probes, recorder = Probes(manifest), Recorder(wanted)
     with tracked_scopes(model, recorder, prefix), without_fast_path(), recorder:
         yield probes
+    for shape in {tuple(probe["shape"]) for probe in wanted["table"]}:
+        recorder.events["table"] += tables(model, shape, prefix)
     probes.settle(recorder.events)
     if probes.missing:
         warnings.warn(probes.report(), MissingMaps, stacklevel=3)

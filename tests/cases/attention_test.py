@@ -367,7 +367,7 @@ def guard_for_rows_without_keys() -> Built:
 
 @case()
 def bias_and_mask() -> Built:
-    return found(BiasAndMask(), padding(), probes=("probs", "bias"))
+    return found(BiasAndMask(), padding(), probes=("probs", "bias"), open="all")
 
 
 @case(opsets=LATER)

@@ -162,7 +162,7 @@ class Neighbours(nn.Module):
 def grid_with_bias() -> Built:
     attn = Neighbours()
     return Built(attn, (torch.randn(N, SIDE, SIDE, C),),
-                 lambda: [Block("attention", {"probs": attn.probs, "bias": attn.bias})])
+                 lambda: [Block("attention", {"probs": attn.probs, "bias": attn.bias})], open="all")
 
 
 class Levit(nn.Module):
@@ -187,7 +187,7 @@ class Levit(nn.Module):
 def narrow_keys_and_looked_up_bias() -> Built:
     attn = Levit()
     return Built(attn, (torch.randn(N, T, C),),
-                 lambda: [Block("attention", {"probs": attn.probs, "bias": attn.bias})])
+                 lambda: [Block("attention", {"probs": attn.probs, "bias": attn.bias})], open="all")
 
 
 if __name__ == "__main__":

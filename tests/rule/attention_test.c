@@ -102,6 +102,78 @@ static void dropout_behind_the_softmax(void **state) {
     assert_blocks(h.graph, weighted(h, make(h.graph, "Dropout", softmax(h.graph, scores(h)))), FOUND);
 }
 
+/* torch's multi_head_attention_forward: [N*H,L,D], of [L,N,H*D]. How many heads there are is seen by how q was made. */
+static void heads_merged_with_the_batch(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *rows = make_input(graph, "q", "5x2x24"), *q, *keys;
+    q = with_ints(make(graph, "Transpose", make(graph, "Reshape", rows, make_list(graph, 5, 6, 8))), "perm", 1, 0, 2);
+    keys = with_ints(make(graph, "Transpose", make_input(graph, "k", "6x7x8")), "perm", 0, 2, 1);
+    Value *probs = softmax(graph, make(graph, "MatMul", q, keys));
+    assert_blocks(graph, make(graph, "MatMul", probs, make_input(graph, "v", "6x7x4")),
+                  "attention attention_0: probs[2,3,5,7] logits[2,3,5,7]");
+}
+
+/* Without any sign of heads there is one. */
+static void one_head_without_a_dimension(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *keys = with_ints(make(graph, "Transpose", make_input(graph, "k", "6x7x8")), "perm", 0, 2, 1);
+    Value *probs = softmax(graph, make(graph, "MatMul", make_input(graph, "q", "6x5x8"), keys));
+    assert_blocks(graph, make(graph, "MatMul", probs, make_input(graph, "v", "6x7x4")),
+                  "attention attention_0: probs[6,1,5,7] logits[6,1,5,7]");
+}
+
+static void values_on_the_left(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *turned = make_transposed(h.graph, softmax(h.graph, scores(h)));
+    assert_blocks(h.graph, make(h.graph, "MatMul", make_transposed(h.graph, h.v), turned), FOUND);
+}
+
+/* Not turned, the map is summed over its queries. */
+static void values_on_the_left_of_the_map_itself(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *v = make_input(h.graph, "w", "1x4x6x5");
+    assert_no_block(h.graph, make(h.graph, "MatMul", v, softmax(h.graph, scores(h))), "attention", "0 found");
+}
+
+static void bias_of_each_head_and_mask(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *biased = make(h.graph, "Add", scores(h), make_weight(h.graph, "4x5x7"));
+    Value *logits = make(h.graph, "Add", biased, make_input(h.graph, "mask", "1x1x5x7"));
+    assert_blocks(h.graph, weighted(h, softmax(h.graph, logits)), FOUND " bias[4,5,7]");
+}
+
+/* The mask is added where windows have a dimension of their own. */
+static void mask_added_in_another_shape(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *apart = make(h.graph, "Reshape", scores(h), make_list(h.graph, 2, 2, 5, 7));
+    Value *masked = make(h.graph, "Add", apart, make_input(h.graph, "mask", "2x1x5x7"));
+    Value *logits = make(h.graph, "Reshape", masked, make_list(h.graph, 1, 4, 5, 7));
+    assert_blocks(h.graph, weighted(h, softmax(h.graph, logits)), FOUND);
+}
+
+/* Probabilities that are given out in another shape are the map all the same. */
+static void map_given_out_in_another_shape(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *probs = softmax(h.graph, scores(h));
+    make_output(h.graph, make(h.graph, "Reshape", probs, make_list(h.graph, 2, 2, 5, 7)));
+    assert_blocks(h.graph, weighted(h, probs), FOUND);
+}
+
+/* Talking heads: what weighs v is mixed of several maps. */
+static void heads_mixed_behind_the_softmax(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *mixed = make(h.graph, "Conv", softmax(h.graph, scores(h)), make_weight(h.graph, "4x4x1x1"));
+    assert_no_block(h.graph, weighted(h, mixed), "attention", "0 found");
+}
+
 static void guard_with_another_number(void **state) {
     (void)state;
     Heads h = begin();
@@ -128,12 +200,13 @@ static void softmax_over_a_default_axis(void **state) {
     assert_no_block(h.graph, weighted(h, probs), "attention", "with axis 1");
 }
 
-static void scores_that_are_an_output_are_kept(void **state) {
+static void scores_are_used_elsewhere(void **state) {
     (void)state;
     Heads h = begin();
     Value *s = scores(h);
     make_output(h.graph, s);
-    assert_blocks(h.graph, weighted(h, softmax(h.graph, s)), FOUND);
+    Value *logits = make(h.graph, "Mul", s, factor(h));
+    assert_no_block(h.graph, weighted(h, softmax(h.graph, logits)), "attention", "is an output of the model");
 }
 
 static void logits_are_used_elsewhere(void **state) {
@@ -162,8 +235,7 @@ static void softmax_of_no_product(void **state) {
 static void probabilities_that_weigh_nothing(void **state) {
     (void)state;
     Heads h = begin();
-    assert_no_block(h.graph, softmax(h.graph, scores(h)), "attention",
-                    "2 operators match, then: expected Softmax, found 'k', an input");
+    assert_no_block(h.graph, softmax(h.graph, scores(h)), "attention", "0 found");
 }
 
 int main(void) {
@@ -178,10 +250,18 @@ int main(void) {
         cmocka_unit_test(mask_that_selects),
         cmocka_unit_test(guard_against_rows_that_are_masked_whole),
         cmocka_unit_test(dropout_behind_the_softmax),
+        cmocka_unit_test(heads_merged_with_the_batch),
+        cmocka_unit_test(one_head_without_a_dimension),
+        cmocka_unit_test(values_on_the_left),
+        cmocka_unit_test(values_on_the_left_of_the_map_itself),
+        cmocka_unit_test(bias_of_each_head_and_mask),
+        cmocka_unit_test(mask_added_in_another_shape),
+        cmocka_unit_test(map_given_out_in_another_shape),
+        cmocka_unit_test(heads_mixed_behind_the_softmax),
         cmocka_unit_test(guard_with_another_number),
         cmocka_unit_test(softmax_over_the_queries),
         cmocka_unit_test(softmax_over_a_default_axis),
-        cmocka_unit_test(scores_that_are_an_output_are_kept),
+        cmocka_unit_test(scores_are_used_elsewhere),
         cmocka_unit_test(logits_are_used_elsewhere),
         cmocka_unit_test(keys_are_constant),
         cmocka_unit_test(softmax_of_no_product),

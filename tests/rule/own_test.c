@@ -121,6 +121,26 @@ static void the_larger_match_is_taken(void **state) {
     arena_free(graph->arena);
 }
 
+/* What a tensor is made by can be looked at without being part of the block, and may be used elsewhere. */
+static void maker_that_is_seen(void **state) {
+    (void)state;
+    static const char text[] = "block gated\n"
+                               "  x[N C H W] see Relu(Conv(_, _[C _ 1 1]))\n"
+                               "  out = Tanh(Neg(x))\n"
+                               "probe out [N C H W]\n";
+    for (int padding = 0; padding < 2; padding++) { /* a kernel of 1, and one of 3, which is another block */
+        Graph *graph = make_graph(arena_new(), 17);
+        Value *kernel = make_weight(graph, padding == 0 ? "4x3x1x1" : "4x3x3x3");
+        Value *x = make(graph, "Relu", make(graph, "Conv", make_input(graph, "image", "1x3x5x5"), kernel));
+        Value *gated = make(graph, "Tanh", make(graph, "Neg", x));
+        make_output(graph, x);
+        assert_int_equal(find_with(graph, gated, text), STATUS_OK);
+        assert_string_equal(blocks_text(graph), padding == 0 ? "gated gated_0: out[1,4,5,5]" : "");
+        if (padding == 0) assert_int_equal(graph->blocks.items[0]->nodes.count, 2);
+        arena_free(graph->arena);
+    }
+}
+
 static void error_in_the_file(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
@@ -137,6 +157,7 @@ int main(void) {
         cmocka_unit_test(sizes_that_are_products),
         cmocka_unit_test(map_that_is_computed),
         cmocka_unit_test(the_larger_match_is_taken),
+        cmocka_unit_test(maker_that_is_seen),
         cmocka_unit_test(error_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

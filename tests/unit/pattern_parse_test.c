@@ -160,7 +160,8 @@ static void wrong_blocks(void **state) {
     assert_wrong("block b\n y = Relu(x)\n x = Neg(y)", "mine.pattern:3:2: x stands above already");
     assert_wrong("block b\n y = Relu(y)", "mine.pattern:2:2: y is made of itself");
     assert_wrong("block b\n y = Relu(x)\nprobe z [N]", "mine.pattern:3:7: the block has no tensor z");
-    assert_wrong("block b\n y = Relu(x)\nprobe y map [N]", "mine.pattern:3:9: expected '[', found 'map'");
+    assert_wrong("block b\n y = Relu(x)\nprobe y map [N]",
+                 "mine.pattern:3:9: expected 'define', 'block' or 'rewrite', found 'map'");
     assert_wrong("block b\n y = Relu(x)\nprobe y [N] on demand",
                  "mine.pattern:3:16: expected 'request', found 'demand'");
 }
