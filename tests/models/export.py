@@ -44,7 +44,7 @@ TOLERANCE = 1e-4  # PyTorch against ONNX Runtime, of the output's range
 def make_model(definition: ModuleType) -> tuple[nn.Module, dict[str, Tensor]]:
     """The model in eval mode with its random weights, and inputs."""
     torch.manual_seed(SEED)
-    model = definition.build().eval()
+    model = definition.build().eval().requires_grad_(False)
     randomise(model, *definition.inputs(4).values())
     return model, definition.inputs(1)
 
