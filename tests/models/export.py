@@ -8,6 +8,7 @@
 # otherwise, so that the folding is left to the compiler.
 
 import argparse
+import copy
 import importlib
 import logging
 import warnings
@@ -89,7 +90,7 @@ def make(name: str, folder: Path) -> None:
     for exporter in wanted:
         stem = folder / f"{name}.{exporter}"
         unchecked = Path(f"{stem}.unchecked")
-        export(definition, model, inputs, unchecked, exporter)
+        export(definition, copy.deepcopy(model), inputs, unchecked, exporter)  # tracing leaves traced values in a model
         line = f"{stem.name}: {unchecked.stat().st_size:,} bytes"
         if logits is not None:
             worst = difference(unchecked, inputs, logits)

@@ -52,8 +52,8 @@ EXPECTED = {
     ),
     "swin_tiny": Expected(
         {"attention": 12},
-        "swin.encoder.layers.0.blocks.0.attention.self",
-        "swin.encoder.layers.3.blocks.1.attention.self",
+        "swin.encoder.layers.0.blocks.0.attention",
+        "swin.encoder.layers.3.blocks.1.attention",
         {"probs": ("N H Lq Lk", [64, 3, 49, 49]), "bias": ("H Lq Lk", [3, 49, 49])},
     ),
     "llama_260k": Expected(
