@@ -82,7 +82,8 @@ def faults(name: str, exporter: str) -> list[str]:
     first, last = main_family[0], main_family[-1]
     found = []
     if (first["name"], last["name"]) != (expected.first, expected.last):
-        found.append(f"{path.name}: expected {expected.first} to {expected.last}, found {first['name']} to {last['name']}")
+        names = f"expected {expected.first} to {expected.last}, found {first['name']} to {last['name']}"
+        found.append(f"{path.name}: {names}")
     by_id = {probe["id"]: (probe["axes"], probe["shape"]) for probe in first["probes"]}
     for probe, kind in expected.probes.items():
         if by_id.get(f"{expected.first}.{probe}") != kind:
