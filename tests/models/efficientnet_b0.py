@@ -1,4 +1,5 @@
-# EfficientNet-B0 (Tan and Le 2019) as Hugging Face transformers defines it: 16 blocks, each with a gate of 1x1 convolutions.
+# EfficientNet-B0 (Tan and Le 2019) as Hugging Face transformers defines it: 16 blocks, each with a gate of 1x1
+# convolutions.
 
 from torch import Tensor, nn
 from transformers import EfficientNetConfig, EfficientNetForImageClassification
@@ -11,7 +12,9 @@ KEEP_BATCH_NORM = False
 
 def build() -> nn.Module:
     return EfficientNetForImageClassification(
-        EfficientNetConfig(width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, image_size=64, num_labels=1000)
+        EfficientNetConfig(
+            width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, image_size=64, num_labels=1000
+        )
     )
 
 

@@ -1,5 +1,5 @@
-# A Llama-style decoder (Touvron et al. 2023) as Hugging Face transformers defines it, of the size of Karpathy's stories260K:
-# 5 layers, 8 heads of queries on 4 of keys, rotary positions, RMS norm.
+# A Llama-style decoder (Touvron et al. 2023) as Hugging Face transformers defines it, of the size of Karpathy's
+# stories260K: 5 layers, 8 heads of queries on 4 of keys, rotary positions, RMS norm.
 
 import torch
 from torch import Tensor, nn

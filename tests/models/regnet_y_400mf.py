@@ -1,5 +1,5 @@
-# RegNet-Y-400MF (Radosavovic et al. 2020) as Hugging Face transformers defines it: 16 blocks of grouped convolutions, each
-# with a gate.
+# RegNet-Y-400MF (Radosavovic et al. 2020) as Hugging Face transformers defines it: 16 blocks of grouped convolutions,
+# each with a gate.
 
 from torch import Tensor, nn
 from transformers import RegNetConfig, RegNetForImageClassification

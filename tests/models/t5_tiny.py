@@ -1,5 +1,5 @@
-# T5 (Raffel et al. 2020) as Hugging Face transformers defines it, of the size of t5-efficient-tiny but for the vocabulary:
-# 4 layers of encoder, with self-attention, and 4 of decoder, with self- and cross-attention; relative positions.
+# T5 (Raffel et al. 2020) as Hugging Face transformers defines it, of the size of t5-efficient-tiny but for the
+# vocabulary: 4 layers of encoder, with self-attention, and 4 of decoder, with self- and cross-attention.
 
 import torch
 from torch import Tensor, nn

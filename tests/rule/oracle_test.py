@@ -52,8 +52,8 @@ EXPECTED = {
     ),
     "swin_tiny": Expected(
         {"attention": 12},
-        "swin.encoder.layers.0.blocks.0.attention.self",
-        "swin.encoder.layers.3.blocks.1.attention.self",
+        "swin.encoder.layers.0.blocks.0.attention",
+        "swin.encoder.layers.3.blocks.1.attention",
         {"probs": ("N H Lq Lk", [64, 3, 49, 49]), "bias": ("H Lq Lk", [3, 49, 49])},
     ),
     "llama_260k": Expected(
@@ -82,7 +82,8 @@ def faults(name: str, exporter: str) -> list[str]:
     first, last = main_family[0], main_family[-1]
     found = []
     if (first["name"], last["name"]) != (expected.first, expected.last):
-        found.append(f"{path.name}: expected {expected.first} to {expected.last}, found {first['name']} to {last['name']}")
+        names = f"expected {expected.first} to {expected.last}, found {first['name']} to {last['name']}"
+        found.append(f"{path.name}: {names}")
     by_id = {probe["id"]: (probe["axes"], probe["shape"]) for probe in first["probes"]}
     for probe, kind in expected.probes.items():
         if by_id.get(f"{expected.first}.{probe}") != kind:
