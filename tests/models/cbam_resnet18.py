@@ -1,5 +1,6 @@
 # CBAM-ResNet-18 (Woo et al. 2018): ResNet-18 with a channel gate and then a spatial gate in every block, both written
-# as in the authors' code: pools of the whole map and Linear layers, a 7x7 convolution and BatchNorm over maximum and mean.
+# as in the authors' code: pools of the whole map and Linear layers, a 7x7 convolution and BatchNorm over maximum and
+# mean.
 
 import torch
 from torch import Tensor, nn

@@ -2,10 +2,10 @@
 # input and PyTorch's output, .input.npz and .expect.npz. What is there already and newer than the sources is kept.
 #
 # A model's file, NAME.py, has build(), which makes the network; inputs(count), a batch of random inputs by name, in the
-# order of the network's arguments; RUN, whether the network is run and its outputs are compared, or its blocks are
-# only counted, for which the smallest inputs do that its strides and windows divide; and KEEP_BATCH_NORM. Both exporters
-# fold BatchNorm into the convolutions unless told otherwise; where KEEP_BATCH_NORM is set, the TorchScript exporter is told
-# otherwise, so that the folding is left to the compiler.
+# order of the network's arguments; RUN, whether the network is run and its outputs are compared, or its blocks are only
+# counted, for which the smallest inputs do that its strides and windows divide; and KEEP_BATCH_NORM. Both exporters
+# fold BatchNorm into the convolutions unless told otherwise; where KEEP_BATCH_NORM is set, the TorchScript exporter is
+# told otherwise, so that the folding is left to the compiler.
 
 import argparse
 import copy
@@ -95,7 +95,8 @@ def make(name: str, folder: Path) -> None:
         line = f"{stem.name}: {unchecked.stat().st_size:,} bytes"
         if logits is not None:
             worst = difference(unchecked, inputs, logits)
-            line += f", logits {logits.min():.2f} to {logits.max():.2f}, ONNX Runtime differs by {worst:.1e} of that"
+            line += f", logits {logits.min():.2f} to {logits.max():.2f}, "
+            line += f"ONNX Runtime differs by {worst:.1e} of that range"
             assert worst < TOLERANCE, f"{stem.name}: ONNX Runtime differs from PyTorch by {worst}"
             np.savez(f"{stem}.input.npz", **{key: value.numpy() for key, value in inputs.items()})
             np.savez(f"{stem}.expect.npz", **{OUTPUT: logits})
