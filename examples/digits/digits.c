@@ -59,8 +59,8 @@ static void draw(const drawing *to, const char *id, const char *part, const floa
     if (!stbi_write_png(path, columns * ZOOM, rows * ZOOM, 1, pixels, columns * ZOOM)) perror(path);
 }
 
-/* A map by the number of its axes: gates [N C] as rows of 16, maps [N H W] and [N 1 H W] as they are, attention [N H Lq Lk] by the
- * first query (the class token), the other tokens laid out on their grid, a head at a time. */
+/* A map by the number of its axes: gates [N C] as rows of 16, maps [N H W] and [N 1 H W] as they are, attention
+ * [N H Lq Lk] by the first query (the class token), the other tokens laid out on their grid, a head at a time. */
 static void show(const drawing *to, const char *id, int rank, const int32_t *dims, const float *data) {
     if (rank == 2) {
         const int columns = dims[1] % 16 == 0 ? 16 : 10;
