@@ -131,6 +131,7 @@ class Recorder(TorchDispatchMode):
         if name.startswith("_scaled_dot_product"):
             logits, probs = attention_maps(func, args, keywords)
             self.record_softmax(logits, probs)
+            self.record_tables([*args, *keywords.values()])  # the mask may be a table of biases
         elif kind == "softmax":
             self.record_softmax(args[0], result)
         elif kind is not None:
@@ -138,7 +139,7 @@ class Recorder(TorchDispatchMode):
         elif plain in WITH_A_SIGMOID:
             self.next("sigmoid")
         if plain in ("add", "mul"):
-            self.record_table(args)
+            self.record_tables(args)
         if plain not in OF_SHAPES and any(self.depends(value) for value in tree_leaves((args, keywords))):
             self.note_dependent(result)
         return result
@@ -151,15 +152,13 @@ class Recorder(TorchDispatchMode):
     def depends(self, value: Any) -> bool:
         return isinstance(value, Tensor) and value in self.dependent
 
-    def record_table(self, operands: Sequence[Any]) -> None:
-        """Keeps what is the same for every input, and not for every row, where it meets what depends on the inputs."""
-        if not self.wanted["table"] or len(operands) != 2 or not any(self.depends(value) for value in operands):
+    def record_tables(self, operands: Sequence[Any]) -> None:
+        """Keeps what is the same for every input, where it meets what depends on the inputs."""
+        if not self.wanted["table"] or not any(self.depends(value) for value in operands):
             return
         for value in operands:
             if isinstance(value, Tensor) and not self.depends(value) and value.dim() > 1:
-                rows = value.reshape(-1, value.shape[-1])
-                if not torch.equal(rows, rows[:1].expand_as(rows)):
-                    self.record("table", value, self.next("table"))
+                self.record("table", value, self.next("table"))
 
     def hard_sigmoid(self, name: str, args: tuple, keywords: dict, result: Any) -> str | None:
         """Spots clip(x + 3, 0, 6) / 6 when it is divided, and clip(x, 0, 1)."""
@@ -246,6 +245,11 @@ class Probes:
             self.maps[probe["id"]] = value.reshape(probe["shape"]).numpy()
 
 
+def has_different_rows(value: Tensor) -> bool:
+    rows = value.reshape(-1, value.shape[-1])
+    return not torch.equal(rows, rows[:1].expand_as(rows))
+
+
 def choose(
     kind: str | None, scope: str, shape: tuple[int, ...], probes: list[dict[str, Any]], events: list[Event]
 ) -> list[Event | str]:
@@ -260,6 +264,8 @@ def choose(
         shapes = ", ".join(str(list(event.value.shape)) for event in inside)
         reason = f"no {name} of shape {list(shape)} was made in {where}" + (f", only {shapes}" if shapes else "")
         return [reason] * len(probes)
+    if kind == "table" and len(fitting) > len(probes):
+        fitting = [event for event in fitting if has_different_rows(event.value)]  # the others are no tables
     if len(fitting) == len(probes):
         return list(fitting)
     by_ordinal = {event.ordinal: event for event in fitting if event.scope == scope}
