@@ -66,13 +66,15 @@ static json_t *tensors(const EmittedTensor *items, int count) {
     return list;
 }
 
-/* Where in the model a probed value comes from; all empty for inputs. */
+/* Where in the model a probed value comes from. Of a constant, as a table of positions is, the module is its block's.
+ */
 static json_t *probe_source(const BlockProbe *probe) {
     const Node *maker = probe->maker;
+    const char *scope = maker != NULL ? maker->scope : probe->block != NULL ? probe->block->scope : "";
     return json_pack("{s:o, s:o, s:o, s:o, s:i}", "tensor", manifest_name(probe->value->name), "node",
                      manifest_name(maker == NULL ? "" : maker->name), "operator",
-                     manifest_name(maker == NULL ? "" : maker->op_type), "scope",
-                     manifest_name(maker == NULL ? "" : maker->scope), "ordinal", maker == NULL ? -1 : maker->ordinal);
+                     manifest_name(maker == NULL ? "" : maker->op_type), "scope", manifest_name(scope), "ordinal",
+                     maker == NULL ? -1 : maker->ordinal);
 }
 
 /* What an axis of tokens counts, null where that is not known. */

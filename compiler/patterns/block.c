@@ -145,7 +145,8 @@ static void name_blocks(Graph *graph) {
     Map uses = map_new(arena), next = map_new(arena);
     for (int i = 0; i < graph->blocks.count; i++) {
         Block *block = graph->blocks.items[i];
-        block->name = without_probe_name(arena, common_scope(arena, &block->nodes), block);
+        block->scope = common_scope(arena, &block->nodes);
+        block->name = without_probe_name(arena, block->scope, block);
     }
     tell_families_apart(graph);
     for (int i = 0; i < graph->blocks.count; i++) ++*counter(&uses, graph->blocks.items[i]->name);

@@ -26,6 +26,7 @@ typedef struct Block {
     const char *family; /* "se" */
     const char *name;   /* "layer1.0.se": from the exporter's scopes, or "se_0" where there are none */
     NodeList nodes;     /* in order of execution */
+    const char *scope;  /* the module that all nodes are in, "" where there is none */
     int layer;          /* its place among the graph's blocks, in order of execution */
     LIST(BlockProbe *) probes;
     int64_t macs; /* multiply-adds of its nodes; -1 where a shape is open */

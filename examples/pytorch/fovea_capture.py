@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakTensorKeyDictionary
 
 # What PyTorch runs, by what fovea's manifest calls the operator that makes a map.
 KINDS = {
@@ -41,10 +43,12 @@ OPERATIONS = {
 }
 # Operations that are exported with a Sigmoid in them, which is no map: only counted.
 WITH_A_SIGMOID = {"silu", "glu"}
+# Operations whose results do not depend on what is in the tensors that they are given.
+OF_SHAPES = {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 # A manifest's ordinal counts these as PyTorch does, one operation for one node.
 COUNTED_ALIKE = {"Sigmoid", "HardSigmoid", "Softmax"}
 # How messages call a kind, where not by itself.
-NAMES = {"probs": "softmax", "logits": "input of a softmax", "table": "table of positions"}
+NAMES = {"probs": "softmax", "logits": "input of a softmax"}
 
 
 class MissingMaps(UserWarning):
@@ -63,8 +67,8 @@ def kind_of(probe: dict[str, Any]) -> str | None:
     """The kind of operation that makes a probe's map; None where this script knows none."""
     if probe["family"] != "tensor" and probe["name"] in ("probs", "logits"):
         return probe["name"]  # what goes into a softmax, and what comes out
-    if probe["family"] == "position" and probe["name"] == "table":
-        return "table"  # which no operation makes: it is a parameter or a buffer
+    if probe["operator"] == "":
+        return "table"  # a constant, which something is added to or multiplied with
     kind = KINDS.get(probe["operator"])
     return "probs" if kind == "softmax" else kind
 
@@ -83,22 +87,6 @@ def can_be_seen_as(shape: Sequence[int], wanted: Sequence[int]) -> bool:
         if len(left) > 1 and len(right) > 1:
             return False
     return not a and not b
-
-
-def tables(model: nn.Module, shape: Sequence[int], prefix: str) -> list[Event]:
-    """Parameters and buffers of a shape, dimensions of 1 aside; where there are none, the beginnings of longer ones, as
-    of a table for more tokens than there are. Where names tell some of them apart as positions, only these."""
-    wanted = torch.Size(size for size in shape if size != 1)
-    found: dict[str, Tensor] = {}
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        value = tensor.detach().squeeze()
-        if value.dim() == len(wanted) > 0 and value.shape[1:] == wanted[1:] and value.shape[0] >= wanted[0]:
-            found[name] = value
-    exact = {name: value for name, value in found.items() if value.shape == wanted}
-    named = {name: value for name, value in (exact or found).items() if "pos" in name.lower()}
-    outer = [prefix] if prefix else []
-    return [Event(".".join([*outer, *name.split(".")[:-1]]), 0, value[: wanted[0]])
-            for name, value in (named or exact or found).items()]
 
 
 def attention_maps(operation: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -132,6 +120,7 @@ class Recorder(TorchDispatchMode):
         self.events: dict[str, list[Event]] = defaultdict(list)  # by kind
         self.counts: Counter[tuple[str, str]] = Counter()  # by kind and scope
         self.clipped: Tensor | None = None  # the last clip(x, 0, 6)
+        self.dependent: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # what depends on the inputs
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         keywords = kwargs or {}
@@ -142,13 +131,34 @@ class Recorder(TorchDispatchMode):
         if name.startswith("_scaled_dot_product"):
             logits, probs = attention_maps(func, args, keywords)
             self.record_softmax(logits, probs)
+            self.record_tables([*args, *keywords.values()])  # the mask may be a table of biases
         elif kind == "softmax":
             self.record_softmax(args[0], result)
         elif kind is not None:
             self.record(kind, result, self.next(kind))
         elif plain in WITH_A_SIGMOID:
             self.next("sigmoid")
+        if plain in ("add", "mul"):
+            self.record_tables(args)
+        if plain not in OF_SHAPES and any(self.depends(value) for value in tree_leaves((args, keywords))):
+            self.note_dependent(result)
         return result
+
+    def note_dependent(self, values: Any) -> None:
+        for value in tree_leaves(values):
+            if isinstance(value, Tensor):
+                self.dependent[value] = True
+
+    def depends(self, value: Any) -> bool:
+        return isinstance(value, Tensor) and value in self.dependent
+
+    def record_tables(self, operands: Sequence[Any]) -> None:
+        """Keeps what is the same for every input, where it meets what depends on the inputs."""
+        if not self.wanted["table"] or not any(self.depends(value) for value in operands):
+            return
+        for value in operands:
+            if isinstance(value, Tensor) and not self.depends(value) and value.dim() > 1:
+                self.record("table", value, self.next("table"))
 
     def hard_sigmoid(self, name: str, args: tuple, keywords: dict, result: Any) -> str | None:
         """Spots clip(x + 3, 0, 6) / 6 when it is divided, and clip(x, 0, 1)."""
@@ -235,6 +245,11 @@ class Probes:
             self.maps[probe["id"]] = value.reshape(probe["shape"]).numpy()
 
 
+def has_different_rows(value: Tensor) -> bool:
+    rows = value.reshape(-1, value.shape[-1])
+    return not torch.equal(rows, rows[:1].expand_as(rows))
+
+
 def choose(
     kind: str | None, scope: str, shape: tuple[int, ...], probes: list[dict[str, Any]], events: list[Event]
 ) -> list[Event | str]:
@@ -249,6 +264,8 @@ def choose(
         shapes = ", ".join(str(list(event.value.shape)) for event in inside)
         reason = f"no {name} of shape {list(shape)} was made in {where}" + (f", only {shapes}" if shapes else "")
         return [reason] * len(probes)
+    if kind == "table" and len(fitting) > len(probes):
+        fitting = [event for event in fitting if has_different_rows(event.value)]  # the others are no tables
     if len(fitting) == len(probes):
         return list(fitting)
     by_ordinal = {event.ordinal: event for event in fitting if event.scope == scope}
@@ -265,10 +282,11 @@ def tracked_scopes(model: nn.Module, recorder: Recorder, prefix: str) -> Iterato
     hooks = []
 
     def enter(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any) -> None:
+        def hook(module: nn.Module, inputs: Any, keywords: Any) -> None:
             if module is model:
                 recorder.forget()
                 recorder.scopes.clear()
+                recorder.note_dependent((inputs, keywords))
             recorder.scopes.append(name)
 
         return hook
@@ -278,7 +296,7 @@ def tracked_scopes(model: nn.Module, recorder: Recorder, prefix: str) -> Iterato
 
     for name, module in model.named_modules():
         path = ".".join(part for part in (prefix, name) if part)
-        hooks.append(module.register_forward_pre_hook(enter(path)))
+        hooks.append(module.register_forward_pre_hook(enter(path), with_kwargs=True))
         hooks.append(module.register_forward_hook(leave))
     try:
         yield
@@ -312,8 +330,6 @@ def capture(model: nn.Module, manifest: str | Path | dict[str, Any], prefix: str
     probes, recorder = Probes(manifest), Recorder(wanted)
     with tracked_scopes(model, recorder, prefix), without_fast_path(), recorder:
         yield probes
-    for shape in {tuple(probe["shape"]) for probe in wanted["table"]}:
-        recorder.events["table"] += tables(model, shape, prefix)
     probes.settle(recorder.events)
     if probes.missing:
         warnings.warn(probes.report(), MissingMaps, stacklevel=3)

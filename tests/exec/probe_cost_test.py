@@ -1,5 +1,6 @@
-"""What probes cost. Compiled out: nothing, the code is that of a model compiled without them, as `objdump -d` and `size`
-show it. Compiled in, with nobody looking: a comparison with NULL. Outputs are the same bits in every case."""
+"""What probes cost. Compiled out: nothing, the code is that of a model compiled without them, as `objdump -d` and
+`size` show it. Compiled in, with nobody looking: a comparison with NULL. Outputs are the same bits in every case."""
+
 import os
 import pathlib
 import re
@@ -29,8 +30,12 @@ def check_code(what, probed, plain):
     """That two folders hold the same code when probes are compiled out, and not when they are compiled in."""
     for compiler, level in (("gcc", "-O0"), ("gcc", "-O2"), ("clang", "-O2")):
         expected = disassembled(plain, compiler, level)
-        checks.check(f"{what}: {compiler} {level}", disassembled(probed, compiler, level, OFF) == expected, "other code")
-        checks.check(f"{what}: {compiler} {level}, compiled in", disassembled(probed, compiler, level) != expected, "no probes")
+        checks.check(
+            f"{what}: {compiler} {level}", disassembled(probed, compiler, level, OFF) == expected, "other code"
+        )
+        checks.check(
+            f"{what}: {compiler} {level}, compiled in", disassembled(probed, compiler, level) != expected, "no probes"
+        )
 
 
 def check_outputs(what, folders, inputs, scratch):
@@ -41,7 +46,9 @@ def check_outputs(what, folders, inputs, scratch):
         for flags, looked_at in (((OFF,), False), ((), False), ((), True)):
             maps = scratch / "maps.npz" if looked_at else None
             outputs, shown = run(build(folder, "gcc", "-O1", *flags), inputs, scratch / "out.npz", maps)
-            same = list(outputs) == list(expected) and all(outputs[k].tobytes() == expected[k].tobytes() for k in expected)
+            same = list(outputs) == list(expected) and all(
+                outputs[k].tobytes() == expected[k].tobytes() for k in expected
+            )
             checks.check(f"{what}, {folder.name}: outputs, {flags}, looked at: {looked_at}", same, "other bits")
             checks.check(f"{what}, {folder.name}: maps", not looked_at or len(shown) > 0, "there are none")
 
@@ -52,7 +59,11 @@ def check_one_comparison(what, folder):
     body = re.search(r"^#define MODEL_PROBE\(i, data\) \\\n((?:.*\\\n)*.*)\n", text, re.M).group(1)
     wanted = "do { if (context->on_probe != NULL) context->on_probe(context->on_probe_user, &model_probes[i], data); } while (0)"
     checks.check(f"{what}: the call", " ".join(body.replace("\\\n", " ").split()) == wanted, body)
-    seen = re.sub(r"#define(?:.*\\\n)*.*\n|\w+ \*const \w+ = context->on_probe == NULL \? NULL : |if \(context->on_probe != NULL\) ", "", text)
+    seen = re.sub(
+        r"#define(?:.*\\\n)*.*\n|\w+ \*const \w+ = context->on_probe == NULL \? NULL : |if \(context->on_probe != NULL\) ",
+        "",
+        text,
+    )
     checks.check(f"{what}: elsewhere", "on_probe" not in seen, seen.count("on_probe"))
 
 
@@ -68,15 +79,24 @@ def check_digits():
                 check_code(f"{path.stem}, {folder.name}", folder, folders[0])
             for folder in folders[1:]:
                 check_one_comparison(f"{path.stem}, {folder.name}", folder)
-            check_outputs(path.stem, [folders[0], folders[1], folders[3]], path.with_name(f"{path.stem}_inputs.npz"), root)
+            check_outputs(
+                path.stem, [folders[0], folders[1], folders[3]], path.with_name(f"{path.stem}_inputs.npz"), root
+            )
 
 
 def check_made_for_probes():
-    """Values that an operator makes only if they are asked for: of two layers one's is, and then neither's costs anything."""
+    """Values that an operator makes only if they are asked for: of two layers one's are, and then neither's cost anything."""
+
     def layers(further):
-        nodes = [node("LayerNormalization", "x s", f"h {further}", axis=-1), node("Relu", "h", "r"),
-                 node("LayerNormalization", "r s", "y", axis=-1), node("Softmax", "y", "z")]
-        return make_model(nodes, [("x", [24, 40])], [("z", None)], [tensor("s", np.linspace(1, 2, 40, dtype=np.float32))])
+        nodes = [
+            node("LayerNormalization", "x s", f"h {further}", axis=-1),
+            node("Relu", "h", "r"),
+            node("LayerNormalization", "r s", "y", axis=-1),
+            node("Softmax", "y", "z"),
+        ]
+        return make_model(
+            nodes, [("x", [24, 40])], [("z", None)], [tensor("s", np.linspace(1, 2, 40, dtype=np.float32))]
+        )
 
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
@@ -89,9 +109,13 @@ def check_made_for_probes():
         np.savez(root / "in.npz", x=x)
         check_outputs("LayerNormalization", [root / "plain", root / "probed"], root / "in.npz", root)
         shown = dict(np.load(root / "maps.npz"))
-        checks.check("LayerNormalization: mean", np.allclose(shown["mean"], x.mean(1, keepdims=True), atol=1e-6), shown["mean"])
-        sizes = [int(re.search(r"WORKSPACE \(?(?:MODEL_PROBES \? \d+ : )?(\d+)", (root / folder / "model.h").read_text())[1])
-                 for folder in ("plain", "probed")]
+        checks.check(
+            "LayerNormalization: mean", np.allclose(shown["mean"], x.mean(1, keepdims=True), atol=1e-6), shown["mean"]
+        )
+        sizes = [
+            int(re.search(r"WORKSPACE \(?(?:MODEL_PROBES \? \d+ : )?(\d+)", (root / folder / "model.h").read_text())[1])
+            for folder in ("plain", "probed")
+        ]
         checks.check("LayerNormalization: workspace", sizes[0] == sizes[1], sizes)
 
 
@@ -99,11 +123,25 @@ def check_computed_for_probes():
     """A map that is no tensor of the model is computed where it is shown: here attention of keys by queries, turned."""
     rng = np.random.default_rng(6)
     weights = [tensor(n, rng.standard_normal((c, 8, 1, 1), np.float32)) for n, c in (("wq", 4), ("wk", 4), ("wv", 8))]
-    shapes = [tensor("flat", np.int64([1, 4, 24])), tensor("wide", np.int64([1, 8, 24])), tensor("map", np.int64([1, 8, 4, 6]))]
-    nodes = [node("Conv", "x wq", "q0"), node("Conv", "x wk", "k0"), node("Conv", "x wv", "v0"), node("Reshape", "q0 flat", "q"),
-             node("Reshape", "k0 flat", "k"), node("Reshape", "v0 wide", "v"), node("Transpose", "k", "kt", perm=[0, 2, 1]),
-             node("MatMul", "kt q", "scores"), node("Softmax", "scores", "columns", axis=1), node("MatMul", "v columns", "sums"),
-             node("Reshape", "sums map", "y0"), node("Relu", "y0", "y")]
+    shapes = [
+        tensor("flat", np.int64([1, 4, 24])),
+        tensor("wide", np.int64([1, 8, 24])),
+        tensor("map", np.int64([1, 8, 4, 6])),
+    ]
+    nodes = [
+        node("Conv", "x wq", "q0"),
+        node("Conv", "x wk", "k0"),
+        node("Conv", "x wv", "v0"),
+        node("Reshape", "q0 flat", "q"),
+        node("Reshape", "k0 flat", "k"),
+        node("Reshape", "v0 wide", "v"),
+        node("Transpose", "k", "kt", perm=[0, 2, 1]),
+        node("MatMul", "kt q", "scores"),
+        node("Softmax", "scores", "columns", axis=1),
+        node("MatMul", "v columns", "sums"),
+        node("Reshape", "sums map", "y0"),
+        node("Relu", "y0", "y"),
+    ]
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
         onnx.save(make_model(nodes, [("x", [1, 8, 4, 6])], [("y", None)], weights + shapes), root / "m.onnx")
@@ -114,7 +152,9 @@ def check_computed_for_probes():
         np.savez(root / "in.npz", x=rng.standard_normal((1, 8, 4, 6), np.float32))
         check_outputs("turned", [root / "none", root / "auto"], root / "in.npz", root)
         (shown,) = dict(np.load(root / "maps.npz")).values()
-        checks.check("turned: rows", shown.shape == (1, 24, 24) and np.allclose(shown.sum(-1), 1, atol=1e-5), shown.sum(-1))
+        checks.check(
+            "turned: rows", shown.shape == (1, 24, 24) and np.allclose(shown.sum(-1), 1, atol=1e-5), shown.sum(-1)
+        )
 
 
 check_digits()
