@@ -173,6 +173,7 @@ static Npz run_interpreted(Execution *execution, const Npz *inputs, Npz *probes)
         else memory[i] = buffer->constant->data;
     }
     Run run = {execution, memory, probes};
+    if (probes != NULL) collect_probes(-1, &run); /* of constants and inputs, which no step makes */
     program_run_steps(program, memory, probes == NULL ? NULL : collect_probes, &run);
     Npz outputs = {0};
     for (int i = 0; i < graph->outputs.count; i++) {

@@ -228,7 +228,7 @@ SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "i
 def vit() -> Case:
     model = ViTModel(ViTConfig(**SIZES, image_size=16, patch_size=4), add_pooling_layer=False)
     weight = model.get_parameter("layers.1.attention.q_proj.weight")
-    ids = ["model.layers.0.attention.probs", "model.layers.1.attention.probs"]
+    ids = ["model.embeddings.table", "model.layers.0.attention.probs", "model.layers.1.attention.probs"]
     places = [{"grid": [4, 4], "prefix": 1, "suffix": 0}] * 2
     return Case(
         First(model, "pixel_values"),
@@ -258,7 +258,7 @@ def bert() -> Case:
     blocks = [f"model.encoder.layer.{i}.attention.self" for i in (0, 1)]
     weight = model.encoder.layer[1].attention.self.key.weight
     inputs = (torch.randint(0, 64, (1, 10)), mask)
-    ids = [f"{b}.probs" for b in blocks]
+    ids = ["model.embeddings.table", *(f"{b}.probs" for b in blocks)]
     return Case(First(model, "input_ids", "attention_mask"), inputs, ids, weight, blocks[1], places=[{}, {}])
 
 
