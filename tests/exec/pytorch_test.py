@@ -229,7 +229,7 @@ def vit() -> Case:
     model = ViTModel(ViTConfig(**SIZES, image_size=16, patch_size=4), add_pooling_layer=False)
     weight = model.get_parameter("layers.1.attention.q_proj.weight")
     ids = ["model.embeddings.table", "model.layers.0.attention.probs", "model.layers.1.attention.probs"]
-    places = [{"grid": [4, 4], "prefix": 1, "suffix": 0}] * 2
+    places = [{}] + [{"grid": [4, 4], "prefix": 1, "suffix": 0}] * 2
     return Case(
         First(model, "pixel_values"),
         (torch.randn(1, 3, 16, 16),),
@@ -259,7 +259,7 @@ def bert() -> Case:
     weight = model.encoder.layer[1].attention.self.key.weight
     inputs = (torch.randint(0, 64, (1, 10)), mask)
     ids = ["model.embeddings.table", *(f"{b}.probs" for b in blocks)]
-    return Case(First(model, "input_ids", "attention_mask"), inputs, ids, weight, blocks[1], places=[{}, {}])
+    return Case(First(model, "input_ids", "attention_mask"), inputs, ids, weight, blocks[1], places=[{}, {}, {}])
 
 
 # --- the way ---------------------------------------------------------------------------------------------------------
