@@ -293,7 +293,9 @@ def make(name: str, folder: Path) -> None:
     output, *maps = (tensor.numpy() for tensor in seen(arrays, training=False))
     np.savez(folder / f"{name}_inputs.npz", **dict(zip(input_names, arrays)))
     np.savez(folder / f"{name}_outputs.npz", **{output_names[0]: output})
-    np.savez(folder / f"{name}_probes.npz", **{key: as_probe(array, key) for key, array in zip(network.maps, maps)})
+    tables = {f"{layer.name}.table": layer.get_weights()[0] for layer in network.model.layers if isinstance(layer, Positions)}
+    probes = {key: as_probe(array, key) for key, array in zip(network.maps, maps)}
+    np.savez(folder / f"{name}_probes.npz", **tables, **probes)
     size = path.stat().st_size
     print(f"{name}: {size:,} bytes; {', '.join(network.maps)}")
     assert size < SIZE_LIMIT, f"{name}: {size} bytes, the limit is {SIZE_LIMIT}"
