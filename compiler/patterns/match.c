@@ -395,6 +395,15 @@ static bool conditions_hold(Search *search, const Term *term, const Node *node) 
 
 /* Tensors and numbers. */
 
+/* Whether a constant, added to logits, leaves all of them in sight: masks have -inf, the type's minimum, or -10000. */
+static bool hides_nothing(const Tensor *constant) {
+    if (!type_is_float(constant->type)) return false;
+    int64_t count = tensor_count(constant);
+    for (int64_t i = 0; i < count; i++)
+        if (!(tensor_number(constant, i) > -1e4)) return false;
+    return true;
+}
+
 /* Whether some row along the last dimension differs from the first one. */
 static bool has_different_rows(const Tensor *constant) {
     int rank = constant->shape.rank;
@@ -422,6 +431,7 @@ static bool has_property(Value *value, ConditionKind kind) {
     const Tensor *constant = value == NULL ? NULL : view_root(value)->constant;
     if (kind == CONDITION_COMPUTED) return constant == NULL;
     if (kind == CONDITION_VARIED) return constant != NULL && has_different_rows(constant);
+    if (kind == CONDITION_UNMASKED) return constant != NULL && hides_nothing(constant);
     return constant != NULL && (kind == CONDITION_CONSTANT || tensor_count(constant) == 1);
 }
 

@@ -271,8 +271,9 @@ static Condition read_tensor_condition(Reader *reader) {
     if (take_if(reader, "computed")) return (Condition){.kind = CONDITION_COMPUTED};
     if (take_if(reader, "scalar")) return (Condition){.kind = CONDITION_SCALAR};
     if (take_if(reader, "varied")) return (Condition){.kind = CONDITION_VARIED};
+    if (take_if(reader, "unmasked")) return (Condition){.kind = CONDITION_UNMASKED};
     if (take_if(reader, "output")) return (Condition){.kind = CONDITION_OUTPUT};
-    fail_expected(reader, "'constant', 'computed', 'scalar', 'varied' or 'output'");
+    fail_expected(reader, "'constant', 'computed', 'scalar', 'varied', 'unmasked' or 'output'");
 }
 
 static void read_conditions(Reader *reader, Term *term) {

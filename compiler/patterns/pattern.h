@@ -40,6 +40,7 @@ typedef enum {
     CONDITION_COMPUTED, /* it is not */
     CONDITION_SCALAR,   /* it is, and has one element */
     CONDITION_VARIED,   /* it is, and its rows (along the last dimension) are not all the same */
+    CONDITION_UNMASKED, /* it is, and no element is so low that it hides what it is added to */
     CONDITION_OUTPUT,   /* it is an output of the model, or becomes one through views */
     CONDITION_VALUE,    /* attribute=-1 */
     CONDITION_LIST,     /* attribute=[1 H W]; for axes the order does not matter */

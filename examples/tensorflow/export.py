@@ -124,6 +124,7 @@ class Positions(layers.Layer):
 
 
 def image_model(name: str, image: keras.KerasTensor, x: keras.KerasTensor, maps: dict[str, keras.KerasTensor], epochs: int = 0) -> Network:
+    maps["cam_0.map"] = x  # to be weighed, see as_probe()
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     digit = np.load(DIGITS)["images"][21:22].transpose(0, 2, 3, 1)
     return Network(keras.Model([image], layers.Dense(10, name="logits")(x), name=name), maps, {"image": digit}, epochs)
@@ -259,9 +260,12 @@ def disturb(model: keras.Model) -> None:
             weight.assign(weight + noise.astype(np.float32))
 
 
-def as_probe(array: np.ndarray, probe: str) -> np.ndarray:
-    """A map as fovea gives it: gates [N,C] and [N,1,H,W], where Keras has channels last."""
+def as_probe(array: np.ndarray, probe: str, model: keras.Model, logits: np.ndarray) -> np.ndarray:
+    """A map as fovea gives it: gates [N,C] and [N,1,H,W], where Keras has channels last; the class activation map [N,H,W]
+    is the last map, weighed as the winning class does."""
     kind = probe.rsplit(".", 1)[1]
+    if kind == "map":
+        return array @ model.get_layer("logits").get_weights()[0][:, logits[0].argmax()]
     if kind in ("gate", "channel"):
         return array.reshape(array.shape[0], array.shape[-1])
     return array.transpose(0, 3, 1, 2) if kind == "spatial" else array
@@ -294,7 +298,7 @@ def make(name: str, folder: Path) -> None:
     np.savez(folder / f"{name}_inputs.npz", **dict(zip(input_names, arrays)))
     np.savez(folder / f"{name}_outputs.npz", **{output_names[0]: output})
     tables = {f"{layer.name}.table": layer.get_weights()[0] for layer in network.model.layers if isinstance(layer, Positions)}
-    probes = {key: as_probe(array, key) for key, array in zip(network.maps, maps)}
+    probes = {key: as_probe(array, key, network.model, output) for key, array in zip(network.maps, maps)}
     np.savez(folder / f"{name}_probes.npz", **tables, **probes)
     size = path.stat().st_size
     print(f"{name}: {size:,} bytes; {', '.join(network.maps)}")

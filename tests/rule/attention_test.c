@@ -139,6 +139,13 @@ static void values_on_the_left_of_the_map_itself(void **state) {
     assert_no_block(h.graph, make(h.graph, "MatMul", v, softmax(h.graph, scores(h))), "attention", "0 found");
 }
 
+static void a_mask_that_is_known_is_no_bias(void **state) {
+    (void)state;
+    Heads h = begin();
+    Value *mask = make(h.graph, "Mul", make_weight(h.graph, "1x4x5x7"), make_number(h.graph, -1e9));
+    assert_blocks(h.graph, weighted(h, softmax(h.graph, make(h.graph, "Add", scores(h), mask))), FOUND);
+}
+
 static void bias_of_each_head_and_mask(void **state) {
     (void)state;
     Heads h = begin();
@@ -254,6 +261,7 @@ int main(void) {
         cmocka_unit_test(one_head_without_a_dimension),
         cmocka_unit_test(values_on_the_left),
         cmocka_unit_test(values_on_the_left_of_the_map_itself),
+        cmocka_unit_test(a_mask_that_is_known_is_no_bias),
         cmocka_unit_test(bias_of_each_head_and_mask),
         cmocka_unit_test(mask_added_in_another_shape),
         cmocka_unit_test(map_given_out_in_another_shape),

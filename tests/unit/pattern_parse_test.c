@@ -136,8 +136,8 @@ static void wrong_shapes_and_conditions(void **state) {
     (void)state;
     assert_wrong("block b\n out = Relu(x[N .. C ..])", "mine.pattern:2:24: a shape has one '..' or '1..'");
     assert_wrong("block b\n out = Relu(x[N 1.5])", "mine.pattern:2:17: expected a whole number, found '1.5'");
-    assert_wrong("block b\n out = Relu(x{scaler})",
-                 "mine.pattern:2:15: expected 'constant', 'computed', 'scalar', 'varied' or 'output', found 'scaler'");
+    assert_wrong("block b\n out = Relu(x{scaler})", "mine.pattern:2:15: expected 'constant', 'computed', 'scalar', "
+                                                    "'varied', 'unmasked' or 'output', found 'scaler'");
     assert_wrong("block b\n out = Relu(x){axis}", "mine.pattern:2:20: expected '=', found '}'");
     assert_wrong("block b\n out = Relu(x){axis=|}",
                  "mine.pattern:2:21: expected a number, a list, a string, a name or 'spatial', found '|'");
