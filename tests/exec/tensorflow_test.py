@@ -12,9 +12,9 @@ from generated import FOVEA, SOURCE, build, compile_model, run, worst_difference
 
 FOLDER = SOURCE / "examples/tensorflow"
 NETWORKS = {
-    "cnn": ["se se", "cbam cbam"],
-    "functional": ["se se_dense", "se se_keep", "se se_conv", "cbam cbam"],
-    "transformer": ["attention block0.attention", "attention block1.attention"],
+    "cnn": ["se se", "cbam cbam", "cam cam_0"],
+    "functional": ["se se_dense", "se se_keep", "se se_conv", "cbam cbam", "cam cam_0"],
+    "transformer": ["position positions", "attention block0.attention", "attention block1.attention"],
     "masked": [f"attention {name}{way}" for way in ("", "_at_once") for name in ("given", "causal", "cross")],
 }
 
