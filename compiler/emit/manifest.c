@@ -24,9 +24,15 @@ json_t *manifest_shape(const Shape *shape) {
     return dims;
 }
 
+/* The model's nodes that a block stands for: where a pass has made one of several, all of them. */
 static json_t *node_names(const NodeList *nodes) {
     json_t *names = json_array();
-    for (int i = 0; i < nodes->count; i++) json_array_append_new(names, manifest_name(nodes->items[i]->name));
+    for (int i = 0; i < nodes->count; i++) {
+        const Node *node = nodes->items[i];
+        if (node->sources.count == 0) json_array_append_new(names, manifest_name(node->name));
+        for (int k = 0; k < node->sources.count; k++)
+            json_array_append_new(names, manifest_name(node->sources.items[k]));
+    }
     return names;
 }
 
@@ -47,9 +53,10 @@ json_t *manifest_blocks(const Graph *graph) {
     json_t *blocks = json_array();
     for (int i = 0; i < graph->blocks.count; i++) {
         const Block *block = graph->blocks.items[i];
-        json_array_append_new(blocks, json_pack("{s:s, s:o, s:o, s:o}", "family", block->family, "name",
-                                                manifest_name(block->name), "nodes", node_names(&block->nodes),
-                                                "probes", block_probes(block)));
+        json_array_append_new(blocks, json_pack("{s:s, s:o, s:o, s:o, s:o}", "family", block->family, "name",
+                                                manifest_name(block->name), "nodes", node_names(&block->nodes), "macs",
+                                                block->macs < 0 ? json_null() : json_integer(block->macs), "probes",
+                                                block_probes(block)));
     }
     return blocks;
 }
