@@ -60,7 +60,10 @@ const char *graph_free_name(const Graph *graph, const char *base) {
     return name;
 }
 
+/* A node that a pass makes has the name of one that it takes over: each is said once. */
 static void add_source(Node *node, const char *source) {
+    for (int i = 0; i < node->sources.count; i++)
+        if (strcmp(node->sources.items[i], source) == 0) return;
     if (source[0] != '\0') list_add(node->graph->arena, &node->sources, source);
 }
 
