@@ -19,7 +19,7 @@ enum { MAX_STEPS = 5000 };
 typedef struct Goal {
     const Term *term;
     Value *value;     /* what it has to match; NULL: an input that is left out */
-    const Node *node; /* not NULL: the node that matched; its attributes are left to check */
+    const Node *node; /* not NULL: the node that matched; its attributes with names are left to check */
     bool is_seen;     /* the nodes that match stay outside the block */
     const struct Goal *next;
 } Goal;
@@ -382,10 +382,20 @@ static const char *attribute_text(const Search *search, const Node *node, const 
     return text.data;
 }
 
-static bool conditions_hold(Search *search, const Term *term, const Node *node) {
+/* Whether a condition has names, whose sizes or numbers the inputs may have to tell first. */
+static bool has_names(const Condition *condition) {
+    if (condition->kind == CONDITION_TENSOR) return true;
+    for (int i = 0; i < condition->list.dims.count; i++)
+        if (condition->list.dims.items[i].kind != DIM_SIZE) return true;
+    return false;
+}
+
+/* The conditions with names, or those without: these are looked at first, as what does not hold there is what a person
+ * has to read, and not what becomes of the inputs. */
+static bool conditions_hold(Search *search, const Term *term, const Node *node, bool with_names) {
     for (int i = 0; i < term->conditions.count; i++) {
         const Condition *condition = &term->conditions.items[i];
-        if (condition_holds(search, condition, node)) continue;
+        if (has_names(condition) != with_names || condition_holds(search, condition, node)) continue;
         return search->explain &&
                miss(search, term, "expected %s{%s}, found %s with %s %s", term->name, condition->text, node_text(node),
                     condition->attribute, attribute_text(search, node, condition->attribute));
@@ -532,6 +542,7 @@ static bool solve_at(Search *search, const Goal *goal, Node *node) {
     if (given > term->arguments.count && !term->is_open)
         return search->explain && miss(search, term, "expected %s of %d inputs, found %s with %d", term->name,
                                        term->arguments.count, node_text(node), given);
+    if (!conditions_hold(search, term, node, false)) return false;
     State state = state_of(search);
     if (solve_inputs(search, goal, node, false)) return true;
     go_back(search, state);
@@ -630,7 +641,7 @@ static bool pending_hold(Search *search) {
 
 static bool solve_first(Search *search, const Goal *goal) {
     if (goal == NULL) return pending_hold(search) && is_closed(search);
-    if (goal->node != NULL) return conditions_hold(search, goal->term, goal->node) && solve(search, goal->next);
+    if (goal->node != NULL) return conditions_hold(search, goal->term, goal->node, true) && solve(search, goal->next);
     if (!shape_fits(search, goal->term, goal->term->shape, goal->value)) return false;
     switch (goal->term->kind) {
     case TERM_TENSOR: return solve_tensor(search, goal);
