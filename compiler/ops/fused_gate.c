@@ -7,7 +7,6 @@ static void infer_gate(Node *node) {
     const Shape *x = &node->inputs.items[0]->shape;
     infer_same(node);
     for (int i = 1; i < node->outputs.count; i++) {
-        if (node->outputs.items[i] == NULL) continue;
         node->outputs.items[i]->shape = *x;
         node->outputs.items[i]->shape.rank = 2;
     }
@@ -16,7 +15,6 @@ static void infer_gate(Node *node) {
 /* The spatial gates are a map of one channel. */
 static void infer_spatial(Node *node) {
     infer_same(node);
-    if (node_output(node, 1) == NULL) return;
     node->outputs.items[1]->shape = node->inputs.items[0]->shape;
     node->outputs.items[1]->shape.dims[1] = dim_known(1);
 }
@@ -51,13 +49,12 @@ static void append_product(Program *program, const Node *node, Buffer *gates, co
 
 typedef enum { OF_CHANNELS, OF_PLACES } Gates;
 
-/* Appends the two steps of all gates: a kernel, which is returned with what all kernels of gates have, and the product.
- * The gates are where the value is that shows them, if there is one. */
+/* Appends a kernel, which is returned with what all kernels of gates have, and the product. */
 static Step *gate_steps(Program *program, const Node *node, const char *kernel, Gates kind) {
     Sizes sizes = sizes_of(node);
-    const Value *x = node->inputs.items[0], *shown = node_output(node, 1);
+    const Value *x = node->inputs.items[0];
     int64_t each = kind == OF_CHANNELS ? sizes.c : sizes.size;
-    Buffer *gates = shown == NULL ? program_scratch(program, x->type, sizes.n * each) : program_buffer(program, shown);
+    Buffer *gates = program_buffer(program, node->outputs.items[1]);
     Step *step = step_kernel(program, kernel, x->type);
     step_value(program, step, "x", x);
     step_buffer(step, "gates", gates, 0);
@@ -155,7 +152,7 @@ const Op OPS_fused_gate[] = {
      .domain = FUSED_DOMAIN,
      .versions = {1},
      .inputs = "X:T W1:T B1:T? W2:T B2:T?",
-     .outputs = "Y:T Gate:T? Squeeze:T?",
+     .outputs = "Y:T Gate:T Squeeze:T?",
      .types = "T: floats",
      .attributes = "act:string! gate:string!",
      .infer = infer_gate,
@@ -165,7 +162,7 @@ const Op OPS_fused_gate[] = {
      .domain = FUSED_DOMAIN,
      .versions = {1},
      .inputs = "X:T W:T B:T?",
-     .outputs = "Y:T Gate:T? Squeeze:T?",
+     .outputs = "Y:T Gate:T Squeeze:T?",
      .types = "T: floats",
      .attributes = "gate:string!",
      .infer = infer_gate,
@@ -175,7 +172,7 @@ const Op OPS_fused_gate[] = {
      .domain = FUSED_DOMAIN,
      .versions = {1},
      .inputs = "X:T W:T B:T?",
-     .outputs = "Y:T Gate:T? Squeeze:T?",
+     .outputs = "Y:T Gate:T Squeeze:T?",
      .types = "T: floats",
      .attributes = "gate:string! pad:int!",
      .infer = infer_gate,
@@ -185,7 +182,7 @@ const Op OPS_fused_gate[] = {
      .domain = FUSED_DOMAIN,
      .versions = {1},
      .inputs = "X:T W1:T B1:T? W2:T B2:T?",
-     .outputs = "Y:T Gate:T?",
+     .outputs = "Y:T Gate:T",
      .types = "T: floats",
      .attributes = "act:string! gate:string!",
      .infer = infer_gate,
@@ -195,7 +192,7 @@ const Op OPS_fused_gate[] = {
      .domain = FUSED_DOMAIN,
      .versions = {1},
      .inputs = "X:T W:T B:T?",
-     .outputs = "Y:T Gate:T?",
+     .outputs = "Y:T Gate:T",
      .types = "T: floats",
      .attributes = "gate:string! mean:int! dilations:ints=1,1 pads:ints=0,0",
      .infer = infer_spatial,
