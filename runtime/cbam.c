@@ -1,17 +1,16 @@
-/* The two halves of the Convolutional Block Attention Module, each a kernel of its own: Woo et al. 2018.
- * The maximum passes over a NaN, which the mean has then anyway. Gates are copied out where there is a place for them.
- */
+/* The gates of the two halves of the Convolutional Block Attention Module: Woo et al. 2018. The products are loops
+ * behind. The maximum passes over a NaN, which the mean has then anyway. */
 #include "runtime/kernel.h"
 
-/* The channel half: y = x * gate(f(mean) + f(max)), where f(p) = w2 act(w1 p + b1) + b2 and mean and max are those of
+/* The channel half: gate(f(mean) + f(max)), where f(p) = w2 act(w1 p + b1) + b2 and mean and max are those of
  * each channel. The second layer is linear, so it is applied once, to the sum.
- * x, y [N][C][SIZE]   w1, w2 [R][C]   b1 [R] or NULL   b2 [C] or NULL   pooled [2][C]   sums [C]
- * gates [N][C] or NULL: the factors of the channels
+ * x [N][C][SIZE]   w1, w2 [R][C]   b1 [R] or NULL   b2 [C] or NULL   pooled [2][C]   sums [C]
+ * gates [N][C]: the factors of the channels
  * name: cbam_channel_{act}_{gate}_{C}_{R}_{SIZE}
  * types: floats */
 KERNEL void cbam_channel(const T *restrict x, const T *restrict w1, const T *restrict b1, const T *restrict w2,
-                         const T *restrict b2, A *restrict pooled, A *restrict sums, T *restrict y, T *restrict gates,
-                         FORMULA act, FORMULA gate, const int N, const int C, const int R, const int SIZE) {
+                         const T *restrict b2, A *restrict pooled, A *restrict sums, T *restrict gates, FORMULA act,
+                         FORMULA gate, const int N, const int C, const int R, const int SIZE) {
     for (int n = 0; n < N; n++) {
         for (int c = 0; c < C; c++) {
             const T *const map = x + (n * C + c) * SIZE;
@@ -48,26 +47,23 @@ KERNEL void cbam_channel(const T *restrict x, const T *restrict w1, const T *res
         for (int c = 0; c < C; c++) {
             A factor;
             APPLY(gate, factor, sums[c]);
-            if (gates != NULL) gates[n * C + c] = STORE(factor);
-            for (int i = 0; i < SIZE; i++) {
-                OUT(y, (n * C + c) * SIZE + i, LOAD(x[(n * C + c) * SIZE + i]) * factor);
-            }
+            gates[n * C + c] = STORE(factor);
         }
     }
 }
 
-/* The spatial half: y = x * gate(conv(s)), where s has the mean and the maximum over the channels at each place, the
+/* The spatial half: gate(conv(s)), where s has the mean and the maximum over the channels at each place, the
  * mean in plane MEAN and the maximum in the other one.
- * x, y [N][C][H][W]   w [2][KH][KW]   b [1] or NULL   pooled [2][H][W]
+ * x [N][C][H][W]   w [2][KH][KW]   b [1] or NULL   pooled [2][H][W]
  * padded [2][H + (KH-1) * DH][PITCH] and (KW-1) * DW more, PITCH being W + (KW-1) * DW: s with PT and PL zeros above
- * and to the left and as many as it takes on the other sides   sums [H][PITCH]   factors [H][W] gates [N][H][W] or
- * NULL: the factors of the places
+ * and to the left and as many as it takes on the other sides   sums [H][PITCH]   gates [N][H][W]: the factors
+ * of the places
  * name: cbam_spatial{KH}x{KW}_{gate}_{C}_{H}x{W}
  * types: floats */
 KERNEL void cbam_spatial(const T *restrict x, const T *restrict w, const T *restrict b, A *restrict pooled,
-                         A *restrict padded, A *restrict sums, A *restrict factors, T *restrict y, T *restrict gates,
-                         FORMULA gate, const int N, const int C, const int H, const int W, const int KH, const int KW,
-                         const int DH, const int DW, const int PT, const int PL, const int MEAN) {
+                         A *restrict padded, A *restrict sums, T *restrict gates, FORMULA gate, const int N,
+                         const int C, const int H, const int W, const int KH, const int KW, const int DH, const int DW,
+                         const int PT, const int PL, const int MEAN) {
     const int size = H * W, pitch = W + (KW - 1) * DW, plane = (H + (KH - 1) * DH) * pitch;
     for (int n = 0; n < N; n++) {
         const T *const maps = x + n * C * size;
@@ -98,12 +94,9 @@ KERNEL void cbam_spatial(const T *restrict x, const T *restrict w, const T *rest
                     for (int i = 0; i < H * pitch; i++) sums[i] += weight * from[i];
                 }
         for (int i = 0; i < size; i++) {
-            APPLY(gate, factors[i], sums[i / W * pitch + i % W]);
-            if (gates != NULL) gates[n * size + i] = STORE(factors[i]);
+            A factor;
+            APPLY(gate, factor, sums[i / W * pitch + i % W]);
+            gates[n * size + i] = STORE(factor);
         }
-        for (int c = 0; c < C; c++)
-            for (int i = 0; i < size; i++) {
-                OUT(y, (n * C + c) * size + i, LOAD(x[(n * C + c) * size + i]) * factors[i]);
-            }
     }
 }

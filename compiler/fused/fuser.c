@@ -166,7 +166,7 @@ Node *fusion_apply(Graph *graph, const Block *block, const Fusion *fusion) {
     if (has_output_inside(fusion, &inside) || is_circular(graph, fusion)) return NULL;
     Node *node = make_node(graph, block, fusion, &inside);
     graph_prune(graph);
-    for (int i = 1; i < node->outputs.count; i++)
+    for (int i = op_least_outputs(node->op, node->version); i < node->outputs.count; i++)
         if (node->outputs.items[i] != NULL && !is_wanted(node->outputs.items[i])) node->outputs.items[i] = NULL;
     while (node->outputs.count > 1 && node->outputs.items[node->outputs.count - 1] == NULL) node->outputs.count--;
     graph_sort(graph);

@@ -243,6 +243,12 @@ int op_newest(const Op *op) {
     return version;
 }
 
+int op_least_outputs(const Op *op, int version) {
+    int least, most;
+    count_ports(op->outputs, version, &least, &most);
+    return least;
+}
+
 const char *op_attribute_kind(const Op *op, int version, const char *name) {
     Words words;
     Declared declared;

@@ -57,6 +57,8 @@ void op_each(void (*visit)(const Op *op, void *argument), void *argument);
 
 /* The newest version of an operator. */
 int op_newest(const Op *op);
+/* How many outputs a node has at least: those behind them may be left out. */
+int op_least_outputs(const Op *op, int version);
 /* The kind of an attribute in a version of an operator ("int", "floats"), NULL where it has none of that name. */
 const char *op_attribute_kind(const Op *op, int version, const char *name);
 /* The text of an attribute's default ("0.01", "NOTSET"), NULL where it has none, or there is no such attribute. */

@@ -1,6 +1,6 @@
 """Fused attention blocks: each form becomes the operators that it should, or stays as it is; generated C gives what it
-gives without fusion, to within 1e-6 of an output's range; and outputs are the same to the bit whatever is probed. The seed
-is printed; FOVEA_TEST_SEED repeats it."""
+gives without fusion, to within 1e-6 of an output's range; outputs are the same to the bit whatever is probed; and what a
+gate scales is written in place. The seed is printed; FOVEA_TEST_SEED repeats it."""
 import os
 import re
 import subprocess
@@ -218,12 +218,17 @@ FORMS = [
 ]
 
 
-def fused_operators(form, output, folder, *options):
-    """The operators of fovea's own that a form becomes."""
+def dumped(form, output, folder, after, *options):
+    """A form as a model of its own, as it is after a pass."""
     path = folder / "form.onnx"
     path.write_bytes(model(form.nodes, form.inputs, [(output, None, TYPES[form.element])], form.initializers).SerializeToString())
-    command = [FOVEA, "compile", path, "-o", folder / "none", "--dump-after", "fuse_blocks", *options]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [FOVEA, "compile", path, "-o", folder / "none", "--dump-after", after, *options]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def fused_operators(form, output, folder, *options):
+    """The operators of fovea's own that a form becomes."""
+    said = dumped(form, output, folder, "fuse_blocks", *options)
     return " ".join(re.findall(r"^ +\d+  fovea::(\w+)", said, flags=re.M))
 
 
@@ -252,6 +257,20 @@ def test_looked_into(checks, random):
     for value in ("inner.v3", "inner.v5", "inner.v6"):  # hidden, gate, a view of it
         got = fused_operators(form, output, checks.path, "--probes", value)
         checks.check(f"probing {value}", got == SE, f"became {got!r}, expected {SE!r}")
+
+
+def test_in_place(checks, random):
+    """Each product of a gate and the map is written over the map; the last one with the sum and activation behind it."""
+    for name, maker, given, operators in FORMS:
+        if operators not in (SE, ESE, ECA, HALVES, "CbamChannel", "CbamSpatial"):
+            continue
+        form = Form(name, random)
+        gated = maker(form, **given)
+        output = form.make("GlobalMaxPool", form.make("Relu", form.make("Add", gated, form.input(1))))
+        said = dumped(form, output, checks.path, "plan")
+        loops = re.findall(r"loop [\dx]+: (multiply.*?)\('[^']*'\[\d+\]@(\d+), .* -> '[^']*'\[\d+\]@(\d+)$", said, flags=re.M)
+        wanted = ["multiply"] * (len(operators.split()) - 1) + ["multiply add relu"]
+        checks.check(f"{name} in place", [formulas for formulas, *_ in loops] == wanted and all(a == b for _, a, b in loops), said)
 
 
 def worst_difference(a, b):
@@ -291,4 +310,5 @@ checks = Checks()
 random = np.random.default_rng(seed)
 test_numbers(checks, *make_forms(checks, random))
 test_looked_into(checks, random)
+test_in_place(checks, random)
 finish(checks)
