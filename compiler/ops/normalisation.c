@@ -1,6 +1,6 @@
-/* Normalisation: BatchNormalization (for inference), LayerNormalization, InstanceNormalization, GroupNormalization,
- * RMSNormalization, LpNormalization, MeanVarianceNormalization, LRN. */
-#include "ops/op.h"
+/* Normalisation: BatchNormalization (for inference, and of weights), LayerNormalization, InstanceNormalization,
+ * GroupNormalization, RMSNormalization, LpNormalization, MeanVarianceNormalization, LRN. */
+#include "ops/expand.h"
 
 /* A value as a buffer of a type and of the shape dims, converted and broadcast in scratch memory where it is not so. */
 static Buffer *spread(Program *program, const Value *value, Type type, int rank, const Dim *dims) {
@@ -50,17 +50,64 @@ static Step *channel_step(Program *program, const Node *node, const char *kernel
     return step;
 }
 
+/* Before opset 14 the outputs say so. */
+static bool trains(const Node *node) {
+    bool more = false;
+    for (int i = 1; i < node->outputs.count; i++) more |= node->outputs.items[i] != NULL;
+    return node->version >= 14 ? attr_int(node, "training_mode") != 0 : more;
+}
+
 static void infer_batch(Node *node) {
-    if (node->version >= 14 && attr_int(node, "training_mode") != 0)
-        node_fail(node, STATUS_UNSUPPORTED, "training_mode is not supported; export the model for inference");
+    if (trains(node) && node->inputs.items[0]->constant == NULL)
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "training (training_mode) is supported of weights only; export the model for inference");
     if (node->version < 9 && attr_int(node, "spatial") == 0)
         node_fail(node, STATUS_UNSUPPORTED, "spatial=0 is not supported");
-    for (int i = 1; i < node->outputs.count; i++)
+    for (int i = 1; i < node->outputs.count && !trains(node); i++)
         if (node->outputs.items[i] != NULL)
             node_fail(node, STATUS_UNSUPPORTED, "outputs of training are not supported");
-    Dim channels = channels_of(node, 1);
+    Dim channels = channels_of(node, trains(node) ? 2 : 1);
     for (int i = 1; i < 5; i++) check_vector(node, i, channels);
     infer_same(node);
+}
+
+/* The mean of each channel, where it stands: [1][C][1].... */
+static Value *channel_mean(Expansion *e, Value *x) {
+    int64_t axes[MAX_RANK] = {0};
+    for (int d = 2; d < x->shape.rank; d++) axes[d - 1] = d;
+    return expand_value(expand_node(e, "ReduceMean", x, expand_ints(e, x->shape.rank - 1, axes)));
+}
+
+/* A vector as the channels of x. */
+static Value *along_channels(Expansion *e, Value *vector, const Value *x) {
+    int64_t sizes[MAX_RANK] = {1, -1};
+    for (int d = 2; d < x->shape.rank; d++) sizes[d] = 1;
+    return expand_cast(e, expand_reshape_to(e, vector, x->shape.rank, sizes), x->type);
+}
+
+/* What was known of a statistic, an input of the original, moved towards what is new. */
+static Value *running(Expansion *e, int input, Value *now) {
+    double momentum = (double)attr_float(e->node, "momentum");
+    Value *before = e->node->inputs.items[input];
+    Value *step = expand_scale(e, expand_cast(e, expand_reshape(e, now, -1), before->type), 1 - momentum);
+    return expand_op(e, "Add", expand_scale(e, before, momentum), step);
+}
+
+/* In training each channel is normalised by what it holds itself: so weights are standardised, as in NFNets. */
+static void expand_batch(Expansion *e) {
+    Value *const *inputs = e->node->inputs.items;
+    Value *x = inputs[0];
+    if (!trains(e->node)) return;
+    Value *mean = channel_mean(e, x), *centred = expand_op(e, "Sub", x, mean);
+    Value *variance = channel_mean(e, expand_op(e, "Mul", centred, centred));
+    Value *epsilon = expand_number(e, x->type, (double)attr_float(e->node, "epsilon"));
+    Value *scaled = expand_op(e, "Div", centred, expand_op(e, "Sqrt", expand_op(e, "Add", variance, epsilon)));
+    scaled = expand_op(e, "Mul", scaled, along_channels(e, inputs[1], x));
+    expand_output(e, 0, expand_op(e, "Add", scaled, along_channels(e, inputs[2], x)));
+    expand_output(e, 1, running(e, 3, mean));
+    expand_output(e, 2, running(e, 4, variance));
+    expand_output(e, 3, expand_reshape(e, mean, -1));
+    expand_output(e, 4, expand_reshape(e, variance, -1));
 }
 
 static void lower_batch(Program *program, Node *node) {
@@ -281,6 +328,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats; T1: floats; T2: floats",
      .attributes = "epsilon:float=1e-5 momentum:float=0.9 spatial:int@<9=1 training_mode:int@14=0",
      .infer = infer_batch,
+     .expand = expand_batch,
      .lower = lower_batch},
     {.name = "InstanceNormalization",
      .versions = {6, 22},

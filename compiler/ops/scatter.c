@@ -1,5 +1,6 @@
 /* Scatter: operators that write elements to places given by indices.
  * The output begins as a copy of the data; where two updates meet in one place they are applied in order. */
+#include "ops/expand.h"
 #include "ops/gather.h"
 #include "ops/movement.h"
 
@@ -72,6 +73,35 @@ static void infer_scatter_nd(Node *node) {
     check_nd_indices(node, 0);
     check_nd_updates(node);
     infer_same(node);
+}
+
+/* Whether the updates are put one behind the other from the first place on, as many as there are. */
+static bool writes_all_in_order(const Node *node) {
+    const Shape *data = &node->inputs.items[0]->shape;
+    const Tensor *indices = node->inputs.items[1]->constant;
+    if (indices == NULL || !shape_is_known(data)) return false;
+    int depth = (int)node->inputs.items[1]->shape.dims[node->inputs.items[1]->shape.rank - 1].size;
+    int64_t places = shape_product(data, 0, depth);
+    if (tensor_count(indices) != places * depth) return false;
+    for (int64_t i = 0; i < places; i++) {
+        int64_t place = 0;
+        for (int d = 0; d < depth; d++) {
+            int64_t index = tensor_int(indices, i * depth + d), size = data->dims[d].size;
+            place = place * size + (index < 0 ? index + size : index);
+        }
+        if (place != i) return false;
+    }
+    return true;
+}
+
+/* PyTorch's x[:, :] = y, of which nothing is left but y. */
+static void expand_scatter_nd(Expansion *e) {
+    bool plain = strcmp(scatter_kernel(e->node), "scatter_blocks") == 0;
+    if (!plain || !writes_all_in_order(e->node)) return;
+    int64_t sizes[MAX_RANK];
+    const Shape *data = &e->node->inputs.items[0]->shape;
+    for (int d = 0; d < data->rank; d++) sizes[d] = data->dims[d].size;
+    expand_output(e, 0, expand_reshape_to(e, e->node->inputs.items[2], data->rank, sizes));
 }
 
 static void lower_scatter_nd(Program *program, Node *node) {
@@ -157,6 +187,7 @@ const Op OPS_scatter[] = {
      .types = "T: numeric bool string complex",
      .attributes = "reduction:string@16=none",
      .infer = infer_scatter_nd,
+     .expand = expand_scatter_nd,
      .lower = lower_scatter_nd},
     {.name = "TensorScatter",
      .versions = {24},

@@ -135,6 +135,25 @@ class RelativeBoT(nn.Module):
         return torch.einsum("bhij,bhjd->bhid", probs, v).transpose(2, 3).reshape(n, c, h, w)
 
 
+class Decomposed(RelativeBoT):
+    """MViT's relative positions: logits of height and width, written into the scores where they are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        q, k, v = (t.reshape(n, H, D, h * w).transpose(2, 3) for t in self.to_qkv(x).chunk(3, dim=1))
+        attn = (q * D**-0.5) @ k.transpose(-2, -1)
+        rows = torch.arange(h)[:, None] - torch.arange(h)[None] + h - 1
+        columns = torch.arange(w)[:, None] - torch.arange(w)[None] + w - 1
+        places = q.reshape(n, H, h, w, D)
+        high = torch.einsum("nyhwc,hkc->nyhwk", places, self.rel_h[rows])
+        wide = torch.einsum("nyhwc,wkc->nyhwk", places, self.rel_w[columns])
+        parts = attn[:, :, 0:, 0:].view(n, -1, h, w, h, w) + high.unsqueeze(-1) + wide.unsqueeze(-2)
+        attn[:, :, 0:, 0:] = parts.view(n, -1, h * w, h * w)
+        probs = attn.softmax(dim=-1)
+        keep(self, probs=probs)
+        return (probs @ v + q).transpose(2, 3).reshape(n, c, h, w)
+
+
 class Reduced(nn.Module):
     """PVT's and SegFormer's: keys and values of a smaller map."""
 
@@ -353,6 +372,11 @@ def area_attention() -> Built:
 @case(opsets=LATER)
 def bot_with_positions() -> Built:
     return found(BoT(), "attention", "probs")
+
+
+@case(opsets=LATER)
+def positions_written_into_scores() -> Built:
+    return found(Decomposed(), "attention", "probs")
 
 
 @case(opsets=LATER)

@@ -2,7 +2,7 @@
 Near misses among them: what is pooled is not what is multiplied, what is multiplied is no gate."""
 import torch
 from between import between, one
-from harness import Built, case, keep, main
+from harness import Block, Built, case, keep, main
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -288,6 +288,24 @@ def se_in_residual() -> Built:
             return F.relu(super().forward(x) + x)
 
     return one("se", Residual(nn.ReLU(), nn.Sigmoid()), "gate")
+
+
+@case()
+def se_behind_standardised_weights() -> Built:
+    """As NFNets have it: a batch norm in training, of the weights."""
+
+    class Standardised(nn.Conv2d):
+        def __init__(self, channels: int):
+            super().__init__(channels, channels, 3, padding=1)
+            self.gain = nn.Parameter(torch.ones(channels, 1, 1, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            rows = self.weight.reshape(1, self.out_channels, -1)
+            weight = F.batch_norm(rows, None, None, weight=(0.1 * self.gain).view(-1), training=True, momentum=0.0)
+            return F.conv2d(x, weight.reshape_as(self.weight), self.bias, padding=1)
+
+    net = nn.Sequential(Standardised(16), ConvSE(nn.ReLU(), nn.Sigmoid()))
+    return between(net, lambda: [Block("se", {"gate": net[1].gate}, "block.1")])
 
 
 @case()

@@ -1,5 +1,5 @@
 /* Expansion: fused attention is the block that its primitives are, with a batch that is not known too; what stays as it
- * is; masks that do not fit. */
+ * is; masks that do not fit; what is written over all of a tensor. */
 #include "support/making.h"
 #include "support/test.h"
 
@@ -109,6 +109,29 @@ static void heads_that_do_not_divide(void **state) {
     refused(graph, with_int(with_int(y, "q_num_heads", 3), "kv_num_heads", 3), "do not divide into 3 heads");
 }
 
+/* The operator that is left of writing rows over these two. */
+static const char *left_of_writing(int64_t first, int64_t second) {
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "2x3"), *rows = make_input(graph, "rows", "2x3");
+    Value *indices = make_list(graph, first, second);
+    indices->shape = indices->constant->shape = shape_of(2, (int64_t[]){2, 1});
+    make_output(graph, make(graph, "ScatterND", x, indices, rows));
+    assert_int_equal(find_blocks(graph, NULL), STATUS_OK);
+    assert_int_equal(graph->nodes.count, 1);
+    bool reshapes = strcmp(graph->nodes.items[0]->op_type, "Reshape") == 0;
+    arena_free(graph->arena);
+    return reshapes ? "Reshape" : "ScatterND";
+}
+
+/* Where all is written over, what is written is all that is left; in another order it is not. */
+static void written_over(void **state) {
+    (void)state;
+    assert_string_equal(left_of_writing(0, 1), "Reshape");
+    assert_string_equal(left_of_writing(-2, -1), "Reshape");
+    assert_string_equal(left_of_writing(1, 0), "ScatterND");
+    assert_string_equal(left_of_writing(0, 0), "ScatterND");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
@@ -121,6 +144,7 @@ int main(void) {
         cmocka_unit_test(of_an_unknown_length),
         cmocka_unit_test(mask_that_does_not_fit),
         cmocka_unit_test(heads_that_do_not_divide),
+        cmocka_unit_test(written_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
