@@ -28,11 +28,11 @@ typedef struct {
     int extra_count;
 } Fusion;
 
-/* Puts the operator in the place of the nodes between the inputs and the outputs. Extras that the operator may leave out
- * are made only where somebody looks at them; other values in between that a probe shows are made beside it. Returns
- * the node, whose attributes are to be set; NULL, with nothing changed, where a value in between is the model's output
- * and the operator does not make it, where a node in between needs what the inputs do not hold, or where an input
- * depends on an extra. */
+/* Puts the operator in the place of the nodes between the inputs and the outputs. Extras that the operator may leave
+ * out are made only where somebody looks at them; other values in between that a probe shows are made beside it.
+ * Returns the node, whose attributes are to be set; NULL, with nothing changed, where a value in between is the model's
+ * output and the operator does not make it, where a node in between needs what the inputs do not hold, or where an
+ * input depends on an extra. */
 Node *fusion_apply(Graph *graph, const Block *block, const Fusion *fusion);
 
 /* What a fuser reads off nodes. All of these look through views (patterns/view.h). */

@@ -268,9 +268,10 @@ def test_in_place(checks, random):
         gated = maker(form, **given)
         output = form.make("GlobalMaxPool", form.make("Relu", form.make("Add", gated, form.input(1))))
         said = dumped(form, output, checks.path, "plan")
-        loops = re.findall(r"loop [\dx]+: (multiply.*?)\('[^']*'\[\d+\]@(\d+), .* -> '[^']*'\[\d+\]@(\d+)$", said, flags=re.M)
+        loops = re.findall(r"loop [\dx]+: (multiply.*?)\('.*?'\[\d+\]@(\d+), .* -> '.*?'\[\d+\]@(\d+)$", said, flags=re.M)
         wanted = ["multiply"] * (len(operators.split()) - 1) + ["multiply add relu"]
-        checks.check(f"{name} in place", [formulas for formulas, *_ in loops] == wanted and all(a == b for _, a, b in loops), said)
+        in_place = all(read == written for _, read, written in loops)
+        checks.check(f"{name}: products in place", [formulas for formulas, *_ in loops] == wanted and in_place, said)
 
 
 def worst_difference(a, b):
