@@ -79,7 +79,7 @@ static void infer_scatter_nd(Node *node) {
 static bool writes_all_in_order(const Node *node) {
     const Shape *data = &node->inputs.items[0]->shape;
     const Tensor *indices = node->inputs.items[1]->constant;
-    if (indices == NULL || !shape_is_known(data)) return false;
+    if (indices == NULL || !shape_is_known(data) || shape_count(data) == 0) return false;
     int depth = (int)node->inputs.items[1]->shape.dims[node->inputs.items[1]->shape.rank - 1].size;
     int64_t places = shape_product(data, 0, depth);
     if (tensor_count(indices) != places * depth) return false;

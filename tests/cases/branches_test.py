@@ -159,18 +159,24 @@ def split_attention_reshaped_groups() -> Built:
     return one("split_attention", ReshapedSplitAttention(groups=2, norm=False), "weights")
 
 
-@case()
-def split_attention_of_one() -> Built:
+class OneBranch(SplitAttention):
     """Radix 1 is squeeze-and-excitation."""
 
-    class One(SplitAttention):
-        def forward(self, x: Tensor) -> Tensor:
-            x = F.relu(self.bn0(self.conv(x)))
-            gate = torch.sigmoid(self.fc2(F.relu(self.bn1(self.fc1(F.adaptive_avg_pool2d(x, 1))))))
-            keep(self, gate=gate.flatten(1))
-            return x * gate
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn0(self.conv(x)))
+        gate = torch.sigmoid(self.fc2(F.relu(self.bn1(self.fc1(F.adaptive_avg_pool2d(x, 1))))))
+        keep(self, gate=gate.flatten(1))
+        return x * gate
 
-    return one("se", One(radix=1), "gate")
+
+@case()
+def split_attention_of_one() -> Built:
+    return one("se", OneBranch(radix=1), "gate")
+
+
+@case()
+def split_attention_of_one_in_groups() -> Built:
+    return one("se", OneBranch(radix=1, groups=4), "gate")
 
 
 @case()

@@ -73,6 +73,18 @@ def cam_product() -> Built:
 
 
 @case()
+def cam_channels_last() -> Built:
+    class Last(Classifier):
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.features(x)
+            logits = self.head(F.layer_norm(x.permute(0, 2, 3, 1), (12,)).mean((1, 2)))
+            self.keep_map(F.layer_norm(x.permute(0, 2, 3, 1), (12,)).permute(0, 3, 1, 2), logits, self.head.weight)
+            return logits
+
+    return built(Last())
+
+
+@case()
 def cam_convolution() -> Built:
     """The layer is a 1x1 convolution of the mean."""
 

@@ -394,6 +394,16 @@ def eca_view() -> Built:
     return one("eca", Viewed(5), "gate")
 
 
+@case()
+def eca_two_convolutions() -> Built:
+    class Two(ECA):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Sequential(nn.Conv1d(1, 4, 1), nn.ReLU(), nn.Conv1d(4, 1, 3, padding=1))
+
+    return one("eca", Two(), "gate")
+
+
 @case(opsets={"dynamo": (20,)})  # it writes mode "wrap" at 18 as well, where ONNX has none
 def eca_circular_pad() -> Built:
     class Circular(nn.Module):

@@ -188,6 +188,61 @@ def coordinate_expanded() -> Built:
     return one("coordinate", Expanded(act=nn.SiLU()), "a_h", "a_w")
 
 
+class Local(nn.Module):
+    """Efficient local attention, Xu and Wan 2024: one convolution along rows and along columns, and a norm of groups."""
+
+    def __init__(self, channels: int = 16):
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 5, padding=2, groups=channels, bias=False)
+        self.gn = nn.GroupNorm(4, channels)
+
+    def along(self, mean: Tensor) -> Tensor:
+        return torch.sigmoid(self.gn(self.conv(mean)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        a_h = self.along(x.mean(3, keepdim=True).view(n, c, h)).view(n, c, h, 1)
+        a_w = self.along(x.mean(2, keepdim=True).view(n, c, w)).view(n, c, 1, w)
+        keep(self, a_h=a_h, a_w=a_w)
+        return x * a_h * a_w
+
+
+@case()
+def coordinate_along_each() -> Built:
+    return one("coordinate", Local(), "a_h", "a_w")
+
+
+@case()
+def coordinate_along_each_activated() -> Built:
+    """On maps of one row or column, with norms that differ and an activation."""
+
+    class Maps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv_h = nn.Conv2d(16, 16, (3, 1), padding=(1, 0), groups=16)
+            self.conv_w = nn.Conv2d(16, 16, (1, 3), padding=(0, 1), groups=16)
+            self.norm_h, self.norm_w, self.act = nn.GroupNorm(1, 16), nn.BatchNorm2d(16), nn.SiLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            a_h = torch.sigmoid(self.act(self.norm_h(self.conv_h(x.mean(dim=3, keepdim=True)))))
+            a_w = torch.sigmoid(self.act(self.norm_w(self.conv_w(x.mean(dim=2, keepdim=True)))))
+            keep(self, a_h=a_h, a_w=a_w)
+            return x * a_h * a_w
+
+    return one("coordinate", Maps(), "a_h", "a_w")
+
+
+@case()
+def coordinate_along_rows_twice() -> Built:
+    class Twice(Local):
+        def forward(self, x: Tensor) -> Tensor:
+            n, c, h, _ = x.shape
+            a_h = self.along(x.mean(3, keepdim=True).view(n, c, h)).view(n, c, h, 1)
+            return x * a_h * a_h
+
+    return between(Twice(), [])
+
+
 @case()
 def coordinate_with_one_gate() -> Built:
     class OneGate(CoordinateByMean):
