@@ -136,22 +136,29 @@ class RelativeBoT(nn.Module):
 
 
 class Decomposed(RelativeBoT):
-    """MViT's relative positions: logits of height and width, written into the scores where they are."""
+    """MViT's relative positions: logits of height and width, written into the scores where they are. first: tokens
+    without a place, which stand before the others."""
+
+    def __init__(self, first: int):
+        super().__init__()
+        self.first = first
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
         q, k, v = (t.reshape(n, H, D, h * w).transpose(2, 3) for t in self.to_qkv(x).chunk(3, dim=1))
+        q, k, v = (torch.cat([t[:, :, :self.first], t], dim=2) for t in (q, k, v))
         attn = (q * D**-0.5) @ k.transpose(-2, -1)
         rows = torch.arange(h)[:, None] - torch.arange(h)[None] + h - 1
         columns = torch.arange(w)[:, None] - torch.arange(w)[None] + w - 1
-        places = q.reshape(n, H, h, w, D)
+        places = q[:, :, self.first:].reshape(n, H, h, w, D)
         high = torch.einsum("nyhwc,hkc->nyhwk", places, self.rel_h[rows])
         wide = torch.einsum("nyhwc,wkc->nyhwk", places, self.rel_w[columns])
-        parts = attn[:, :, 0:, 0:].view(n, -1, h, w, h, w) + high.unsqueeze(-1) + wide.unsqueeze(-2)
-        attn[:, :, 0:, 0:] = parts.view(n, -1, h * w, h * w)
+        first = self.first
+        parts = attn[:, :, first:, first:].view(n, -1, h, w, h, w) + high.unsqueeze(-1) + wide.unsqueeze(-2)
+        attn[:, :, first:, first:] = parts.view(n, -1, h * w, h * w)
         probs = attn.softmax(dim=-1)
         keep(self, probs=probs)
-        return (probs @ v + q).transpose(2, 3).reshape(n, c, h, w)
+        return (probs @ v + q)[:, :, first:].transpose(2, 3).reshape(n, c, h, w)
 
 
 class Reduced(nn.Module):
@@ -376,7 +383,12 @@ def bot_with_positions() -> Built:
 
 @case(opsets=LATER)
 def positions_written_into_scores() -> Built:
-    return found(Decomposed(), "attention", "probs")
+    return found(Decomposed(0), "attention", "probs")
+
+
+@case(opsets=LATER)
+def positions_written_into_a_part() -> Built:
+    return found(Decomposed(1), "attention", "probs")
 
 
 @case(opsets=LATER)
