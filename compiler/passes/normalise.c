@@ -29,18 +29,11 @@ static void take_over(Graph *graph, Node *node, Value *value) {
     node->outputs.items[0] = value;
 }
 
-static bool shapes_agree(const Shape *a, const Shape *b) {
-    if (a->rank != b->rank) return false;
-    for (int d = 0; d < a->rank; d++)
-        if (!dim_equal(a->dims[d], b->dims[d])) return false;
-    return true;
-}
-
 /* Applies a rule that matched; false where the shapes are not known well enough. */
 static bool rewrite(Graph *graph, const BlockPattern *rule, const Match *match, Value *root) {
     Value *made = build_term(rule, rule->becomes, match, root->producer);
     Node *node = made->producer;
-    if (!shapes_agree(&made->shape, &root->shape)) {
+    if (!shape_equal(&made->shape, &root->shape)) {
         if (!shapes_differ_in_ones_only(&made->shape, &root->shape))
             fail(STATUS_USAGE, "%s: the rule %s makes a tensor %s in the place of %s, which is %s", rule->file,
                  rule->family, shape_text(graph->arena, &made->shape), quoted(root->name),
@@ -74,7 +67,7 @@ void pass_normalise(Graph *graph, const PassOptions *options) {
     for (int round = 0, applied = 1; applied > 0; round++) {
         applied = 0;
         for (int r = 0; r < patterns->rules.count; r++) applied += apply(graph, patterns->rules.items[r]);
-        if (applied > 0) graph_prune(graph);
+        graph_prune(graph); /* also what was made for nothing, where shapes are not known well enough */
         if (applied > 0 && round == MOST_ROUNDS)
             fail(STATUS_USAGE, "the rewrite rules of the pattern files undo each other: no end after %d rounds", round);
     }

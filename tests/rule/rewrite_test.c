@@ -80,6 +80,20 @@ static void a_shape_that_differs_in_ones_is_restored(void **state) {
     arena_free(graph->arena);
 }
 
+/* Two sizes are open, so that no Reshape can be written: the model's own nodes stay, and nothing besides. */
+static void a_shape_that_is_open_stays_as_it_is(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "1x1x4x5");
+    x->shape.dims[0] = (Dim){-1, "n"};
+    x->shape.dims[1] = (Dim){-1, "c"};
+    Value *mean = with_ints(make(graph, "ReduceMean", x), "axes", 2, 3);
+    with_int(mean, "keepdims", 0);
+    assert_int_equal(rewrite(graph, mean, "", NULL), STATUS_OK);
+    assert_operators(graph, "ReduceMean");
+    arena_free(graph->arena);
+}
+
 static void another_shape_is_an_error_of_the_rule(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
@@ -119,6 +133,7 @@ int main(void) {
         cmocka_unit_test(a_value_used_elsewhere_stays),
         cmocka_unit_test(a_value_asked_for_by_name_is_computed_beside),
         cmocka_unit_test(a_shape_that_differs_in_ones_is_restored),
+        cmocka_unit_test(a_shape_that_is_open_stays_as_it_is),
         cmocka_unit_test(another_shape_is_an_error_of_the_rule),
         cmocka_unit_test(rules_that_undo_each_other_come_to_an_end),
         cmocka_unit_test(unknown_operators_and_attributes),
