@@ -1,4 +1,4 @@
-"""A block that fovea does not know, described in the user's own file: found, probed and run by the program as it was built."""
+"""A block that fovea does not know, described in the user's own file: found, probed and run without rebuilding."""
 import json
 import os
 import pathlib
@@ -25,7 +25,8 @@ probe strongest channel [N] on request = ReduceMax(gate, [1 2 3]){keepdims=0}
 
 
 def write_model(path, weight):
-    nodes = [helper.make_node("MaxPool", ["x"], ["/neck/pooled"], name="/neck/MaxPool", kernel_shape=[4, 2], strides=[4, 2]),
+    nodes = [helper.make_node("MaxPool", ["x"], ["/neck/pooled"], name="/neck/MaxPool", kernel_shape=[4, 2],
+                              strides=[4, 2]),
              helper.make_node("Conv", ["/neck/pooled", "w"], ["/neck/layer"], name="/neck/Conv"),
              helper.make_node("Sigmoid", ["/neck/layer"], ["/neck/gate"], name="/neck/Sigmoid"),
              helper.make_node("Mul", ["/neck/gate", "x"], ["y"], name="/neck/Mul")]
@@ -53,8 +54,8 @@ def main():
                                      capture_output=True, text=True).stdout
             blocks[what] = [(block["family"], block["name"]) for block in json.loads(listing)["blocks"]]
         assert blocks == {"with": [("thirds", "neck")], "without": []}, blocks
-        subprocess.run([FOVEA, "run", folder / "model.onnx", "--input", folder / "in.npz", "--output", folder / "out.npz",
-                        "--probe-output", folder / "probes.npz", "--probes", "all", *own], check=True)
+        command = [FOVEA, "run", folder / "model.onnx", "--input", folder / "in.npz", "--output", folder / "out.npz"]
+        subprocess.run([*command, "--probe-output", folder / "probes.npz", "--probes", "all", *own], check=True)
         probes = dict(np.load(folder / "probes.npz"))
         wanted = {"neck.squeeze": squeeze[:, :, None, :], "neck.gate": gate, "neck.strongest": gate.max(axis=1)}
         assert set(probes) == set(wanted), list(probes)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inputs import images
+from resnet import ResNet, shortcut
 
 RUN = True
 KEEP_BATCH_NORM = False
@@ -39,11 +40,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.se = SqueezeExcitation(outputs)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+        self.downsample = shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -57,27 +54,14 @@ def stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     return nn.Sequential(first, *(Bottleneck(width * EXPANSION, width, 1) for _ in range(blocks - 1)))
 
 
-class SEResNet50(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = stage(64, 64, blocks=3, stride=1)
-        self.layer2 = stage(256, 128, blocks=4, stride=2)
-        self.layer3 = stage(512, 256, blocks=6, stride=2)
-        self.layer4 = stage(1024, 512, blocks=3, stride=2)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(2048, 1000)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(self.avgpool(x).flatten(1))
-
-
 def build() -> nn.Module:
-    return SEResNet50()
+    layers = [
+        stage(64, 64, blocks=3, stride=1),
+        stage(256, 128, blocks=4, stride=2),
+        stage(512, 256, blocks=6, stride=2),
+        stage(1024, 512, blocks=3, stride=2),
+    ]
+    return ResNet(layers, features=2048)
 
 
 def inputs(count: int) -> dict[str, Tensor]:
