@@ -5,11 +5,8 @@
 
 #include "emit/manifest.h"
 #include "ops/op.h"
-#include "passes/fuse.h"
-#include "passes/lower.h"
 #include "patterns/block.h"
 #include "patterns/probes.h"
-#include "plan/plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,11 +21,14 @@ typedef struct {
     Program *program; /* NULL where a shape is open or an operator cannot be compiled */
 } Summary;
 
-static void count_nodes(Arena *arena, const Graph *graph, Summary *summary) {
+/* Counts the model's own operators: after inference, and before passes put others in their place. */
+static void count_nodes(const Graph *graph, const char *pass, void *argument) {
+    Summary *summary = argument;
+    if (strcmp(pass, "infer") != 0) return;
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
         int *count = map_get(&summary->operators, node->op_type);
-        if (count == NULL) map_set(&summary->operators, node->op_type, count = arena_new_object(arena, int));
+        if (count == NULL) map_set(&summary->operators, node->op_type, count = arena_new_object(graph->arena, int));
         ++*count;
         int64_t macs = node->op->macs == NULL ? 0 : node->op->macs(node);
         summary->macs = summary->macs < 0 || macs < 0 ? -1 : summary->macs + macs;
@@ -53,15 +53,10 @@ static bool is_closed(const Graph *graph) {
     return true;
 }
 
-static Summary summarise(Arena *arena, Graph *graph, const PassOptions *options) {
-    Summary summary = {.operators = map_new(arena)};
-    count_nodes(arena, graph, &summary);
-    count_parameters(graph, &summary);
-    if (!is_closed(graph)) return summary;
-    summary.program = lower_graph(graph);
-    fuse_program(summary.program, options);
-    plan_memory(summary.program);
-    return summary;
+/* What is seen of the graph when the passes have run. */
+static void summarise(Graph *graph, const PassOptions *options, Summary *summary) {
+    count_parameters(graph, summary);
+    if (is_closed(graph)) summary->program = model_steps(graph, options);
 }
 
 static void add_operator(const char *name, void *value, void *json) {
@@ -139,8 +134,12 @@ static void run(Arena *arena, int argc, char **argv) {
     if (!options_parse(arena, &COMMAND_INSPECT, rows, model_option_rows(&model, rows, 2), argc, argv)) return;
     model_options_finish(arena, &model);
     Graph *graph = model_load(arena, model.path);
+    Summary summary = {.operators = map_new(arena)};
+    model.pass.observe = count_nodes;
+    model.pass.observe_argument = &summary;
     if (!passes_run(graph, &model.pass) || model.pass.explain != NULL) return; /* the passes have said it */
-    Summary summary = summarise(arena, graph, &model.pass);
+    summarise(graph, &model.pass, &summary);
+    if (summary.program == NULL && model.pass.dump_after != NULL) return;
     if (as_json) print_json(arena, graph, &summary);
     else print_summary(arena, graph, &summary);
 }

@@ -47,8 +47,7 @@ static bool dumped(const Program *program, const PassOptions *options, const cha
     return true;
 }
 
-Program *model_program(Graph *graph, const PassOptions *options) {
-    if (!passes_run(graph, options)) return NULL;
+Program *model_steps(Graph *graph, const PassOptions *options) {
     Program *program = lower_graph(graph);
     if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);
@@ -57,4 +56,8 @@ Program *model_program(Graph *graph, const PassOptions *options) {
     probes_collect(graph, program);
     plan_memory(program);
     return dumped(program, options, "plan") ? NULL : program;
+}
+
+Program *model_program(Graph *graph, const PassOptions *options) {
+    return passes_run(graph, options) ? model_steps(graph, options) : NULL;
 }

@@ -1,5 +1,5 @@
 /* The way of a model, from its file to a planned program: what every command that takes a model does first.
- * Each line of model_program() is a stage of docs/design.md. */
+ * Each line of model_steps() is a stage of docs/design.md. */
 #ifndef FOVEA_COMMANDS_MODEL_H
 #define FOVEA_COMMANDS_MODEL_H
 
@@ -13,7 +13,9 @@ Graph *model_load(Arena *arena, const char *path);
 /* Gives inputs whose shape the model leaves open that of the array of their name, unless --shape has. */
 void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options);
 
-/* All passes, then steps, fused and placed in the workspace. NULL where --dump-after ended the way. */
+/* When all passes have run: steps, fused and placed in the workspace. NULL where --dump-after ended the way. */
+Program *model_steps(Graph *graph, const PassOptions *options);
+/* All passes, and then those. */
 Program *model_program(Graph *graph, const PassOptions *options);
 
 #endif

@@ -39,6 +39,7 @@ bool passes_run(Graph *graph, const PassOptions *options) {
         progress("%s", pass->name);
         pass->run(graph, options);
         progress(NULL);
+        if (options->observe != NULL) options->observe(graph, pass->name, options->observe_argument);
 #ifdef FOVEA_CHECK
         graph_check(graph, pass->name);
 #endif

@@ -15,6 +15,8 @@ typedef struct {
     const char *explain;    /* --why: a family whose near misses are printed */
     const char *dump_after; /* --dump-after: a pass */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */
+    void (*observe)(const Graph *graph, const char *pass, void *argument); /* called after each pass; NULL: nobody */
+    void *observe_argument;
 } PassOptions;
 
 typedef struct {

@@ -250,7 +250,9 @@ static void check_family(Arena *arena, const PatternSet *patterns, const char *f
     for (int i = 0; i < patterns->blocks.count; i++) {
         const char *name = patterns->blocks.items[i]->family;
         if (strcmp(name, family) == 0) return;
-        text_printf(&known, "%s%s", i == 0 ? "" : ", ", name);
+        bool is_listed = false; /* a family may have several patterns, and files */
+        for (int k = 0; k < i; k++) is_listed |= strcmp(name, patterns->blocks.items[k]->family) == 0;
+        if (!is_listed) text_printf(&known, "%s%s", i == 0 ? "" : ", ", name);
     }
     fail(STATUS_USAGE, "there is no family %s; there are %s", quoted(family), known.data);
 }
