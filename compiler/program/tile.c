@@ -1,0 +1,47 @@
+/* Tile: the cost model behind ROWS and VECTORS of every product.
+ * It weighs the work that is done in vain at the edges against how well a tile fills the machine. */
+#include "program/tile.h"
+
+#include <stdbool.h>
+
+static const struct {
+    int registers;
+    int lanes;
+} TARGETS[TARGET_COUNT] = {{32, 16}, {16, 8}, {32, 4}, {16, 4}, {16, 1}};
+
+/* The sums, one step's weights and one element of x have to fit, or they are spilled at every step. */
+static bool fits(int rows, int vectors, int registers) { return rows * vectors + vectors + 1 <= registers; }
+
+/* Whether tiles of so many vectors begin where panels or equal parts of them do. */
+static bool divides(int vectors, int in_panel) { return vectors % in_panel == 0 || in_panel % vectors == 0; }
+
+/* Half cycles of a core that starts two multiply-adds and two loads a cycle and gives a sum back after four cycles; to
+ * hide these it wants half as many sums again. A step of a tile is bound by its rows * vectors multiply-adds, by its
+ * rows + vectors loads, or, where it has few sums, by the wait for them. Loads cost a little even where they are
+ * hidden, those of weights more than those of x, which lies in the first-level cache: so of tiles that waste the same
+ * at the edges, the one that uses each weight longer wins. */
+static double step_cost(int rows, int vectors) {
+    const int sums = rows * vectors, loads = rows + vectors, wait = 12;
+    const int bound = sums > loads ? sums : loads;
+    return (bound > wait ? bound : wait) + (rows + 4 * vectors) / 16.0;
+}
+
+static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
+
+void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
+    for (int target = 0; target < TARGET_COUNT; target++) {
+        const int in_panel = PANEL_WIDTH / TARGETS[target].lanes, registers = TARGETS[target].registers;
+        double least = -1;
+        for (int v = 1; fits(1, v, registers) && v <= panels * in_panel; v++) {
+            if (!divides(v, in_panel)) continue;
+            for (int r = 1; fits(r, v, registers) && r <= rows; r++) {
+                const int64_t tiles = divide_up(rows, r) * divide_up(panels * in_panel, v);
+                const double cost = (double)tiles * step_cost(r, v);
+                if (least >= 0 && cost >= least) continue;
+                least = cost;
+                rows_out[target] = r;
+                vectors_out[target] = v;
+            }
+        }
+    }
+}

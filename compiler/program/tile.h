@@ -1,0 +1,16 @@
+/* Tile: how many rows and vectors a product keeps in registers at once, for each target that generated code may meet.
+ * Every kernel built on tile_multiply() (runtime/vector.h) is given its ROWS and VECTORS from here. */
+#ifndef FOVEA_PROGRAM_TILE_H
+#define FOVEA_PROGRAM_TILE_H
+
+#include <stdint.h>
+
+enum { TARGET_COUNT = 5, PANEL_WIDTH = 16 };
+
+/* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, in the order of
+ * PICK: avx512, avx2, neon, sse, scalar. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
+ * place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a panel (1, 2, 4, 4, 16)
+ * and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. rows and panels >= 1. */
+void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
+
+#endif
