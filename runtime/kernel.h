@@ -4,6 +4,7 @@
 #define FOVEA_RUNTIME_KERNEL_H
 
 #include "runtime/support.h"
+#include "runtime/vector.h"
 
 #define KERNEL __attribute__((unused)) static
 #define T float
@@ -13,6 +14,7 @@
 #define LOAD(stored) (stored)
 #define STORE(value) (value)
 #define OUT(y, i, value) ((y)[i] = STORE(value))
+#define OUT_VECTOR(y, i, value, count) vf_store_part((y) + (i), value, count)
 typedef float formula_of_one(float x);
 #define FORMULA formula_of_one *const
 #define APPLY(formula, place, value) ((place) = (formula)(value))

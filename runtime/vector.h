@@ -3,11 +3,13 @@
 #ifndef FOVEA_RUNTIME_VECTOR_H
 #define FOVEA_RUNTIME_VECTOR_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 /* LANES: floats in a vector. PICK(avx512, avx2, neon, sse, scalar): the number for the target. Kernels choose their
- * tiles by it: the registers are 32 of 16 floats, 16 of 8, 32 of 4, 16 of 4, or none of use. -DLANES=1 asks for plain C. */
+ * tiles by it: the registers are 32 of 16 floats, 16 of 8, 32 of 4, 16 of 4, or none of use. -DLANES=1 asks for plain
+ * C. */
 #ifndef LANES
 #if !defined(__GNUC__)
 #define LANES 1
@@ -82,17 +84,34 @@ INLINE void vf_store(float *to, vf value) {
 #endif
 }
 
-/* The first count lanes alone, 0 <= count <= LANES, count a constant; the others are 0. */
+/* The first count lanes alone, 0 <= count <= LANES; the others are 0. */
 INLINE vf vf_load_part(const float *from, const int count) {
-    vf value = {0};
+    float lane[LANES] = {0};
+    int at = 0;
     if (count == LANES) return vf_load(from);
-    memcpy(&value, from, sizeof(float) * (unsigned)count);
-    return value;
+    UNROLL
+    for (int size = LANES / 2; size > 0; size /= 2)
+        if ((count & size) != 0) {
+            memcpy(lane + at, from + at, sizeof(float) * (unsigned)size);
+            at += size;
+        }
+    return vf_load(lane);
 }
 
 INLINE void vf_store_part(float *to, vf value, const int count) {
-    if (count == LANES) vf_store(to, value);
-    else memcpy(to, &value, sizeof(float) * (unsigned)count);
+    float lane[LANES];
+    int at = 0;
+    if (count == LANES) {
+        vf_store(to, value);
+        return;
+    }
+    vf_store(lane, value);
+    UNROLL
+    for (int size = LANES / 2; size > 0; size /= 2)
+        if ((count & size) != 0) {
+            memcpy(to + at, lane + at, sizeof(float) * (unsigned)size);
+            at += size;
+        }
 }
 
 /* The same value in every lane. */
@@ -145,12 +164,15 @@ INLINE float vf_sum(vf value) {
 }
 
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
- * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of 16
- * columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS]. */
-INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int WIDTH,
-                          const int XX, const int X, const int DEPTH, const int PANEL) {
+ * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
+ * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS]. Meanwhile it fetches what
+ * will be read next: AHEAD floats from ahead on for each k (0: none). */
+INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
+                                const int WIDTH, const int XX, const int X, const int DEPTH, const int PANEL,
+                                const float *ahead, const int AHEAD) {
     for (int k = 0; k < DEPTH; k++) {
         vf column[16];
+        if (AHEAD != 0) PREFETCH(ahead + k * AHEAD);
         UNROLL
         for (int v = 0; v < VECTORS; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
         UNROLL
@@ -160,6 +182,12 @@ INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROW
             for (int v = 0; v < VECTORS; v++) sum[r * VECTORS + v] += in * column[v];
         }
     }
+}
+
+/* The same without fetching ahead. */
+INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int WIDTH,
+                          const int XX, const int X, const int DEPTH, const int PANEL) {
+    tile_multiply_ahead(sum, x, w, ROWS, VECTORS, WIDTH, XX, X, DEPTH, PANEL, NULL, 0);
 }
 
 #endif

@@ -137,15 +137,31 @@ static void parse_kernels(const char *path, const char *text) {
     }
 }
 
-/* Functions of support.h: each with the comment above it. */
-static void parse_support(const char *text) {
-    static const char mark[] = "\nstatic inline ";
+/* Functions of support.h and vector.h, which begin with mark: each with the comment above it, if there is one. Returns
+ * where the first of them begins. */
+static const char *parse_support(const char *text, const char *mark) {
+    const char *first = NULL;
     for (const char *at = text; (at = strstr(at, mark)) != NULL; at++) {
-        const char *open = strchr(at, '('), *name = open, *comment = at;
+        const char *open = strchr(at, '('), *name = open, *from = at;
         while (isalnum((unsigned char)name[-1]) || name[-1] == '_') name--;
-        while (comment > text && !(comment[0] == '/' && comment[1] == '*')) comment--;
-        list_add(arena, &supports, ((Named){slice(name, open), slice(comment, block_end(strchr(open, '{')))}));
+        if (from[-1] == '/' && from[-2] == '*')
+            while (from > text && !(from[0] == '/' && from[1] == '*')) from--;
+        const char *end = block_end(strchr(open, '{'));
+        end += strcspn(end, "\n"); /* a comment behind it */
+        list_add(arena, &supports, ((Named){slice(name, open), trimmed(from, end)}));
+        if (first == NULL) first = from;
     }
+    return first;
+}
+
+/* What stands in vector.h between its includes and its first function: one text, wanted where code mentions vf. */
+static void parse_vector(const char *text) {
+    const char *from = text;
+    for (const char *at = text; (at = strstr(at, "#include ")) != NULL; at++) from = at + strcspn(at, "\n");
+    int number = supports.count;
+    list_add(arena, &supports, ((Named){"vf", ""}));
+    const char *first = parse_support(text, "\nINLINE ");
+    supports.items[number].text = trimmed(from, first);
 }
 
 /* "bool c, x, y" to "c x y". */
@@ -319,7 +335,8 @@ static void write_apply(Text *out, Type type) {
 
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
-                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include <string.h>\n");
+                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
+                  "\"runtime/vector.h\"\n#include <string.h>\n");
     write_apply(out, TYPE_FLOAT);
     write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
@@ -380,7 +397,8 @@ int main(int argc, char **argv) {
         const char *path = strncmp(argv[i], here, root - 1) == 0 ? argv[i] + root : argv[i];
         const char *text = read_file(argv[i]);
         if (strncmp(path, "runtime/", 8) != 0) list_add(arena, &assets, ((Named){path, text}));
-        else if (ends_with(path, "support.h")) parse_support(text);
+        else if (ends_with(path, "support.h")) parse_support(text, "\nstatic inline ");
+        else if (ends_with(path, "vector.h")) parse_vector(text);
         else if (ends_with(path, ".txt")) parse_formulas(path, text);
         else parse_kernels(path, text);
     }

@@ -77,7 +77,8 @@ const Function *functions_add(Functions *functions, const char *wish, const char
     function->name = names_take(functions->names, wish);
     function->comment = comment;
     Text whole = text_new(functions->arena);
-    add_list(&whole, arena_printf(functions->arena, "static void %s(", function->name), parameters, ") {\n");
+    const char *wide = mentions_identifier(body, "vf") ? "WIDE " : "";
+    add_list(&whole, arena_printf(functions->arena, "%sstatic void %s(", wide, function->name), parameters, ") {\n");
     text_printf(&whole, "%s}\n", body);
     function->text = whole.data;
     map_set(&functions->by_text, text.data, function);

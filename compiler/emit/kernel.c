@@ -14,6 +14,7 @@ typedef struct {
     const Step *step;
     Names locals;                     /* names in the kernel's source */
     const char *prefix;               /* of the epilogue's intermediate values */
+    const char *lane, *index;         /* where it goes through the lanes of a vector */
     const char *others[MAX_OPERANDS]; /* the parameters for the epilogue's further inputs */
 } Epilogue;
 
@@ -21,17 +22,6 @@ static const char *specialised(Arena *arena, const char *source, Type type) {
     Text text = text_new(arena);
     specialise(&text, source, type, NULL);
     return text.data;
-}
-
-static void look_for(const char *identifier, void *argument) {
-    const char **wanted = argument; /* [0] is looked for; [1] is set where it is found */
-    if (strcmp(identifier, wanted[0]) == 0) wanted[1] = wanted[0];
-}
-
-static bool mentions(const char *code, const char *identifier) {
-    const char *wanted[2] = {identifier, NULL};
-    each_identifier(code, look_for, wanted);
-    return wanted[1] != NULL;
 }
 
 /* Where an input of the epilogue is read when the kernel writes element i of its output (row-major). */
@@ -93,24 +83,50 @@ static void write_apply(Text *text, const char *f, const char *place, const char
             write_applied(text, step->arguments[i].formula, &e, f, place, type_info(step->type)->compute);
 }
 
+/* The value which stands in for the one that the epilogue begins with, and for those that it reads at the index. */
+static void epilogue_inputs(Arena *arena, const Epilogue *epilogue, const char *first, const char *index,
+                            const char **inputs) {
+    const Loop *loop = epilogue->step->epilogue;
+    inputs[0] = first;
+    for (int k = 1; k < loop->input_count; k++) {
+        const Operand *input = &loop->inputs[k];
+        const char *at = epilogue_index(arena, loop, input, index);
+        inputs[k] = loaded(arena, input->buffer->type, arena_printf(arena, "%s[%s]", epilogue->others[k], at));
+    }
+}
+
 /* Replaces OUT(y, i, e); */
 static void write_out(Text *text, const char *y, const char *i, const char *e, void *argument) {
     const Epilogue *epilogue = argument;
     const Step *step = epilogue->step;
-    const Loop *loop = step->epilogue;
     Arena *arena = text->arena;
     const char *inputs[MAX_OPERANDS];
-    inputs[0] = loaded(arena, step->type, stored(arena, step->type, e)); /* rounded, as between any two operations */
-    for (int k = 1; k < loop->input_count; k++) {
-        const Operand *input = &loop->inputs[k];
-        const char *index = epilogue_index(arena, loop, input, i);
-        inputs[k] = loaded(arena, input->buffer->type, arena_printf(arena, "%s[%s]", epilogue->others[k], index));
-    }
-    write_applied(text, loop, inputs, epilogue->prefix, arena_printf(arena, "%s[%s]", y, i), step->type);
+    const char *rounded = loaded(arena, step->type, stored(arena, step->type, e)); /* as between any two operations */
+    epilogue_inputs(arena, epilogue, rounded, i, inputs);
+    write_applied(text, step->epilogue, inputs, epilogue->prefix, arena_printf(arena, "%s[%s]", y, i), step->type);
 }
 
 static const char *size_text(Arena *arena, int64_t size) {
     return size < 0 ? arena_printf(arena, "m%" PRId64, -size) : arena_printf(arena, "%" PRId64, size);
+}
+
+/* Replaces OUT_VECTOR(y, i, e, n); */
+static void write_out_vector(Text *text, const char *y, const char *i, const char *e, const char *n, void *argument) {
+    const Epilogue *epilogue = argument;
+    Arena *arena = text->arena;
+    bool is_blank;
+    const char *indent = line_indent(text, &is_blank), *inputs[MAX_OPERANDS];
+    const char *lane = epilogue->lane, *index = epilogue->index, *deeper = arena_printf(arena, "%s        ", indent);
+    const char *at = arena_printf(arena, "%s + %s", i, index);
+    epilogue_inputs(arena, epilogue, arena_printf(arena, "%s[%s]", lane, index), at, inputs);
+    Text body = text_new(arena);
+    const char *result = body_statements(&body, deeper, epilogue->step->epilogue, inputs, epilogue->prefix);
+    const char *store = assignment(arena, deeper, arena_printf(arena, "%s[%s]", y, at), result);
+    text_printf(text,
+                "{\n%s    float %s[LANES];\n%s    vf_store(%s, %s);\n%s    for (int %s = 0; %s < %s; %s++) {\n%s%s%s\n"
+                "%s    }\n%s}",
+                indent, lane, indent, lane, e, indent, index, index, n, index, body.data, deeper, store, indent,
+                indent);
 }
 
 /* "conv_{KH}x{KW}_{C}" with sizes filled in, the type where it is not float, and the epilogue. */
@@ -140,19 +156,32 @@ static const char *wish_of(Arena *arena, const Step *step) {
     return out.data;
 }
 
+/* A size; where it depends on the target the C compiler picks it. */
+static const char *constant_text(Arena *arena, const Argument *size) {
+    const int *picks = size->picks;
+    if (picks == NULL) return arena_printf(arena, "%" PRId64, size->size);
+    bool same = true;
+    for (int i = 1; i < TARGET_COUNT; i++) same = same && picks[i] == picks[0];
+    return same ? arena_printf(arena, "%d", picks[0])
+                : arena_printf(arena, "PICK(%d, %d, %d, %d, %d)", picks[TARGET_AVX512], picks[TARGET_AVX2],
+                               picks[TARGET_NEON], picks[TARGET_SSE], picks[TARGET_SCALAR]);
+}
+
 /* The sizes that the body mentions, as constants: "enum { H = 28, W = 28 };" and arrays. */
 static void add_constants(Text *out, const Step *step) {
     Words sizes = {0};
     const Kernel *kernel = step->kernel;
     for (int i = 0; i < kernel->parameter_count; i++)
-        if (kernel->parameters[i].kind == PARAMETER_SIZE && mentions(kernel->body, kernel->parameters[i].name))
+        if (kernel->parameters[i].kind == PARAMETER_SIZE &&
+            mentions_identifier(kernel->body, kernel->parameters[i].name))
             list_add(out->arena, &sizes,
-                     (const char *)arena_printf(out->arena, "%s = %" PRId64, kernel->parameters[i].name,
-                                                step->arguments[i].size));
+                     (const char *)arena_printf(out->arena, "%s = %s", kernel->parameters[i].name,
+                                                constant_text(out->arena, &step->arguments[i])));
     if (sizes.count > 0) add_list(out, "    enum { ", &sizes, " };\n");
     for (int i = 0; i < kernel->parameter_count; i++) {
         const Argument *given = &step->arguments[i];
-        if (kernel->parameters[i].kind != PARAMETER_SIZES || !mentions(kernel->body, kernel->parameters[i].name))
+        if (kernel->parameters[i].kind != PARAMETER_SIZES ||
+            !mentions_identifier(kernel->body, kernel->parameters[i].name))
             continue;
         Words values = {0};
         for (int k = 0; k < given->size_count; k++)
@@ -185,7 +214,7 @@ static void add_parameter(const Functions *functions, Call *call, Words *paramet
     const Parameter *parameter = &step->kernel->parameters[i];
     const Argument *given = &step->arguments[i];
     const char *c_type = specialised(arena, parameter->type, step->type);
-    if (!mentions(step->kernel->body, parameter->name)) return;
+    if (!mentions_identifier(step->kernel->body, parameter->name)) return;
     if (parameter->kind == PARAMETER_NUMBER) {
         Type type = strcmp(c_type, "double") == 0 ? TYPE_DOUBLE : TYPE_FLOAT;
         bool is_real = type == TYPE_DOUBLE || strcmp(c_type, "float") == 0;
@@ -245,10 +274,14 @@ Call kernel_call(Functions *functions, const Step *step) {
         names_reserve(&epilogue.locals, kernel->parameters[i].name);
         add_parameter(functions, &call, &parameters, &shown, &body, step, i);
     }
-    SpecialiseHooks hooks = {step->epilogue != NULL ? write_out : NULL, write_apply, &epilogue};
+    SpecialiseHooks hooks = {.apply = write_apply, .argument = &epilogue};
     if (step->epilogue != NULL) {
         names_reserve_all_in(&epilogue.locals, kernel->body);
         epilogue.prefix = names_take(&epilogue.locals, "made");
+        epilogue.lane = names_take(&epilogue.locals, "lane");
+        epilogue.index = names_take(&epilogue.locals, "j");
+        hooks.out = write_out;
+        hooks.out_vector = write_out_vector;
         add_epilogue_inputs(&call, &parameters, &epilogue);
     }
     add_shown(&parameters, &shown, arena, functions->macro);

@@ -237,3 +237,14 @@ const char *string_literal(Arena *arena, const char *text) {
     text_add(&out, "\"");
     return out.data;
 }
+
+static void look_for(const char *identifier, void *argument) {
+    const char **wanted = argument; /* [0] is looked for; [1] is set where it is found */
+    if (strcmp(identifier, wanted[0]) == 0) wanted[1] = wanted[0];
+}
+
+bool mentions_identifier(const char *code, const char *identifier) {
+    const char *wanted[2] = {identifier, NULL};
+    each_identifier(code, look_for, wanted);
+    return wanted[1] != NULL;
+}

@@ -34,6 +34,7 @@ const char *string_literal(Arena *arena, const char *text);
 
 /* Calls visit for every identifier in a piece of C, comments and strings left out. */
 void each_identifier(const char *code, void (*visit)(const char *identifier, void *argument), void *argument);
+bool mentions_identifier(const char *code, const char *identifier);
 /* Whether an identifier is a function or macro of math.h, and whether it is a memory function of string.h. */
 bool is_of_math(const char *identifier);
 bool is_of_string(const char *identifier);

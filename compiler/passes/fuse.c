@@ -197,11 +197,12 @@ static bool fuse_loop_into(Program *program, int at, Usage *usage) {
     return false;
 }
 
-/* The parameter through which a kernel stores with OUT(y, ...); -1 where it does not, or has an epilogue already. */
+/* The parameter through which a kernel stores with OUT(y, ...) or OUT_VECTOR(y, ...); -1 where it does not, or has an epilogue already. */
 static int epilogue_parameter(const Step *step) {
     const char *store = strstr(step->kernel->body, "OUT(");
+    if (store == NULL) store = strstr(step->kernel->body, "OUT_VECTOR(");
     if (store == NULL || step->epilogue != NULL) return -1;
-    store += strlen("OUT(");
+    store = strchr(store, '(') + 1;
     size_t length = strcspn(store, ",");
     for (int i = 0; i < step->kernel->parameter_count; i++) {
         const char *name = step->kernel->parameters[i].name;

@@ -2,6 +2,7 @@
  * Loops are evaluated a block of elements at a time, so that a formula is a native loop and not a call an element. */
 #include "program/program.h"
 #include "runtime/support.h"
+#include "runtime/vector.h"
 
 #include <string.h>
 
@@ -280,7 +281,12 @@ static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
             arguments[i].pointer =
                 (char *)memory[given->buffer->number] + given->offset * type_info(given->buffer->type)->bytes;
             break;
-        case PARAMETER_SIZE: arguments[i].size = given->size; break;
+        case PARAMETER_SIZE:
+            arguments[i].size = given->picks == NULL ? given->size
+                                                     : PICK(given->picks[TARGET_AVX512], given->picks[TARGET_AVX2],
+                                                            given->picks[TARGET_NEON], given->picks[TARGET_SSE],
+                                                            given->picks[TARGET_SCALAR]);
+            break;
         case PARAMETER_NUMBER: arguments[i].number = given->number; break;
         case PARAMETER_FORMULA: arguments[i].formula = formula_argument(arena, given->formula); break;
         case PARAMETER_SIZES: {

@@ -156,6 +156,12 @@ void step_size(Step *step, const char *parameter, int64_t size) {
     argument(step, parameter, PARAMETER_SIZE)->size = size;
 }
 
+void step_pick(Program *program, Step *step, const char *parameter, const int *picks) {
+    int *copied = arena_new_array(program->arena, int, TARGET_COUNT);
+    for (int i = 0; i < TARGET_COUNT; i++) copied[i] = picks[i];
+    argument(step, parameter, PARAMETER_SIZE)->picks = copied;
+}
+
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count) {
     Argument *slot = argument(step, parameter, PARAMETER_SIZES);
     int64_t *copied = arena_new_array(program->arena, int64_t, (size_t)count);

@@ -6,6 +6,7 @@
 
 #include "graph/graph.h"
 #include "program/kernel.h"
+#include "program/tile.h"
 
 enum { MAX_ARGUMENTS = 40, MAX_OPERANDS = 24, MAX_SCALARS = 96 };
 
@@ -73,6 +74,7 @@ typedef struct {
     Buffer *buffer;       /* for pointers; NULL passes NULL */
     int64_t offset;       /* elements into the buffer */
     int64_t size;         /* for sizes */
+    const int *picks;     /* for sizes that depend on the target: TARGET_COUNT of them, or NULL */
     double number;        /* for numbers */
     const int64_t *sizes; /* for arrays of sizes */
     int size_count;
@@ -138,6 +140,8 @@ void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offs
 /* The buffer of a value; NULL passes NULL. What a kernel makes for a probe alone is marked as such. */
 void step_value(Program *program, Step *step, const char *parameter, const Value *value);
 void step_size(Step *step, const char *parameter, int64_t size);
+/* A size that depends on the target: picks has TARGET_COUNT of them. Copied. */
+void step_pick(Program *program, Step *step, const char *parameter, const int *picks);
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
 void step_number(Step *step, const char *parameter, double number);
 /* The body of a formula: a loop whose scalar 0 is the formula's operand, in compute type. Its further scalars are to be

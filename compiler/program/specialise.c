@@ -94,7 +94,7 @@ static void add_call(Text *text, const char *function, const char *argument) {
 static const char *identifier(Text *text, const char *p, const char *end, Type type, const SpecialiseHooks *hooks) {
     const TypeInfo *info = type_info(type), *compute = type_info(info->compute);
     size_t length = (size_t)(end - p);
-    char *parts[3];
+    char *parts[4];
 #define IS(word) (length == sizeof(word) - 1 && memcmp(p, word, length) == 0)
     if (IS("T")) text_add(text, info->c_name);
     else if (IS("A")) text_add(text, compute->c_name);
@@ -118,6 +118,13 @@ static const char *identifier(Text *text, const char *p, const char *end, Type t
             add_call(text, store_function(type), parts[2]);
             text_add(text, ";");
         }
+    } else if (IS("OUT_VECTOR") && *end == '(') {
+        end = split(text, end, type, hooks, parts, 4);
+        fovea_assert(*end == ';');
+        end++;
+        if (hooks != NULL && hooks->out_vector != NULL)
+            hooks->out_vector(text, parts[0], parts[1], parts[2], parts[3], hooks->argument);
+        else text_printf(text, "vf_store_part(%s + %s, %s, %s);", parts[0], parts[1], parts[2], parts[3]);
     } else if (IS("FORMULA")) text_add(text, "const FormulaArgument");
     else if (IS("APPLY") && *end == '(') {
         end = split(text, end, type, hooks, parts, 3);

@@ -14,10 +14,13 @@
  *   LOAD(e)    a stored element as an A;  STORE(e)  an A as a stored element
  *   0.5        a literal of type A: 0.5f or 0.5
  *   OUT(y, i, e);  stores the A e as y[i], with the epilogue, if there is one, on the way
+ *   OUT_VECTOR(y, i, e, n);  the same for n lanes of the vf e, from y[i] on
  *   FORMULA f      declares a parameter that is a formula of one A;  APPLY(f, place, e);  place = f(e) */
 typedef struct {
     /* Writes the statements that replace OUT(y, i, e); NULL: `y[i] = STORE(e);`. */
     void (*out)(Text *text, const char *y, const char *i, const char *e, void *argument);
+    /* The same for OUT_VECTOR(y, i, e, n); NULL: vf_store_part(). */
+    void (*out_vector)(Text *text, const char *y, const char *i, const char *e, const char *n, void *argument);
     /* The same for APPLY(f, place, e); NULL: a call through the parameter f, for kernels that are linked. */
     void (*apply)(Text *text, const char *f, const char *place, const char *e, void *argument);
     void *argument;

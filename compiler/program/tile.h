@@ -5,10 +5,13 @@
 
 #include <stdint.h>
 
-enum { TARGET_COUNT = 5, PANEL_WIDTH = 16 };
+/* What registers the C compiler's target has, in the order of PICK() in runtime/vector.h. */
+enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGET_COUNT };
 
-/* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, in the order of
- * PICK: avx512, avx2, neon, sse, scalar. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
+enum { PANEL_WIDTH = 16 };
+
+/* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, by
+ * target. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
  * place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a panel (1, 2, 4, 4, 16)
  * and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. rows and panels >= 1. */
 void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
