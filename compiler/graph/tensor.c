@@ -42,6 +42,11 @@ int64_t shape_product(const Shape *shape, int from, int to) {
     return zero ? 0 : product;
 }
 
+bool shape_has_layout(const Shape *shape) {
+    return shape->rank >= 3 && shape_is_known(shape) && shape->dims[1].size > 1 &&
+           shape_product(shape, 2, shape->rank) > 1;
+}
+
 int64_t shape_count(const Shape *shape) {
     fovea_assert(shape->rank >= 0);
     return shape_product(shape, 0, shape->rank);

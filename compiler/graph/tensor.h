@@ -16,6 +16,7 @@ typedef struct {
 typedef struct {
     int rank; /* -1: unknown */
     Dim dims[MAX_RANK];
+    bool channels_last; /* dimension 1 is the innermost one in memory: what is [N C H W] lies as [N H W C] */
 } Shape;
 
 typedef struct {
@@ -33,6 +34,8 @@ static inline bool dim_equal(Dim a, Dim b) {
 Shape shape_of(int rank, const int64_t *dims);
 bool shape_is_known(const Shape *shape);
 bool shape_equal(const Shape *a, const Shape *b); /* unknown dimensions are equal if they share a symbol */
+/* Whether it makes a difference if a value of this shape lies with its channels last. */
+bool shape_has_layout(const Shape *shape);
 /* The number of elements of a known shape. Fails where it is above INT32_MAX: generated code counts in int. */
 int64_t shape_count(const Shape *shape);
 /* The product of dims [from, to) of a known shape. */

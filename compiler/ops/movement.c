@@ -33,19 +33,34 @@ static void check_type(const Program *program, Type type) {
         node_fail(program->current, STATUS_UNSUPPORTED, "type %s is not supported", type_info(type)->name);
 }
 
+/* The same move, its dimensions in the order in which the output's elements lie in memory. */
+static Move in_memory_order(const Move *move) {
+    int order[MOVE_RANK];
+    Move sorted = {.from_offset = move->from_offset, .to_offset = move->to_offset};
+    for (int d = 0; d < move->rank; d++) {
+        int at = d;
+        for (; at > 0 && move->to[order[at - 1]] < move->to[d]; at--) order[at] = order[at - 1];
+        order[at] = d;
+    }
+    for (int i = 0; i < move->rank; i++)
+        move_dimension(&sorted, move->extent[order[i]], move->from[order[i]], move->to[order[i]]);
+    return sorted;
+}
+
 void move_buffers(Program *program, const Move *move, Buffer *from, Buffer *to) {
     check_type(program, from->type);
     if (move_count(move) == 0) return;
     if (move->rank > MAX_RANK)
         node_fail(program->current, STATUS_UNSUPPORTED,
                   "moving these elements needs %d nested loops, at most %d can be", move->rank, MAX_RANK);
-    Move forward = *move; /* what is written is written in order */
-    for (int d = 0; d < forward.rank; d++) {
+    Move forward = *move;
+    for (int d = 0; d < forward.rank; d++) { /* what is written is written in order */
         if (forward.to[d] >= 0) continue;
         forward.from_offset += (forward.extent[d] - 1) * forward.from[d];
         forward.to_offset += (forward.extent[d] - 1) * forward.to[d];
         forward.from[d] = -forward.from[d], forward.to[d] = -forward.to[d];
     }
+    forward = in_memory_order(&forward);
     Loop *loop = step_loop(program, forward.rank, forward.extent);
     loop_input(loop, from, forward.from_offset, forward.from);
     loop_output(loop, to, forward.to_offset, forward.to);
@@ -59,7 +74,8 @@ static bool moves_nothing(const Move *move) {
 void move_value(Program *program, const Move *move, const Value *from, const Value *to) {
     int64_t count = shape_count(&to->shape);
     bool whole = shape_count(&from->shape) == count && move_count(move) == count;
-    if (whole && (count == 0 || moves_nothing(move))) program_view(program, to, from);
+    Move sorted = in_memory_order(move);
+    if (whole && (count == 0 || moves_nothing(&sorted))) program_view(program, to, from);
     else move_buffers(program, move, program_buffer(program, from), program_buffer(program, to));
 }
 
@@ -201,6 +217,13 @@ static void infer_transpose(Node *node) {
     node->outputs.items[0]->shape = shape;
 }
 
+/* The dimensions of a shape, outermost in memory first. */
+static void dimensions_in_memory(const Shape *shape, int *order) {
+    for (int i = 0, at = 0; i < shape->rank; i++)
+        if (!shape->channels_last || i != 1) order[at++] = i;
+    if (shape->channels_last) order[shape->rank - 1] = 1;
+}
+
 static void lower_transpose(Program *program, Node *node) {
     const Value *from = node->inputs.items[0], *to = node->outputs.items[0];
     int permutation[MAX_RANK];
@@ -212,6 +235,20 @@ static void lower_transpose(Program *program, Node *node) {
     for (int i = 0; i < to->shape.rank; i++)
         move_dimension(&move, to->shape.dims[i].size, from_strides[permutation[i]], to_strides[i]);
     move_value(program, &move, from, to);
+}
+
+/* From a map whose channels lie last to rows, or the other way round, so that nothing has to be moved where the
+ * permutation is just that. */
+static Layout layout_transpose(const Node *node) {
+    const Shape *from = &node->inputs.items[0]->shape;
+    int permutation[MAX_RANK], order[MAX_RANK];
+    Shape last = node->outputs.items[0]->shape;
+    last.channels_last = true;
+    read_permutation(node, from->rank, permutation);
+    dimensions_in_memory(&last, order);
+    bool in_place = !from->channels_last && shape_has_layout(&last);
+    for (int i = 0; i < last.rank && in_place; i++) in_place = permutation[order[i]] == i;
+    return (Layout){READS_ANY, in_place};
 }
 
 /* Expand */
@@ -445,6 +482,7 @@ const Op OPS_movement[] = {
      .types = "T: all",
      .attributes = "perm:ints",
      .infer = infer_transpose,
+     .layout = layout_transpose,
      .lower = lower_transpose},
     {.name = "Expand",
      .versions = {8, 13},
@@ -452,6 +490,7 @@ const Op OPS_movement[] = {
      .outputs = "output:T",
      .types = "T: numeric bool string complex",
      .infer = infer_expand,
+     .layout = layout_any,
      .lower = lower_expand},
     {.name = "Tile",
      .versions = {6, 13},

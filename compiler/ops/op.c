@@ -499,3 +499,13 @@ void infer_broadcast(Node *node) {
         if (node->inputs.items[i] != NULL) shape = shape_broadcast(node, &shape, &node->inputs.items[i]->shape);
     node->outputs.items[0]->shape = shape;
 }
+
+Layout layout_any(const Node *node) {
+    const Value *output = node->outputs.items[0];
+    bool channels_last = false;
+    for (int i = 0; i < node->inputs.count; i++) {
+        const Value *input = node->inputs.items[i];
+        if (input != NULL && input->shape.rank == output->shape.rank) channels_last |= input->shape.channels_last;
+    }
+    return (Layout){READS_ANY, channels_last};
+}

@@ -10,6 +10,13 @@
 
 struct Expansion; /* ops/expand.h */
 
+/* How the maps that a node reads and makes lie in memory: Shape.channels_last. */
+typedef enum { READS_ROWS, READS_ANY, READS_CHANNELS_LAST /* input 0 */ } Reads;
+typedef struct {
+    Reads reads;
+    bool makes_channels_last; /* all outputs that can */
+} Layout;
+
 typedef struct Op {
     const char *name;
     const char *domain; /* NULL: ONNX's own */
@@ -42,6 +49,9 @@ typedef struct Op {
      * element from one element of each input (broadcast) and from these attributes, in order: "x alpha beta". */
     const char *formula;
     const char *formula_attributes;
+
+    /* The layouts that .lower takes and makes, given those of the inputs. NULL: rows, and for a .formula any. */
+    Layout (*layout)(const Node *node);
 
     /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
     int64_t (*macs)(const Node *node);
@@ -94,5 +104,8 @@ Dim dim_unify(const Node *node, Dim a, Dim b, const char *what); /* the same dim
 Shape shape_broadcast(const Node *node, const Shape *a, const Shape *b);
 void infer_same(Node *node);      /* output 0 has the shape of input 0 */
 void infer_broadcast(Node *node); /* output 0 has the broadcast shape of all inputs */
+
+/* For operators that reach all elements by strides: outputs lie as the input of their rank does. */
+Layout layout_any(const Node *node);
 
 #endif

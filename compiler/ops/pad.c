@@ -245,6 +245,7 @@ const Op OPS_pad[] = {
      .types = "T: all; I: int32 int64",
      .attributes = "mode:string=constant pads:ints!@<11 value:float@<11=0",
      .infer = infer_pad,
+     .layout = layout_any,
      .lower = lower_pad},
     {.name = "CenterCropPad",
      .versions = {18},

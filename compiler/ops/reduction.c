@@ -110,6 +110,12 @@ static Walk walk_of(const Node *node) {
     return walk;
 }
 
+/* Read by strides, made as rows. */
+static Layout layout_reduce(const Node *node) {
+    (void)node;
+    return (Layout){READS_ANY, false};
+}
+
 static Loop *reduction_loop(Program *program, const Walk *walk) {
     Loop *loop = step_loop(program, walk->rank, walk->extents);
     loop->reduced = walk->reduced;
@@ -280,7 +286,7 @@ static void lower_cum_prod(Program *program, Node *node) {
         .name = name_, .versions = {1, 11, 13, __VA_ARGS__}, .inputs = "data:T axes:int64?@" #since,                   \
         .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats " types_,                                \
         .attributes = "axes:ints@<" #since " keepdims:int=1 noop_with_empty_axes:int@" #since "=0",                    \
-        .infer = infer_reduce, .lower = lower_                                                                         \
+        .infer = infer_reduce, .layout = layout_reduce, .lower = lower_                                                \
     }
 
 const Op OPS_reduction[] = {
@@ -299,6 +305,7 @@ const Op OPS_reduction[] = {
      .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
      .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0",
      .infer = infer_reduce,
+     .layout = layout_reduce,
      .lower = lower_reduce},
     {.name = "ReduceMin",
      .versions = {1, 11, 12, 13, 18, 20},
@@ -307,6 +314,7 @@ const Op OPS_reduction[] = {
      .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
      .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0",
      .infer = infer_reduce,
+     .layout = layout_reduce,
      .lower = lower_reduce},
     {.name = "ArgMax",
      .versions = {1, 11, 12, 13},

@@ -244,6 +244,7 @@ const Op OPS_slices[] = {
      .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "starts:ints!@<10 ends:ints!@<10 axes:ints@<10",
      .infer = infer_slice,
+     .layout = layout_any,
      .lower = lower_slice},
     {.name = "Concat",
      .versions = {4, 11, 13},
@@ -252,6 +253,7 @@ const Op OPS_slices[] = {
      .types = "T: numeric bool string complex",
      .attributes = "axis:int!",
      .infer = infer_concat,
+     .layout = layout_any,
      .lower = lower_concat},
     {.name = "Split",
      .versions = {2, 11, 13, 18},
@@ -260,6 +262,7 @@ const Op OPS_slices[] = {
      .types = "T: numeric bool string complex",
      .attributes = "axis:int=0 split:ints@<13 num_outputs:int@18",
      .infer = infer_split,
+     .layout = layout_any,
      .lower = lower_split},
     {0},
 };

@@ -206,6 +206,14 @@ static void lower_dropout(Program *program, Node *node) {
     if (node_output(node, 1) != NULL) fill_number(program, node_output(node, 1), 1);
 }
 
+/* What leaves the batch and the channels alone can lie as its input does. */
+static Layout layout_view(const Node *node) {
+    const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[0]->shape;
+    bool same = from->channels_last && to->rank >= 3 && dim_equal(from->dims[0], to->dims[0]) &&
+                dim_equal(from->dims[1], to->dims[1]);
+    return (Layout){same ? READS_ANY : READS_ROWS, same};
+}
+
 const Op OPS_views[] = {
     {.name = "Identity",
      .versions = {1, 13, 14, 16, 19, 21, 23, 24, 25},
@@ -213,6 +221,7 @@ const Op OPS_views[] = {
      .outputs = "output:T",
      .types = "T: all",
      .infer = infer_same,
+     .layout = layout_view,
      .lower = lower_view},
     {.name = "Reshape",
      .versions = {5, 13, 14, 19, 21, 23, 24, 25},
@@ -221,6 +230,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "allowzero:int@14=0",
      .infer = infer_reshape,
+     .layout = layout_view,
      .lower = lower_view},
     {.name = "Flatten",
      .versions = {1, 9, 11, 13, 21, 23, 24, 25},
@@ -229,6 +239,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "axis:int=1",
      .infer = infer_flatten,
+     .layout = layout_view,
      .lower = lower_view},
     {.name = "Squeeze",
      .versions = {1, 11, 13, 21, 23, 24, 25},
@@ -237,6 +248,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "axes:ints@<13",
      .infer = infer_squeeze,
+     .layout = layout_view,
      .lower = lower_view},
     {.name = "Unsqueeze",
      .versions = {1, 11, 13, 21, 23, 24, 25},
@@ -245,6 +257,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "axes:ints!@<13",
      .infer = infer_unsqueeze,
+     .layout = layout_view,
      .lower = lower_view},
     {.name = "Dropout",
      .versions = {7, 10, 12, 13, 22},
@@ -253,6 +266,7 @@ const Op OPS_views[] = {
      .types = "T: floats float8s; T1: floats float8s; M: bool float16 float double",
      .attributes = "ratio:float@<12=0.5 seed:int@12",
      .infer = infer_dropout,
+     .layout = layout_any,
      .lower = lower_dropout},
     {0},
 };

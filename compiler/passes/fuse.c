@@ -197,7 +197,8 @@ static bool fuse_loop_into(Program *program, int at, Usage *usage) {
     return false;
 }
 
-/* The parameter through which a kernel stores with OUT(y, ...) or OUT_VECTOR(y, ...); -1 where it does not, or has an epilogue already. */
+/* The parameter through which a kernel stores with OUT(y, ...) or OUT_VECTOR(y, ...); -1 where it does not, or has an
+ * epilogue already. */
 static int epilogue_parameter(const Step *step) {
     const char *store = strstr(step->kernel->body, "OUT(");
     if (store == NULL) store = strstr(step->kernel->body, "OUT_VECTOR(");

@@ -72,11 +72,25 @@ static void copy(Program *program, const Value *output, const Value *input) {
     loop_simplify(loop);
 }
 
+/* The same elements in another order. */
+static void reorder(Program *program, const Value *output, const Value *input) {
+    int64_t extents[MAX_RANK], strides[MAX_RANK];
+    for (int i = 0; i < output->shape.rank; i++) extents[i] = output->shape.dims[i].size;
+    Loop *loop = step_loop(program, output->shape.rank, extents);
+    strides_of(&input->shape, strides);
+    loop_input(loop, program_buffer(program, input), 0, strides);
+    strides_of(&output->shape, strides);
+    loop_output(loop, program_buffer(program, output), 0, strides);
+    loop_simplify(loop);
+}
+
 void program_view(Program *program, const Value *output, const Value *input) {
     Buffer *from = program_buffer(program, input);
     fovea_assert(entry_of(program, output) == NULL);
     fovea_assert(shape_count(&output->shape) == from->count);
-    if (kind_of(output) != BUFFER_OUTPUT) {
+    if (shape_equal(&output->shape, &input->shape) && output->shape.channels_last != input->shape.channels_last) {
+        reorder(program, output, input);
+    } else if (kind_of(output) != BUFFER_OUTPUT) {
         bind(program, output, from);
     } else if (from->kind == BUFFER_WORK &&
                from->type == output->type) { /* made in the caller's memory from the start */
@@ -268,7 +282,28 @@ static void drop_dimension(Loop *loop, int d) {
     loop->rank--;
 }
 
+static void swap_dimensions(Loop *loop, int d, int e) {
+#define SWAP(of)                                                                                                       \
+    do {                                                                                                               \
+        int64_t kept = (of)[d];                                                                                        \
+        (of)[d] = (of)[e], (of)[e] = kept;                                                                             \
+    } while (0)
+    SWAP(loop->extent);
+    SWAP(loop->output.stride);
+    for (int i = 0; i < loop->input_count; i++) SWAP(loop->inputs[i].stride);
+#undef SWAP
+}
+
+/* Brings dimensions [from, to) in the order in which the elements of an operand lie in memory. */
+static void sort_dimensions(Loop *loop, const Operand *operand, int from, int to) {
+    for (int d = from + 1; d < to; d++)
+        for (int e = d; e > from && operand->stride[e - 1] < operand->stride[e]; e--) swap_dimensions(loop, e - 1, e);
+}
+
 void loop_simplify(Loop *loop) {
+    int kept = loop->rank - loop->reduced;
+    sort_dimensions(loop, &loop->output, 0, kept);
+    if (loop->input_count > 0) sort_dimensions(loop, &loop->inputs[0], kept, loop->rank);
     for (int d = loop->rank - 1; d >= 0; d--) {
         bool last_reduced = loop->reduced == 1 && d == loop->rank - 1;
         if (loop->extent[d] == 1 && !last_reduced) drop_dimension(loop, d);
@@ -287,7 +322,12 @@ bool loop_is_copy(const Loop *loop) {
 
 void strides_of(const Shape *shape, int64_t *strides) {
     int64_t stride = 1;
+    if (shape->channels_last) {
+        strides[1] = stride;
+        stride *= shape->dims[1].size;
+    }
     for (int i = shape->rank - 1; i >= 0; i--) {
+        if (i == 1 && shape->channels_last) continue;
         strides[i] = stride;
         stride *= shape->dims[i].size;
     }
