@@ -239,7 +239,7 @@ static void lower_transpose(Program *program, Node *node) {
 
 /* From a map whose channels lie last to rows, or the other way round, so that nothing has to be moved where the
  * permutation is just that. */
-static Layout layout_transpose(const Node *node) {
+static MapLayout layout_transpose(const Node *node) {
     const Shape *from = &node->inputs.items[0]->shape;
     int permutation[MAX_RANK], order[MAX_RANK];
     Shape last = node->outputs.items[0]->shape;
@@ -248,7 +248,7 @@ static Layout layout_transpose(const Node *node) {
     dimensions_in_memory(&last, order);
     bool in_place = !from->channels_last && shape_has_layout(&last);
     for (int i = 0; i < last.rank && in_place; i++) in_place = permutation[order[i]] == i;
-    return (Layout){READS_ANY, in_place};
+    return (MapLayout){READS_ANY, in_place};
 }
 
 /* Expand */

@@ -500,12 +500,12 @@ void infer_broadcast(Node *node) {
     node->outputs.items[0]->shape = shape;
 }
 
-Layout layout_any(const Node *node) {
+MapLayout layout_any(const Node *node) {
     const Value *output = node->outputs.items[0];
     bool channels_last = false;
     for (int i = 0; i < node->inputs.count; i++) {
         const Value *input = node->inputs.items[i];
         if (input != NULL && input->shape.rank == output->shape.rank) channels_last |= input->shape.channels_last;
     }
-    return (Layout){READS_ANY, channels_last};
+    return (MapLayout){READS_ANY, channels_last};
 }

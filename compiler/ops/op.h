@@ -15,7 +15,7 @@ typedef enum { READS_ROWS, READS_ANY, READS_CHANNELS_LAST /* input 0 */ } Reads;
 typedef struct {
     Reads reads;
     bool makes_channels_last; /* all outputs that can */
-} Layout;
+} MapLayout;
 
 typedef struct Op {
     const char *name;
@@ -51,7 +51,7 @@ typedef struct Op {
     const char *formula_attributes;
 
     /* The layouts that .lower takes and makes, given those of the inputs. NULL: rows, and for a .formula any. */
-    Layout (*layout)(const Node *node);
+    MapLayout (*layout)(const Node *node);
 
     /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
     int64_t (*macs)(const Node *node);
@@ -106,6 +106,6 @@ void infer_same(Node *node);      /* output 0 has the shape of input 0 */
 void infer_broadcast(Node *node); /* output 0 has the broadcast shape of all inputs */
 
 /* For operators that reach all elements by strides: outputs lie as the input of their rank does. */
-Layout layout_any(const Node *node);
+MapLayout layout_any(const Node *node);
 
 #endif

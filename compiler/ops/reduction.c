@@ -111,9 +111,9 @@ static Walk walk_of(const Node *node) {
 }
 
 /* Read by strides, made as rows. */
-static Layout layout_reduce(const Node *node) {
+static MapLayout layout_reduce(const Node *node) {
     (void)node;
-    return (Layout){READS_ANY, false};
+    return (MapLayout){READS_ANY, false};
 }
 
 static Loop *reduction_loop(Program *program, const Walk *walk) {

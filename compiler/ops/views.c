@@ -207,11 +207,11 @@ static void lower_dropout(Program *program, Node *node) {
 }
 
 /* What leaves the batch and the channels alone can lie as its input does. */
-static Layout layout_view(const Node *node) {
+static MapLayout layout_view(const Node *node) {
     const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[0]->shape;
     bool same = from->channels_last && to->rank >= 3 && dim_equal(from->dims[0], to->dims[0]) &&
                 dim_equal(from->dims[1], to->dims[1]);
-    return (Layout){same ? READS_ANY : READS_ROWS, same};
+    return (MapLayout){same ? READS_ANY : READS_ROWS, same};
 }
 
 const Op OPS_views[] = {

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-static Layout layout_of(const Node *node) {
+static MapLayout layout_of(const Node *node) {
     if (node->op->layout != NULL) return node->op->layout(node);
     if (node->op->lower == NULL && node->op->formula != NULL) return layout_any(node);
-    return (Layout){READS_ROWS, false};
+    return (MapLayout){READS_ROWS, false};
 }
 
 /* A copy of a value that lies the other way, made just before `nodes` goes on. The readers of one that has been made
@@ -70,7 +70,7 @@ void pass_channels_last(Graph *graph, const PassOptions *options) {
     for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i]->mark = 0;
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
-        Layout layout = layout_of(node);
+        MapLayout layout = layout_of(node);
         give_inputs(graph, &nodes, node, layout.reads);
         for (int k = 0; k < node->outputs.count && layout.makes_channels_last; k++) {
             Value *output = node->outputs.items[k];

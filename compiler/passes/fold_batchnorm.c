@@ -17,7 +17,7 @@ typedef struct {
 /* Where output channels are in weights: element ((g * outer + o) * per + k) * inner + i is of channel g * per + k. */
 typedef struct {
     int64_t groups, outer, per, inner;
-} WeightLayout;
+} Layout;
 
 static bool is_op(const Node *node, const char *op_type) {
     return node->domain[0] == '\0' && strcmp(node->op_type, op_type) == 0;
@@ -84,38 +84,38 @@ static bool compose(const Node *node, const Value *x, Affine *affine) {
     return node->inputs.count == 2 && compose_arithmetic(node, x, affine);
 }
 
-static bool conv_layout(const Node *node, WeightLayout *layout) {
+static bool conv_layout(const Node *node, Layout *layout) {
     const Shape *w = &node->inputs.items[1]->shape;
-    *layout = (WeightLayout){1, 1, w->dims[0].size, shape_product(w, 1, w->rank)};
+    *layout = (Layout){1, 1, w->dims[0].size, shape_product(w, 1, w->rank)};
     return true;
 }
 
-static bool transposed_layout(const Node *node, WeightLayout *layout) {
+static bool transposed_layout(const Node *node, Layout *layout) {
     const Shape *w = &node->inputs.items[1]->shape;
     int64_t groups = attr_int(node, "group");
-    *layout = (WeightLayout){groups, w->dims[0].size / groups, w->dims[1].size, shape_product(w, 2, w->rank)};
+    *layout = (Layout){groups, w->dims[0].size / groups, w->dims[1].size, shape_product(w, 2, w->rank)};
     return true;
 }
 
 /* C is left alone but where it is a row, which a bias is. */
-static bool gemm_layout(const Node *node, WeightLayout *layout) {
+static bool gemm_layout(const Node *node, Layout *layout) {
     const Shape *w = &node->inputs.items[1]->shape;
     const Value *c = node_input(node, 2);
     bool across = attr_int(node, "transB") != 0;
     int64_t columns = w->dims[!across].size;
     bool row = c == NULL || (shape_is_known(&c->shape) && c->shape.rank > 0 && shape_count(&c->shape) == columns &&
                              c->shape.dims[c->shape.rank - 1].size == columns);
-    *layout = across ? (WeightLayout){1, 1, columns, w->dims[1].size} : (WeightLayout){1, w->dims[0].size, columns, 1};
+    *layout = across ? (Layout){1, 1, columns, w->dims[1].size} : (Layout){1, w->dims[0].size, columns, 1};
     return row && attr_float(node, "beta") == 1;
 }
 
 static const struct {
     const char *op_type;
-    bool (*layout)(const Node *node, WeightLayout *layout);
+    bool (*layout)(const Node *node, Layout *layout);
 } producers[] = {{"Conv", conv_layout}, {"ConvTranspose", transposed_layout}, {"Gemm", gemm_layout}};
 
 /* Whether a node has constant weights and bias that an affine map may go into. */
-static bool can_take(const Node *node, WeightLayout *layout) {
+static bool can_take(const Node *node, Layout *layout) {
     for (size_t i = 0; i < sizeof producers / sizeof *producers; i++) {
         if (!is_op(node, producers[i].op_type)) continue;
         const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
@@ -125,7 +125,7 @@ static bool can_take(const Node *node, WeightLayout *layout) {
     return false;
 }
 
-static Tensor *scaled_weights(Arena *arena, const Tensor *weights, const WeightLayout *layout, const double *factor) {
+static Tensor *scaled_weights(Arena *arena, const Tensor *weights, const Layout *layout, const double *factor) {
     Tensor *scaled = tensor_new(arena, weights->type, &weights->shape);
     int64_t run = layout->per * layout->inner;
     for (int64_t row = 0; row < layout->groups * layout->outer; row++) {
@@ -164,7 +164,7 @@ static const char *name_bias(Arena *arena, const char *weights) {
 }
 
 /* Gives a node new constants and lets it make `output`. */
-static void take(Node *node, const WeightLayout *layout, const Affine *affine, Value *output) {
+static void take(Node *node, const Layout *layout, const Affine *affine, Value *output) {
     Arena *arena = node->graph->arena;
     const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
     const char *bias_name = bias != NULL ? bias->name : name_bias(arena, weights->name);
@@ -185,7 +185,7 @@ static Affine affine_new(Arena *arena, int64_t channels) {
 
 /* Collects the affine nodes after a node, marks them and gives their work to it. */
 static void fold_after(Node *node) {
-    WeightLayout layout;
+    Layout layout;
     if (!can_take(node, &layout)) return;
     Affine affine = affine_new(node->graph->arena, layout.groups * layout.per);
     Value *output = node->outputs.items[0], *last = output;
