@@ -90,16 +90,17 @@ static void write_apply(Text *text, const char *f, const char *place, const char
 
 /* Replaces APPLY_VECTOR(f, place, e); lane by lane where the formula has no vector form. */
 static void write_apply_vector(Text *text, const char *f, const char *place, const char *e, void *argument) {
-    const Loop *formula = formula_of(((const Epilogue *)argument)->step, f);
+    const Epilogue *epilogue = argument;
+    const Loop *formula = formula_of(epilogue->step, f);
     if (body_is_vector(formula)) {
         write_applied(text, formula, &e, f, place, TYPE_FLOAT, true);
         return;
     }
     bool is_blank;
-    const char *indent = line_indent(text, &is_blank), *lane = arena_printf(text->arena, "%s_lane", f);
+    const char *lane = epilogue->lane, *index = epilogue->index, *indent = line_indent(text, &is_blank);
+    const char *element = arena_printf(text->arena, "%s[%s]", lane, index);
     text_printf(text, "{\n%s    float %s[LANES];\n%s    vf_store(%s, %s);\n", indent, lane, indent, lane, e);
-    text_printf(text, "%s    for (int lane = 0; lane < LANES; lane++) {\n%s        ", indent, indent);
-    const char *element = arena_printf(text->arena, "%s[lane]", lane);
+    text_printf(text, "%s    for (int %s = 0; %s < LANES; %s++) {\n%s        ", indent, index, index, index, indent);
     write_applied(text, formula, &element, f, element, TYPE_FLOAT, false);
     text_printf(text, "\n%s    }\n%s    %s = vf_load(%s);\n%s}", indent, indent, place, lane, indent);
 }
@@ -297,11 +298,11 @@ Call kernel_call(Functions *functions, const Step *step) {
         add_parameter(functions, &call, &parameters, &shown, &body, step, i);
     }
     SpecialiseHooks hooks = {.apply = write_apply, .apply_vector = write_apply_vector, .argument = &epilogue};
+    names_reserve_all_in(&epilogue.locals, kernel->body);
+    epilogue.lane = names_take(&epilogue.locals, "lane");
+    epilogue.index = names_take(&epilogue.locals, "j");
     if (step->epilogue != NULL) {
-        names_reserve_all_in(&epilogue.locals, kernel->body);
         epilogue.prefix = names_take(&epilogue.locals, "made");
-        epilogue.lane = names_take(&epilogue.locals, "lane");
-        epilogue.index = names_take(&epilogue.locals, "j");
         hooks.out = write_out;
         hooks.out_vector = write_out_vector;
         add_epilogue_inputs(&call, &parameters, &epilogue);
