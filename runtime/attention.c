@@ -80,7 +80,7 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
                 for (int first = 0; first < pitch; first += 16)
                     for (int j = 0; j < 16; j++) lane[j] = row[first + j] > lane[j] ? row[first + j] : lane[j];
                 for (int j = 0; j < 16; j++) largest = lane[j] > largest ? lane[j] : largest;
-                for (int j = 0; j < LK; j++) row[j] = F(exp)(row[j] - largest);
+                for (int j = 0; j < LK; j++) row[j] = M(exp)(row[j] - largest);
                 for (int j = LK; j < pitch; j++) row[j] = 0;
                 for (int j = 0; j < 16; j++) lane[j] = 0;
                 for (int first = 0; first < pitch; first += 16)

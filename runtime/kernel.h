@@ -6,11 +6,14 @@
 #include "runtime/support.h"
 #include "runtime/vector.h"
 
+#define MATHS static inline
 #define KERNEL __attribute__((unused)) static
 #define T float
 #define A float
 #define U uint32_t
 #define F(function) function##f
+#define M(function) f32_##function
+#define ALL(value) (value)
 #define LOAD(stored) (stored)
 #define STORE(value) (value)
 #define OUT(y, i, value) ((y)[i] = STORE(value))
@@ -18,5 +21,15 @@
 typedef float formula_of_one(float x);
 #define FORMULA formula_of_one *const
 #define APPLY(formula, place, value) ((place) = (formula)(value))
+#define APPLY_VECTOR(formula, place, value) ((place) = apply_to_lanes((formula), (value)))
+
+#include "runtime/maths.h"
+
+INLINE vf apply_to_lanes(formula_of_one *const formula, vf value) {
+    float lane[LANES];
+    vf_store(lane, value);
+    for (int i = 0; i < LANES; i++) lane[i] = formula(lane[i]);
+    return vf_load(lane);
+}
 
 #endif

@@ -17,7 +17,7 @@ KERNEL void softmax(const T *restrict x, A *restrict row, T *restrict y, const i
                 if (row[n] > largest) largest = row[n];
             }
             for (int n = 0; n < N; n++) {
-                row[n] = F(exp)(row[n] - largest);
+                row[n] = M(exp)(row[n] - largest);
                 sum += row[n];
             }
             for (int n = 0; n < N; n++) {
@@ -39,8 +39,8 @@ KERNEL void log_softmax(const T *restrict x, T *restrict y, const int OUTER, con
                 const A value = LOAD(x[at + n * INNER]);
                 if (value > largest) largest = value;
             }
-            for (int n = 0; n < N; n++) sum += F(exp)(LOAD(x[at + n * INNER]) - largest);
-            const A logarithm = F(log)(sum);
+            for (int n = 0; n < N; n++) sum += M(exp)(LOAD(x[at + n * INNER]) - largest);
+            const A logarithm = M(log)(sum);
             for (int n = 0; n < N; n++) {
                 OUT(y, at + n * INNER, LOAD(x[at + n * INNER]) - largest - logarithm);
             }

@@ -284,6 +284,23 @@ static inline int64_t i64_power(int64_t x, int64_t y) {
     return (int64_t)power;
 }
 
+/* The bits of a float. */
+static inline uint32_t f32_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The float of these bits. */
+static inline float f32_of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Either of two floats that are both computed: no branch that would keep a loop from being vectorised. */
+static inline float f32_select(int held, float a, float b) { return held ? a : b; }
+
 /* binary32 to float4 e2m1, to nearest, ties to even; what is above 6 becomes 6. There is no NaN: it becomes a zero of
  * the other sign, as in ONNX's reference. */
 static inline uint8_t f4e2m1_from_f32(float value) {

@@ -57,12 +57,15 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
-/* vf: floats; vi: as many int32_t. A comparison of two vf is a vi, all bits of a lane set where it holds. */
+/* vf: floats; vu: as many uint32_t; vi: int32_t. A comparison of two vf is a vi, all bits of a lane set where it holds
+ * (LANES == 1: 1). */
 #if LANES == 1
 typedef float vf;
+typedef uint32_t vu;
 typedef int32_t vi;
 #else
 typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
 typedef float vf_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #endif
@@ -117,17 +120,17 @@ INLINE void vf_store_part(float *to, vf value, const int count) {
 /* The same value in every lane. */
 INLINE vf vf_all(float value) { return value - (vf){0}; }
 
-INLINE vi vi_of_bits(vf value) {
+INLINE vu vf_bits(vf value) {
 #if LANES == 1
-    vi bits;
+    vu bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 #else
-    return (vi)value;
+    return (vu)value;
 #endif
 }
 
-INLINE vf vf_of_bits(vi bits) {
+INLINE vf vf_of_bits(vu bits) {
 #if LANES == 1
     vf value;
     memcpy(&value, &bits, sizeof value);

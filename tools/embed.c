@@ -36,7 +36,7 @@ typedef struct {
 static Arena *arena;
 static LIST(ParsedKernel *) kernels;
 static LIST(ParsedFormula *) formulas;
-static LIST(Named) supports;
+static LIST(Named) supports, maths;
 static LIST(Named) assets;
 
 static char *read_file(const char *path) {
@@ -194,6 +194,22 @@ static void parse_vector(const char *text) {
     list_add(arena, &supports, ((Named){"vf", ""}));
     const char *first = parse_support(text, "\nINLINE ");
     supports.items[number].text = trimmed(from, first);
+}
+
+/* Functions of maths.h, for scalars and for vectors: the comment stands above the first form. */
+static void parse_maths(const char *text) {
+    static const char mark[] = "\nMATHS A M(";
+    for (const char *at = text; (at = strstr(at, mark)) != NULL; at++) {
+        const char *name = at + sizeof mark - 1, *comment = at;
+        while (comment > text && !(comment[0] == '/' && comment[1] == '*')) comment--;
+        const char *source = slice(comment, block_end(strchr(at, '{')));
+        for (int is_vector = 0; is_vector < 2; is_vector++) {
+            Text form = text_new(arena);
+            specialise(&form, source, TYPE_FLOAT, &(SpecialiseHooks){.is_vector = is_vector});
+            const char *whole = arena_printf(arena, "%s_%s", is_vector ? "vf" : "f32", slice(name, strchr(name, ')')));
+            list_add(arena, &maths, ((Named){whole, form.data}));
+        }
+    }
 }
 
 /* "bool c, x, y" to "c x y". */
@@ -373,11 +389,24 @@ static void write_apply(Text *out, Type type) {
                 c_type, type_info(type)->suffix, c_type);
 }
 
+/* What APPLY_VECTOR(f, place, e) calls there: the formula of scalars for each lane. */
+static void write_apply_vector(Text *out) {
+    text_add(out, "INLINE vf apply_vector(const FormulaArgument *f, vf x) {\n    float lane[LANES];\n"
+                  "    vf_store(lane, x);\n    for (int i = 0; i < LANES; i++) f->apply(f->body, &lane[i]);\n"
+                  "    return vf_load(lane);\n}\n");
+}
+
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
+<<<<<<< HEAD
                   "\"runtime/vector.h\"\n#include <string.h>\n"
                   "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n");
+=======
+                  "\"runtime/vector.h\"\n#include <string.h>\n");
+    for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
+    write_apply_vector(out);
+>>>>>>> maths
     write_apply(out, TYPE_FLOAT);
     write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
@@ -394,6 +423,7 @@ static void write_kernels(Text *out) {
     }
     for (int i = 0; i < formulas.count; i++) write_formula(out, formulas.items[i]);
     write_casts(out);
+    for (int i = 0; i < maths.count; i++) list_add(arena, &supports, maths.items[i]);
     for (int i = 0; i < supports.count; i++)
         write_text(out, arena_printf(arena, "support_%d", i), supports.items[i].text);
     text_add(out, "const Kernel KERNELS[] = {\n");
@@ -440,6 +470,7 @@ int main(int argc, char **argv) {
         if (strncmp(path, "runtime/", 8) != 0) list_add(arena, &assets, ((Named){path, text}));
         else if (ends_with(path, "support.h")) parse_support(text, "\nstatic inline ");
         else if (ends_with(path, "vector.h")) parse_vector(text);
+        else if (ends_with(path, "maths.h")) parse_maths(text);
         else if (ends_with(path, ".txt")) parse_formulas(path, text);
         else parse_kernels(path, text);
     }

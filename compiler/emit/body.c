@@ -2,6 +2,7 @@
  * Each formula is one operation of the model, so its result is rounded to its type before the next one sees it. */
 #include "emit/function.h"
 #include "emit/literal.h"
+#include "emit/vectorise.h"
 #include "program/cast.h"
 #include "program/specialise.h"
 
@@ -17,7 +18,12 @@ static bool is_cast(const Scalar *scalar) {
 }
 
 /* A formula's text before its arguments are put in, and the names that stand for them. */
-static const char *formula_text(Arena *arena, const Scalar *scalar) {
+static const char *formula_text(Arena *arena, const Loop *body, const Scalar *scalar, bool is_vector) {
+    if (is_vector) {
+        const char *text = vectorised(arena, body, scalar);
+        fovea_assert(text != NULL);
+        return text;
+    }
     if (!is_cast(scalar)) {
         Text text = text_new(arena);
         specialise(&text, scalar->formula->texts[scalar->operand_type], scalar->operand_type, NULL);
@@ -145,11 +151,12 @@ static bool is_promoted(const Scalar *scalar, const char *text) {
     return !(has_cast && text[length + 2] == '(' && *after_group(text + length + 2) == '\0');
 }
 
-static const char *scalar_expression(Arena *arena, const Loop *body, int i, const char *const *values) {
+static const char *scalar_expression(Arena *arena, const Loop *body, int i, const char *const *values, bool is_vector) {
     const Scalar *scalar = &body->scalars[i];
     if (scalar->formula == NULL) return literal_text(arena, scalar->type, scalar->number, scalar->integer);
-    const char *text = formula_text(arena, scalar);
+    const char *text = formula_text(arena, body, scalar, is_vector);
     const char *expression = substitute(arena, text, scalar, values);
+    if (is_vector) return expression;
     if (is_promoted(scalar, text))
         expression = arena_printf(arena, "(%s)(%s)", type_info(scalar->type)->c_name, expression);
     bool last = i + 1 == body->scalar_count; /* its result is rounded when it is stored */
@@ -158,13 +165,13 @@ static const char *scalar_expression(Arena *arena, const Loop *body, int i, cons
 }
 
 /* How often each scalar is mentioned by those on which the result depends. */
-static void count_uses(Arena *arena, const Loop *body, int *uses) {
+static void count_uses(Arena *arena, const Loop *body, int *uses, bool is_vector) {
     if (body->scalar_count == 0) return;
     uses[body->scalar_count - 1] = 1;
     for (int i = body->scalar_count - 1; i >= body->input_count; i--) {
         const Scalar *scalar = &body->scalars[i];
         if (scalar->formula == NULL || uses[i] == 0) continue;
-        const char *text = formula_text(arena, scalar);
+        const char *text = formula_text(arena, body, scalar, is_vector);
         for (int k = 0; k < scalar->argument_count; k++) uses[scalar->arguments[k]] += mentions(text, scalar, k);
     }
 }
@@ -172,32 +179,61 @@ static void count_uses(Arena *arena, const Loop *body, int *uses) {
 void body_uses(const Loop *body, bool *used) {
     Arena *arena = arena_new();
     int uses[MAX_SCALARS] = {0};
-    count_uses(arena, body, uses);
+    count_uses(arena, body, uses, false);
     for (int i = 0; i < body->input_count; i++) used[i] = uses[i] > 0;
     arena_free(arena);
 }
 
-const char *body_statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
-                            const char *prefix) {
+/* The type of a scalar's variable. */
+static const char *variable_type(const Scalar *scalar, bool is_vector) {
+    if (is_vector) return scalar->type == TYPE_BOOL ? "vi" : "vf";
+    return type_info(type_info(scalar->type)->compute)->c_name;
+}
+
+static const char *statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
+                              const char *prefix, bool is_vector) {
     Arena *arena = out->arena;
     const char *values[MAX_SCALARS] = {0};
     int uses[MAX_SCALARS] = {0};
-    count_uses(arena, body, uses);
+    count_uses(arena, body, uses, is_vector);
     for (int i = 0; i < body->scalar_count; i++) {
         if (uses[i] == 0) continue;
         const Scalar *scalar = &body->scalars[i];
-        values[i] = i < body->input_count ? inputs[i] : scalar_expression(arena, body, i, values);
+        values[i] = i < body->input_count ? inputs[i] : scalar_expression(arena, body, i, values, is_vector);
         bool unused, is_short = strlen(values[i]) <= LONGEST_REPEATED && strchr(values[i], '(') == NULL &&
                                 is_primary(values[i], &unused);
         bool is_literal = i >= body->input_count && scalar->formula == NULL;
         if (i + 1 == body->scalar_count || is_literal || is_short) continue;
         if (uses[i] == 1 && strlen(values[i]) <= LONGEST_NESTED) continue;
         const char *name = arena_printf(arena, "%s%d", prefix, i);
-        text_printf(out, "%sconst %s %s = %s;\n", indent, type_info(type_info(scalar->type)->compute)->c_name, name,
-                    values[i]);
+        text_printf(out, "%sconst %s %s = %s;\n", indent, variable_type(scalar, is_vector), name, values[i]);
         values[i] = name;
     }
     return values[body->scalar_count - 1];
+}
+
+const char *body_statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
+                            const char *prefix) {
+    return statements(out, indent, body, inputs, prefix, false);
+}
+
+bool body_is_vector(const Loop *body) {
+    Arena *arena = arena_new();
+    bool is_vector = body->scalar_count > 0 && body->scalars[body->scalar_count - 1].type == TYPE_FLOAT;
+    for (int i = 0; i < body->scalar_count && is_vector; i++) {
+        const Scalar *scalar = &body->scalars[i];
+        is_vector = scalar->formula == NULL ? scalar->type == TYPE_FLOAT : vectorised(arena, body, scalar) != NULL;
+    }
+    arena_free(arena);
+    return is_vector;
+}
+
+const char *body_vector_statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
+                                   const char *prefix) {
+    const char *result = statements(out, indent, body, inputs, prefix, true);
+    const Scalar *last = &body->scalars[body->scalar_count - 1];
+    bool is_literal = body->scalar_count > body->input_count && last->formula == NULL;
+    return is_literal ? arena_printf(out->arena, "vf_all(%s)", result) : result;
 }
 
 const char *body_words(Arena *arena, const Loop *body, const char *separator) {

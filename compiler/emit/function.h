@@ -71,6 +71,11 @@ void body_uses(const Loop *body, bool *used);
  * result, in compute type. inputs: an expression for each input that is used. */
 const char *body_statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
                             const char *prefix);
+/* Whether a body exists for vectors: float in, float out, and in between formulas that have a vector form. */
+bool body_is_vector(const Loop *body);
+/* body_statements() over vectors (runtime/vector.h): each input is a vf, and so is the result. */
+const char *body_vector_statements(Text *out, const char *indent, const Loop *body, const char *const *inputs,
+                                   const char *prefix);
 /* "multiply_add_relu": what a body does, in order; "" for a plain copy. */
 const char *body_words(Arena *arena, const Loop *body, const char *separator);
 /* expression as it is loaded from, or stored to, memory of a type. */

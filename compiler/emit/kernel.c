@@ -61,26 +61,48 @@ static bool opens_block(const Text *text) {
 /* Writes `place = formula;`, with the formula's intermediate values before it, in a block of their own unless one has
  * just been opened. type: what the result is stored as. */
 static void write_applied(Text *text, const Loop *formula, const char *const *inputs, const char *prefix,
-                          const char *place, Type type) {
+                          const char *place, Type type, bool is_vector) {
     Arena *arena = text->arena;
     bool is_blank;
     const char *indent = line_indent(text, &is_blank), *deeper = arena_printf(arena, "%s    ", indent);
     Text before = text_new(arena);
     bool in_block = is_blank && opens_block(text);
-    const char *result = body_statements(&before, in_block ? indent : deeper, formula, inputs, prefix);
-    const char *value = stored(arena, type, result);
+    const char *result = (is_vector ? body_vector_statements : body_statements)(&before, in_block ? indent : deeper,
+                                                                                formula, inputs, prefix);
+    const char *value = is_vector ? result : stored(arena, type, result);
     const char *store = assignment(arena, before.length == 0 || in_block ? indent : deeper, place, value);
     if (before.length == 0) text_add(text, store);
     else if (in_block) text_printf(text, "%s%s%s", before.data + strlen(indent), indent, store);
     else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);
 }
 
+static const Loop *formula_of(const Step *step, const char *parameter) {
+    for (int i = 0; i < step->kernel->parameter_count; i++)
+        if (strcmp(step->kernel->parameters[i].name, parameter) == 0) return step->arguments[i].formula;
+    fail(STATUS_BUG, "kernel %s has no formula %s", step->kernel->name, parameter);
+}
+
 /* Replaces APPLY(f, place, e); */
 static void write_apply(Text *text, const char *f, const char *place, const char *e, void *argument) {
     const Step *step = ((const Epilogue *)argument)->step;
-    for (int i = 0; i < step->kernel->parameter_count; i++)
-        if (strcmp(step->kernel->parameters[i].name, f) == 0)
-            write_applied(text, step->arguments[i].formula, &e, f, place, type_info(step->type)->compute);
+    write_applied(text, formula_of(step, f), &e, f, place, type_info(step->type)->compute, false);
+}
+
+/* Replaces APPLY_VECTOR(f, place, e); lane by lane where the formula has no vector form. */
+static void write_apply_vector(Text *text, const char *f, const char *place, const char *e, void *argument) {
+    const Epilogue *epilogue = argument;
+    const Loop *formula = formula_of(epilogue->step, f);
+    if (body_is_vector(formula)) {
+        write_applied(text, formula, &e, f, place, TYPE_FLOAT, true);
+        return;
+    }
+    bool is_blank;
+    const char *lane = epilogue->lane, *index = epilogue->index, *indent = line_indent(text, &is_blank);
+    const char *element = arena_printf(text->arena, "%s[%s]", lane, index);
+    text_printf(text, "{\n%s    float %s[LANES];\n%s    vf_store(%s, %s);\n", indent, lane, indent, lane, e);
+    text_printf(text, "%s    for (int %s = 0; %s < LANES; %s++) {\n%s        ", indent, index, index, index, indent);
+    write_applied(text, formula, &element, f, element, TYPE_FLOAT, false);
+    text_printf(text, "\n%s    }\n%s    %s = vf_load(%s);\n%s}", indent, indent, place, lane, indent);
 }
 
 /* The value which stands in for the one that the epilogue begins with, and for those that it reads at the index. */
@@ -103,7 +125,8 @@ static void write_out(Text *text, const char *y, const char *i, const char *e, v
     const char *inputs[MAX_OPERANDS];
     const char *rounded = loaded(arena, step->type, stored(arena, step->type, e)); /* as between any two operations */
     epilogue_inputs(arena, epilogue, rounded, i, inputs);
-    write_applied(text, step->epilogue, inputs, epilogue->prefix, arena_printf(arena, "%s[%s]", y, i), step->type);
+    write_applied(text, step->epilogue, inputs, epilogue->prefix, arena_printf(arena, "%s[%s]", y, i), step->type,
+                  false);
 }
 
 static const char *size_text(Arena *arena, int64_t size) {
@@ -280,12 +303,12 @@ Call kernel_call(Functions *functions, const Step *step) {
         names_reserve(&epilogue.locals, kernel->parameters[i].name);
         add_parameter(functions, &call, &parameters, &shown, &body, step, i);
     }
-    SpecialiseHooks hooks = {.apply = write_apply, .argument = &epilogue};
+    SpecialiseHooks hooks = {.apply = write_apply, .apply_vector = write_apply_vector, .argument = &epilogue};
+    names_reserve_all_in(&epilogue.locals, kernel->body);
+    epilogue.lane = names_take(&epilogue.locals, "lane");
+    epilogue.index = names_take(&epilogue.locals, "j");
     if (step->epilogue != NULL) {
-        names_reserve_all_in(&epilogue.locals, kernel->body);
         epilogue.prefix = names_take(&epilogue.locals, "made");
-        epilogue.lane = names_take(&epilogue.locals, "lane");
-        epilogue.index = names_take(&epilogue.locals, "j");
         hooks.out = write_out;
         hooks.out_vector = write_out_vector;
         add_epilogue_inputs(&call, &parameters, &epilogue);

@@ -85,6 +85,13 @@ static const char *split(Text *out, const char *p, Type type, const SpecialiseHo
     return end + 1;
 }
 
+/* A function's name for one form of A. */
+static void add_function(Text *text, const char *name, Type compute, bool is_own, bool is_vector) {
+    if (is_vector) text_printf(text, "vf_%s", name);
+    else if (compute == TYPE_DOUBLE) text_add(text, name);
+    else text_printf(text, is_own ? "f32_%s" : "%sf", name);
+}
+
 static void add_call(Text *text, const char *function, const char *argument) {
     if (function == NULL) text_add(text, argument);
     else text_printf(text, "%s(%s)", function, argument);
@@ -94,14 +101,19 @@ static void add_call(Text *text, const char *function, const char *argument) {
 static const char *identifier(Text *text, const char *p, const char *end, Type type, const SpecialiseHooks *hooks) {
     const TypeInfo *info = type_info(type), *compute = type_info(info->compute);
     size_t length = (size_t)(end - p);
+    bool is_vector = hooks != NULL && hooks->is_vector;
     char *parts[4];
 #define IS(word) (length == sizeof(word) - 1 && memcmp(p, word, length) == 0)
     if (IS("T")) text_add(text, info->c_name);
-    else if (IS("A")) text_add(text, compute->c_name);
-    else if (IS("U")) text_add(text, compute->bytes == 8 ? "uint64_t" : "uint32_t");
-    else if (IS("F") && *end == '(') {
+    else if (IS("A")) text_add(text, is_vector ? "vf" : compute->c_name);
+    else if (IS("U")) text_add(text, is_vector ? "vu" : compute->bytes == 8 ? "uint64_t" : "uint32_t");
+    else if (IS("MATHS")) text_add(text, is_vector ? "INLINE" : "static inline");
+    else if ((IS("F") || IS("M")) && *end == '(') {
         end = split(text, end, type, hooks, parts, 1);
-        text_printf(text, "%s%s", parts[0], info->compute == TYPE_FLOAT ? "f" : "");
+        add_function(text, parts[0], info->compute, IS("M"), is_vector);
+    } else if (IS("ALL") && *end == '(') {
+        end = split(text, end, type, hooks, parts, 1);
+        add_call(text, is_vector ? "vf_all" : NULL, parts[0]);
     } else if (IS("LOAD") && *end == '(') {
         end = split(text, end, type, hooks, parts, 1);
         add_call(text, load_function(type), parts[0]);
@@ -132,6 +144,13 @@ static const char *identifier(Text *text, const char *p, const char *end, Type t
         end++;
         if (hooks != NULL && hooks->apply != NULL) hooks->apply(text, parts[0], parts[1], parts[2], hooks->argument);
         else text_printf(text, "%s = apply_%s(&%s, %s);", parts[1], compute->suffix, parts[0], parts[2]);
+    } else if (IS("APPLY_VECTOR") && *end == '(') {
+        end = split(text, end, type, hooks, parts, 3);
+        fovea_assert(*end == ';');
+        end++;
+        if (hooks != NULL && hooks->apply_vector != NULL)
+            hooks->apply_vector(text, parts[0], parts[1], parts[2], hooks->argument);
+        else text_printf(text, "%s = apply_vector(&%s, %s);", parts[1], parts[0], parts[2]);
     } else text_add_bytes(text, p, length);
 #undef IS
     return end;
