@@ -1,7 +1,6 @@
 /* Linear layers: rows times a constant matrix, which was packed at compile time in panels of 16 columns.
  * A tile of ROWS rows by VECTORS vectors stays in registers; compiler/program/tile.h chooses it. */
 #include "runtime/kernel.h"
-#include "runtime/vector.h"
 
 /* Linear layer: y = x w + bias, tile by tile. Where rows or columns are no multiple of a tile, the last one begins
  * earlier, and what was stored before is not stored again. While a tile is multiplied, a part of the weights that the
