@@ -180,7 +180,7 @@ INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const i
         for (int v = 0; v < VECTORS; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
-            const float in = x[r / WIDTH * XX + r % WIDTH * X + k];
+            const float in = (x + r / WIDTH * XX + r % WIDTH * X)[k]; /* not one sum of ints: Clang gathers */
             UNROLL
             for (int v = 0; v < VECTORS; v++) sum[r * VECTORS + v] += in * column[v];
         }
