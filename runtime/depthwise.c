@@ -1,6 +1,6 @@
 /* Depthwise convolution over channels-last maps.
- * A tile is some neighbouring output pixels of one vector of channels; what one row of the kernel needs is in
- * registers. */
+ * A tile is some neighbouring output pixels of one vector of channels; what a row of the kernel needs is in registers.
+ */
 #include "runtime/kernel.h"
 
 /* Conv where every channel is a group of its own, channels last.
@@ -8,7 +8,8 @@
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. COLUMNS pixels make a
  * tile, at most OW and 16. The last tile of a row and the last vector of channels are moved back to end with it, and
  * store what is new. Blocks of BLOCK channels, a multiple of 16, are computed one after another, so that the rows of x
- * that one row of y reads stay in the first cache for the next one. items: (C + BLOCK - 1) / BLOCK * N * OH
+ * that one row of y reads stay in the first cache for the next one.
+ * items: (C + BLOCK - 1) / BLOCK * N * OH
  * name: depthwise{KH}x{KW}_last_{C}_{OH}x{OW}
  * types: float */
 KERNEL void depthwise_last(const float *restrict x, const float *restrict w, const float *restrict bias,
@@ -49,7 +50,7 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
                 UNROLL
                 for (int o = 0; o < COLUMNS; o++) {
                     if (o < skip) continue;
-                    if (c == next) {
+                    if (C % LANES == 0 || c == next) {
                         OUT_VECTOR(to, o * C + c, sum[o], WIDTH);
                     } else {
                         OUT_VECTOR(to, o * C + next, vf_lanes_from(sum[o], LANES - C % LANES), C % LANES);

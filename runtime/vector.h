@@ -35,9 +35,11 @@
 #define PICK(avx512, avx2, neon, sse, scalar) (scalar)
 #endif
 
-/* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers. WIDE: before a
- * function that computes with vectors (Clang would halve those of 64 bytes). */
-#if defined(__clang__)
+/* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers; defined as nothing
+ * where sizes are no constants. WIDE: before a function that computes with vectors (Clang would halve those of 64
+ * bytes). */
+#if defined(UNROLL)
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 32")
@@ -218,8 +220,9 @@ INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROW
 
 /* The heart of every depthwise convolution: sum[o] += x[row][left + o * STRIDE + k * DILATION] * w[row][k] for LANES
  * channels, for ROWS rows of KERNEL taps and a tile of COLUMNS outputs, which stay in registers. Each element of x is
- * loaded once for all taps of a row. Columns lie X floats apart, those outside of 0..W-1 are zeros; one row of x, one of
- * w and one tap of w lie XX, KERNEL * TAP and TAP floats before the next. WIDTH: the channels, where less than LANES. */
+ * loaded once for all taps of a row. Columns lie X floats apart, those outside of 0..W-1 are zeros; one row of x, one
+ * of w and one tap of w lie XX, KERNEL * TAP and TAP floats before the next. WIDTH: the channels, where less than
+ * LANES. */
 INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, const int left, const int COLUMNS,
                        const int KERNEL, const int STRIDE, const int DILATION, const int W, const int X, const int XX,
                        const int TAP, const int WIDTH) {
@@ -229,7 +232,7 @@ INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, 
             const int TAPS = KERNEL - k < 8 ? KERNEL - k : 8;
             vf tap[8];
             UNROLL
-            for (int j = 0; j < TAPS; j++) tap[j] = vf_load(w + (row * KERNEL + k + j) * TAP);
+            for (int j = 0; j < 8; j++) tap[j] = j < TAPS ? vf_load(w + (row * KERNEL + k + j) * TAP) : vf_all(0);
             UNROLL
             for (int i = 0; i < (COLUMNS - 1) * STRIDE + (TAPS - 1) * DILATION + 1; i++) {
                 const int column = left + k * DILATION + i;

@@ -335,8 +335,9 @@ static void write_apply(Text *out, Type type) {
 
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
-                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
-                  "\"runtime/vector.h\"\n#include <string.h>\n");
+                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n"
+                  "#define UNROLL /* what is linked has its sizes at run time */\n"
+                  "#include \"runtime/vector.h\"\n#include <string.h>\n");
     write_apply(out, TYPE_FLOAT);
     write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
