@@ -35,9 +35,11 @@
 #define PICK(avx512, avx2, neon, sse, scalar) (scalar)
 #endif
 
-/* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers. WIDE: before a
- * function that computes with vectors (Clang would halve those of 64 bytes). */
-#if defined(__clang__)
+/* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers; defined as nothing
+ * where sizes are no constants. WIDE: before a function that computes with vectors (Clang would halve those of 64
+ * bytes). */
+#if defined(UNROLL)
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 32")
@@ -117,6 +119,24 @@ INLINE void vf_store_part(float *to, vf value, const int count) {
         }
 }
 
+/* The lanes from first on, a constant, moved to the front. */
+INLINE vf vf_lanes_from(vf value, const int first) {
+#if LANES == 1
+    (void)first;
+    return value;
+#elif defined(__clang__)
+    vf moved = {0};
+    UNROLL
+    for (int i = 0; i < LANES - first; i++) moved[i] = value[i + first];
+    return moved;
+#else
+    vi from = {0};
+    UNROLL
+    for (int i = 0; i < LANES - first; i++) from[i] = i + first;
+    return __builtin_shuffle(value, from);
+#endif
+}
+
 /* The same value in every lane. */
 INLINE vf vf_all(float value) { return value - (vf){0}; }
 
@@ -138,6 +158,14 @@ INLINE vf vf_of_bits(vu bits) {
 #else
     return (vf)bits;
 #endif
+}
+
+/* The value in a register. GCC would load what several products share anew for each of them. */
+INLINE vf vf_keep(vf value) {
+#if LANES > 1 && defined(__x86_64__) && !defined(__clang__)
+    __asm__("" : "+v"(value));
+#endif
+    return value;
 }
 
 /* Lane by lane: where the comparison held, a, elsewhere b. */
@@ -191,6 +219,37 @@ INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const i
 INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int WIDTH,
                           const int XX, const int X, const int DEPTH, const int PANEL) {
     tile_multiply_ahead(sum, x, w, ROWS, VECTORS, WIDTH, XX, X, DEPTH, PANEL, NULL, 0);
+}
+
+/* The heart of every depthwise convolution: sum[o] += x[row][left + o * STRIDE + k * DILATION] * w[row][k] for LANES
+ * channels, for ROWS rows of KERNEL taps and a tile of COLUMNS outputs, which stay in registers. Each element of x is
+ * loaded once for all taps of a row. Columns lie X floats apart, those outside of 0..W-1 are zeros; one row of x, one
+ * of w and one tap of w lie XX, KERNEL * TAP and TAP floats before the next. WIDTH: the channels, where less than
+ * LANES. */
+INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, const int left, const int COLUMNS,
+                       const int KERNEL, const int STRIDE, const int DILATION, const int W, const int X, const int XX,
+                       const int TAP, const int WIDTH) {
+    for (int row = 0; row < rows; row++) {
+        UNROLL
+        for (int k = 0; k < KERNEL; k += 8) { /* of a wider kernel 8 taps at a time */
+            const int TAPS = KERNEL - k < 8 ? KERNEL - k : 8;
+            vf tap[8];
+            UNROLL
+            for (int j = 0; j < 8; j++) tap[j] = j < TAPS ? vf_load(w + (row * KERNEL + k + j) * TAP) : vf_all(0);
+            UNROLL
+            for (int i = 0; i < (COLUMNS - 1) * STRIDE + (TAPS - 1) * DILATION + 1; i++) {
+                const int column = left + k * DILATION + i;
+                if (column < 0 || column >= W) continue;
+                const vf in = vf_keep(vf_load_part(x + row * XX + column * X, WIDTH));
+                UNROLL
+                for (int j = 0; j < TAPS; j++) {
+                    const int offset = i - j * DILATION;
+                    if (offset >= 0 && offset % STRIDE == 0 && offset / STRIDE < COLUMNS)
+                        sum[offset / STRIDE] += in * tap[j];
+                }
+            }
+        }
+    }
 }
 
 #endif

@@ -398,6 +398,7 @@ static void write_apply_vector(Text *out) {
 
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
+<<<<<<< HEAD
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
 <<<<<<< HEAD
                   "\"runtime/vector.h\"\n#include <string.h>\n"
@@ -407,6 +408,11 @@ static void write_kernels(Text *out) {
     for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
     write_apply_vector(out);
 >>>>>>> maths
+=======
+                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n"
+                  "#define UNROLL /* what is linked has its sizes at run time */\n"
+                  "#include \"runtime/vector.h\"\n#include <string.h>\n");
+>>>>>>> depthwise
     write_apply(out, TYPE_FLOAT);
     write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
