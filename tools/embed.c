@@ -336,7 +336,7 @@ static void write_apply(Text *out, Type type) {
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
-                  "\"runtime/vector.h\"\n#include <string.h>\n");
+                  "\"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include <string.h>\n");
     write_apply(out, TYPE_FLOAT);
     write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
@@ -399,6 +399,7 @@ int main(int argc, char **argv) {
         if (strncmp(path, "runtime/", 8) != 0) list_add(arena, &assets, ((Named){path, text}));
         else if (ends_with(path, "support.h")) parse_support(text, "\nstatic inline ");
         else if (ends_with(path, "vector.h")) parse_vector(text);
+        else if (ends_with(path, "winograd.h")) parse_support(text, "\nINLINE ");
         else if (ends_with(path, ".txt")) parse_formulas(path, text);
         else parse_kernels(path, text);
     }
