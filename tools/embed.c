@@ -130,7 +130,8 @@ static Parameter *find_parameter(const ParsedKernel *kernel, const char *name, s
 
 static int64_t any_size(const char *name, size_t length, const void *kernel) {
     enum { ANY = 64 };
-    find_parameter(kernel, name, length, PARAMETER_SIZE);
+    if (length != strlen("LANES") || memcmp(name, "LANES", length) != 0)
+        find_parameter(kernel, name, length, PARAMETER_SIZE);
     return ANY;
 }
 
@@ -398,21 +399,12 @@ static void write_apply_vector(Text *out) {
 
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
-<<<<<<< HEAD
-                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
-<<<<<<< HEAD
-                  "\"runtime/vector.h\"\n#include <string.h>\n"
-                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n");
-=======
-                  "\"runtime/vector.h\"\n#include <string.h>\n");
-    for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
-    write_apply_vector(out);
->>>>>>> maths
-=======
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n"
                   "#define UNROLL /* what is linked has its sizes at run time */\n"
-                  "#include \"runtime/vector.h\"\n#include <string.h>\n");
->>>>>>> depthwise
+                  "#include \"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include <string.h>\n"
+                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n");
+    for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
+    write_apply_vector(out);
     write_apply(out, TYPE_FLOAT);
     write_apply(out, TYPE_DOUBLE);
     for (int i = 0; i < kernels.count; i++) {
@@ -477,6 +469,7 @@ int main(int argc, char **argv) {
         else if (ends_with(path, "support.h")) parse_support(text, "\nstatic inline ");
         else if (ends_with(path, "vector.h")) parse_vector(text);
         else if (ends_with(path, "maths.h")) parse_maths(text);
+        else if (ends_with(path, "winograd.h")) parse_support(text, "\nINLINE ");
         else if (ends_with(path, ".txt")) parse_formulas(path, text);
         else parse_kernels(path, text);
     }

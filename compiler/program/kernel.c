@@ -37,15 +37,17 @@ int kernel_parameter(const Kernel *kernel, const char *name, size_t length) {
 typedef struct {
     const Kernel *kernel;
     const int64_t *sizes;
+    int lanes;
 } Sizes;
 
 static int64_t size_called(const char *name, size_t length, const void *argument) {
     const Sizes *given = argument;
+    if (length == strlen("LANES") && memcmp(name, "LANES", length) == 0) return given->lanes;
     return given->sizes[kernel_parameter(given->kernel, name, length)]; /* tools/embed.c has looked for it */
 }
 
-int64_t kernel_count(const Kernel *kernel, const char *expression, const int64_t *sizes) {
-    const Sizes given = {kernel, sizes};
+int64_t kernel_count(const Kernel *kernel, const char *expression, const int64_t *sizes, int lanes) {
+    const Sizes given = {kernel, sizes, lanes};
     return expression_value(expression, size_called, &given);
 }
 

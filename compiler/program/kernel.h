@@ -62,7 +62,7 @@ bool kernel_takes_null(const Kernel *kernel, int parameter);
 /* The position of a parameter; -1 where there is none of this name. */
 int kernel_parameter(const Kernel *kernel, const char *name, size_t length);
 /* The value of an expression; sizes by the position of parameters. */
-int64_t kernel_count(const Kernel *kernel, const char *expression, const int64_t *sizes);
+int64_t kernel_count(const Kernel *kernel, const char *expression, const int64_t *sizes, int lanes);
 
 /* Applies a formula to count elements: result[i] = formula(arguments[0][i], ...), in compute types. */
 typedef void FormulaCall(void *result, const void *const *arguments, int count);

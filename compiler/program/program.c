@@ -196,7 +196,7 @@ static int64_t count_of(const Step *step, const char *expression, int target) {
         const Argument *given = &step->arguments[i];
         sizes[i] = given->picks == NULL ? given->size : given->picks[target];
     }
-    return kernel_count(step->kernel, expression, sizes);
+    return kernel_count(step->kernel, expression, sizes, target_lanes(target));
 }
 
 static int64_t most_of(const Step *step, const char *expression) {

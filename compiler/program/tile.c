@@ -9,6 +9,8 @@ static const struct {
     int lanes;
 } TARGETS[TARGET_COUNT] = {{32, 16}, {16, 8}, {32, 4}, {16, 4}, {16, 1}};
 
+int target_lanes(int target) { return TARGETS[target].lanes; }
+
 /* The sums, one step's weights and one element of x have to fit, or they are spilled at every step. */
 static bool fits(int rows, int vectors, int registers) { return rows * vectors + vectors + 1 <= registers; }
 

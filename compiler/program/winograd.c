@@ -1,0 +1,112 @@
+/* Winograd: the choice between F(2, 3), F(4, 3) and direct convolution, and the transform of the weights.
+ * The costs are fitted to measurements of both kernels, with weights in the caches and in memory. */
+#include "program/winograd.h"
+
+#include "program/tile.h"
+
+#include <string.h>
+
+enum { LARGEST_TILE = 6 };
+
+static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
+static int64_t panels_of(const WinogradShape *shape) { return divide_up(shape->outputs, PANEL_WIDTH); }
+static int64_t padded(int64_t channels) { return divide_up(channels, PANEL_WIDTH) * PANEL_WIDTH; }
+
+static int64_t tiles_of(const WinogradShape *shape, int tile) {
+    return shape->batch * divide_up(shape->high, tile - 2) * divide_up(shape->wide, tile - 2);
+}
+
+int64_t winograd_weights_count(const WinogradShape *shape, int tile) {
+    return padded(shape->outputs) * tile * tile * shape->channels;
+}
+
+/* Floats that the kernel wants for one thread: `values` and `products`. */
+static int64_t scratch_of(const WinogradShape *shape, int tile, int64_t chunk, int64_t width) {
+    return tile * tile * chunk * (padded(shape->channels) + 16 + width);
+}
+
+/* What a weight costs that comes from memory, in multiply-adds of a core. */
+static const double FROM_MEMORY = 6;
+
+/* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
+ * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache (of 1 MB)
+ * cannot keep beside the scratch come from the third for each chunk. */
+static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
+    const int points = plan->tile * plan->tile, rows = plan->rows[TARGET_AVX512];
+    const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
+    const double outputs = (double)padded(shape->outputs), weights = outputs * (double)shape->channels * points;
+    const double transforms = plan->tile == LARGEST_TILE ? 220 : 60; /* of a tile of one channel */
+    const bool keeps_weights = weights + (double)plan->scratch < 210e3, keeps_scratch = plan->scratch < 180e3;
+    const double products = (double)(divide_up(plan->chunk, rows) * rows) * weights;
+    const double transformed = plan->chunk * transforms * ((double)padded(shape->channels) + outputs);
+    const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
+    return chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
+}
+
+static WinogradPlan plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
+    static const int LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
+    enum { ENOUGH_ITEMS = 16 }; /* for eight threads to end at about the same time */
+    WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
+    const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(ENOUGH_ITEMS, chunks);
+    plan.splits = (int)(splits < panels_of(shape) ? splits : panels_of(shape));
+    tile_choose(chunk, panels_of(shape), plan.rows, plan.vectors);
+    for (int target = 0; target < TARGET_COUNT; target++) {
+        const int64_t scratch = scratch_of(shape, tile, chunk, plan.vectors[target] * LANES[target]);
+        if (scratch > plan.scratch) plan.scratch = scratch;
+    }
+    return plan;
+}
+
+/* Of chunks that share the tiles evenly, the one that takes least time. */
+WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile) {
+    enum { MOST = 64 }; /* more tiles in a chunk never fit into the second-level cache, or gain nothing */
+    const int64_t tiles = tiles_of(shape, tile);
+    WinogradPlan best = plan_chunk(shape, tile, 1);
+    for (int64_t chunk = 2; chunk <= tiles && chunk <= MOST; chunk++) {
+        const WinogradPlan plan = plan_chunk(shape, tile, chunk);
+        if (cost_of(shape, &plan) < cost_of(shape, &best)) best = plan;
+    }
+    return best;
+}
+
+WinogradPlan winograd_plan(const WinogradShape *shape) {
+    const double weights = (double)(padded(shape->outputs) * 9 * shape->channels);
+    if (winograd_weights_count(shape, LARGEST_TILE) > INT32_MAX) return (WinogradPlan){0};
+    const WinogradPlan small = winograd_plan_tile(shape, 4), large = winograd_plan_tile(shape, 6);
+    const WinogradPlan best = cost_of(shape, &small) < cost_of(shape, &large) ? small : large;
+    const double direct = weights * ((double)(shape->batch * shape->high * shape->wide) + FROM_MEMORY);
+    return direct < cost_of(shape, &best) ? (WinogradPlan){0} : best;
+}
+
+/* G of Winograd's method: a line's three weights as a polynomial at the finite points, over the product of a point's
+ * differences from the others, and its highest coefficient, which is its value at infinity. runtime/winograd.h has the
+ * same points. */
+static void transform_matrix(int tile, double matrix[LARGEST_TILE][3]) {
+    static const double SMALL[] = {0, 1, -1}, LARGE[] = {0, 0.75, -0.75, 1.5, -1.5};
+    const double *const points = tile == LARGEST_TILE ? LARGE : SMALL;
+    for (int i = 0; i < tile - 1; i++) {
+        double product = 1;
+        for (int j = 0; j < tile - 1; j++)
+            if (j != i) product *= points[i] - points[j];
+        for (int power = 0; power < 3; power++)
+            matrix[i][power] = (power == 0 ? 1 : power == 1 ? points[i] : points[i] * points[i]) / product;
+    }
+    memcpy(matrix[tile - 1], (double[]){0, 0, 1}, sizeof matrix[0]);
+}
+
+void winograd_transform(const float *weights, const WinogradShape *shape, int tile, float *transformed) {
+    double matrix[LARGEST_TILE][3];
+    transform_matrix(tile, matrix);
+    memset(transformed, 0, sizeof(float) * (size_t)winograd_weights_count(shape, tile));
+    for (int64_t k = 0; k < shape->outputs; k++)
+        for (int64_t c = 0; c < shape->channels; c++) {
+            const float *const taps = weights + (k * shape->channels + c) * 9;
+            for (int point = 0; point < tile * tile; point++) {
+                double sum = 0;
+                for (int tap = 0; tap < 9; tap++)
+                    sum += matrix[point / tile][tap / 3] * matrix[point % tile][tap % 3] * taps[tap];
+                const int64_t panel = k / PANEL_WIDTH * tile * tile + point;
+                transformed[(panel * shape->channels + c) * PANEL_WIDTH + k % PANEL_WIDTH] = (float)sum;
+            }
+        }
+}

@@ -1,0 +1,34 @@
+/* Winograd: what the compiler knows of the kernel in runtime/winograd.c: when it pays, its sizes and its weights.
+ * F(4, 3) is tile 6, 36 products for 16 outputs; F(2, 3) is tile 4, 16 products for 4; a direct convolution takes 9 for
+ * one. */
+#ifndef FOVEA_PROGRAM_WINOGRAD_H
+#define FOVEA_PROGRAM_WINOGRAD_H
+
+#include "program/program.h"
+
+/* A convolution of 3 x 3 taps without strides, dilations and groups. */
+typedef struct {
+    int64_t batch, channels, outputs; /* outputs: of channels */
+    int64_t high, wide;               /* of an output map */
+} WinogradShape;
+
+typedef struct {
+    int tile;  /* 4 or 6; 0: a direct convolution takes less time */
+    int chunk; /* tiles that are transformed at once */
+    int splits;
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT];
+    int64_t scratch; /* floats for one thread, on the target that needs most */
+} WinogradPlan;
+
+/* The sizes with which the kernel takes least time. All of the shape's numbers >= 1. */
+WinogradPlan winograd_plan(const WinogradShape *shape);
+/* The same for a given tile, 4 or 6. */
+WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile);
+
+/* Floats of the transformed weights. */
+int64_t winograd_weights_count(const WinogradShape *shape, int tile);
+/* Transforms weights [outputs][channels][3][3], in double and rounded once, to [outputs/16][tile*tile][channels][16],
+ * with zeros in the place of outputs that do not exist. */
+void winograd_transform(const float *weights, const WinogradShape *shape, int tile, float *transformed);
+
+#endif

@@ -1,0 +1,45 @@
+/* Winograd's transforms of lines of numbers, for convolutions with three taps.
+ * F(2, 3) makes 2 outputs of 4 inputs and takes the points 0, 1, -1 and infinity; F(4, 3) makes 4 of 6 and takes 0, a,
+ * -a, b, -b and infinity with a = 3/4, b = 3/2, which have exact squares and err half as much as the usual 1 and 2. */
+#ifndef FOVEA_RUNTIME_WINOGRAD_H
+#define FOVEA_RUNTIME_WINOGRAD_H
+
+#include "runtime/vector.h"
+
+/* The values of TILE inputs at the points, in their place: what lies behind line[0], STEP vectors apart. */
+INLINE void winograd_input(vf *line, const int STEP, const int TILE) {
+    const vf d0 = line[0], d1 = line[STEP], d2 = line[2 * STEP], d3 = line[3 * STEP];
+    if (TILE == 4) {
+        line[0] = d2 - d0;
+        line[STEP] = d2 + d1;
+        line[2 * STEP] = d2 - d1;
+        line[3 * STEP] = d3 - d1;
+    } else {
+        const vf d4 = line[4 * STEP], d5 = line[5 * STEP];
+        const vf even_a = d4 - 2.25f * d2, odd_a = 0.75f * d3 - 1.6875f * d1;
+        const vf even_b = d4 - 0.5625f * d2, odd_b = 1.5f * d3 - 0.84375f * d1;
+        line[0] = 1.265625f * d0 - 2.8125f * d2 + d4;
+        line[STEP] = even_a + odd_a;
+        line[2 * STEP] = even_a - odd_a;
+        line[3 * STEP] = even_b + odd_b;
+        line[4 * STEP] = even_b - odd_b;
+        line[5 * STEP] = 1.265625f * d1 - 2.8125f * d3 + d5;
+    }
+}
+
+/* The TILE - 2 outputs of TILE products, in the place of the first of them. */
+INLINE void winograd_output(vf *line, const int STEP, const int TILE) {
+    const vf even_a = line[STEP] + line[2 * STEP], odd_a = line[STEP] - line[2 * STEP];
+    if (TILE == 4) {
+        line[0] += even_a;
+        line[STEP] = odd_a + line[3 * STEP];
+    } else {
+        const vf even_b = line[3 * STEP] + line[4 * STEP], odd_b = line[3 * STEP] - line[4 * STEP];
+        line[0] += even_a + even_b;
+        line[STEP] = 0.75f * odd_a + 1.5f * odd_b;
+        line[2 * STEP] = 0.5625f * even_a + 2.25f * even_b;
+        line[3 * STEP] = 0.421875f * odd_a + 3.375f * odd_b + line[5 * STEP];
+    }
+}
+
+#endif

@@ -1,0 +1,192 @@
+/* Winograd's convolution against the plain one: odd sizes, pads, channels that fill no vector, chunks that overlap, and
+ * the same bits however the items are split; and the sizes that the compiler chooses for it. */
+#include "program/tile.h"
+#include "program/winograd.h"
+#include "runtime/vector.h"
+#include "support/numbers.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+    int N, C, H, W, K, PH, PW, OH, OW;
+    int TILE, CHUNK, SPLITS, ROWS, VECTORS;
+    int items;
+    const float *x, *w, *bias;
+    float *scratch;
+} Problem;
+
+static float *random_floats(Random *random, Arena *arena, int64_t count) {
+    const double *numbers = random_numbers(random, arena, count);
+    float *floats = arena_new_array(arena, float, (size_t)count);
+    for (int64_t i = 0; i < count; i++) floats[i] = (float)numbers[i];
+    return floats;
+}
+
+/* Calls a kernel whose parameters have the names of a problem's sizes, and pointers in the order given. */
+static void call(const char *name, const Problem *p, int first, int last, void *const *pointers) {
+    const struct {
+        const char *name;
+        int size;
+    } sizes[] = {{"N", p->N},         {"C", p->C},
+                 {"H", p->H},         {"W", p->W},
+                 {"K", p->K},         {"PH", p->PH},
+                 {"PW", p->PW},       {"OH", p->OH},
+                 {"OW", p->OW},       {"TILE", p->TILE},
+                 {"CHUNK", p->CHUNK}, {"SPLITS", p->SPLITS},
+                 {"ROWS", p->ROWS},   {"VECTORS", p->VECTORS}};
+    const Kernel *kernel = kernel_find(name);
+    KernelArgument arguments[MAX_ARGUMENTS];
+    for (int i = 0; i < kernel->parameter_count; i++) {
+        const Parameter *parameter = &kernel->parameters[i];
+        if (parameter->kind == PARAMETER_INPUT || parameter->kind == PARAMETER_OUTPUT) {
+            arguments[i].pointer = *pointers++;
+            continue;
+        }
+        arguments[i].size = 1; /* groups, strides, dilations */
+        if (strcmp(parameter->name, "KH") == 0 || strcmp(parameter->name, "KW") == 0) arguments[i].size = 3;
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+            if (strcmp(parameter->name, sizes[k].name) == 0) arguments[i].size = sizes[k].size;
+        if (strcmp(parameter->name, "first") == 0) arguments[i].number = first;
+        if (strcmp(parameter->name, "last") == 0) arguments[i].number = last;
+    }
+    kernel->calls[TYPE_FLOAT](arguments);
+}
+
+static WinogradShape shape_of_problem(const Problem *p) { return (WinogradShape){p->N, p->C, p->K, p->OH, p->OW}; }
+
+/* A tile of registers that the kernel takes: whole panels or an even part of one. */
+static void choose_registers(Random *random, Problem *p) {
+    const int in_panel = 16 / LANES, panels = (p->K + 15) / 16;
+    const int parts = in_panel > 1 && random_below(random, 2) == 0 ? random_between(random, 0, 1) + 1 : 0;
+    p->VECTORS = parts > 0 ? in_panel / parts / 2 + (in_panel == 1) : in_panel * random_between(random, 1, panels);
+    while (p->VECTORS > 16) p->VECTORS -= in_panel;
+    const int most = 32 / p->VECTORS < p->CHUNK ? 32 / p->VECTORS : p->CHUNK;
+    p->ROWS = random_between(random, 1, most);
+}
+
+static Problem random_problem(Random *random, Arena *arena) {
+    Problem p = {.N = random_between(random, 1, 2), .TILE = random_below(random, 2) == 0 ? 4 : 6};
+    p.C = random_between(random, 1, 40), p.K = random_between(random, 1, 50);
+    p.H = random_between(random, 1, 17), p.W = random_between(random, 1, 17);
+    p.PH = random_between(random, p.H < 3 ? 1 : 0, 2), p.PW = random_between(random, p.W < 3 ? 1 : 0, 2);
+    p.OH = p.H + p.PH + random_between(random, p.H < 3 ? 1 : 0, p.PH) - 2;
+    p.OW = p.W + p.PW + random_between(random, p.W < 3 ? 1 : 0, p.PW) - 2;
+    const int side = p.TILE - 2, tiles = p.N * ((p.OH + side - 1) / side) * ((p.OW + side - 1) / side);
+    p.CHUNK = random_between(random, 1, tiles < 20 ? tiles : 20), p.SPLITS = random_between(random, 1, 4);
+    choose_registers(random, &p);
+    p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
+    p.x = random_floats(random, arena, p.N * p.C * p.H * p.W);
+    p.w = random_floats(random, arena, p.K * p.C * 9);
+    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
+    const int scratch = p.TILE * p.TILE * p.CHUNK * ((p.C + 15) / 16 * 16 + 16 + p.VECTORS * LANES);
+    p.scratch = arena_new_array(arena, float, (size_t)scratch);
+    for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
+    return p;
+}
+
+/* [N][pixels][channels] to [N][channels][pixels], or back where the two numbers are exchanged. */
+static float *transposed(Arena *arena, const float *from, int n, int pixels, int channels) {
+    float *to = arena_new_array(arena, float, (size_t)(n * pixels * channels));
+    for (int i = 0; i < n * pixels * channels; i++) {
+        const int c = i % channels, pixel = i / channels % pixels, map = i / channels / pixels;
+        to[(map * channels + c) * pixels + pixel] = from[i];
+    }
+    return to;
+}
+
+static float *absolute(Arena *arena, const float *from, int count) {
+    float *to = arena_new_array(arena, float, (size_t)count);
+    for (int i = 0; i < count; i++) to[i] = fabsf(from[i]);
+    return to;
+}
+
+/* What the plain kernel makes of channels-last x, channels-last as well. */
+static float *expected(Arena *arena, const Problem *p, const float *x, const float *w, const float *bias) {
+    float *y = arena_new_array(arena, float, (size_t)(p->N * p->K * p->OH * p->OW));
+    float *panel = arena_new_array(arena, float, (size_t)(p->C * 9 * 16));
+    float *planes = transposed(arena, x, p->N, p->H * p->W, p->C);
+    call("conv2d", p, 0, 0, (void *[]){planes, (void *)w, (void *)bias, panel, y});
+    return transposed(arena, y, p->N, p->K, p->OH * p->OW);
+}
+
+static void check(Random *random) {
+    Arena *arena = arena_new();
+    Problem p = random_problem(random, arena);
+    const WinogradShape shape = shape_of_problem(&p);
+    const int count = p.N * p.K * p.OH * p.OW;
+    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(&shape, p.TILE));
+    winograd_transform(p.w, &shape, p.TILE, weights);
+    float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
+    for (int i = 0; i <= count; i++) y[i] = NAN;
+    call("winograd", &p, 0, p.items, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, y});
+    assert_true(isnan(y[count]));
+    for (int first = 0, last; first < p.items; first = last) {
+        last = random_between(random, first + 1, p.items);
+        call("winograd", &p, first, last, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, again});
+    }
+    assert_memory_equal(y, again, sizeof(float) * (size_t)count);
+    const float *reference = expected(arena, &p, p.x, p.w, p.bias);
+    const float *sizes =
+        expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.H * p.W), absolute(arena, p.w, p.K * p.C * 9), NULL);
+    float size = 0;
+    for (int i = 0; i < count; i++) size = sizes[i] > size ? sizes[i] : size;
+    for (int i = 0; i < count; i++)
+        if (!(fabsf(y[i] - reference[i]) <= 2e-6f * size))
+            fail_test(
+                "tile %d, %d channels of %dx%d to %d of %dx%d, chunk %d, rows %d, vectors %d: y[%d] is %g, not %g",
+                p.TILE, p.C, p.H, p.W, p.K, p.OH, p.OW, p.CHUNK, p.ROWS, p.VECTORS, i, (double)y[i],
+                (double)reference[i]);
+    arena_free(arena);
+}
+
+static void test_convolution(void **state) {
+    (void)state;
+    Random random = random_new();
+    for (int i = 0; i < 300; i++) check(&random);
+}
+
+/* The plan keeps to what the kernel asks for, whatever the shape. */
+static void test_plan(void **state) {
+    (void)state;
+    static const int lanes[TARGET_COUNT] = {16, 8, 4, 4, 1};
+    Random random = random_new();
+    for (int i = 0; i < 100; i++) {
+        const WinogradShape shape = {random_between(&random, 1, 3), random_between(&random, 1, 600),
+                                     random_between(&random, 1, 600), random_between(&random, 1, 70),
+                                     random_between(&random, 1, 70)};
+        const int tile = random_below(&random, 2) == 0 ? 4 : 6, side = tile - 2;
+        const WinogradPlan plan = winograd_plan_tile(&shape, tile);
+        const int64_t panels = (shape.outputs + 15) / 16;
+        assert_int_equal(plan.tile, tile);
+        assert_in_range(plan.chunk, 1,
+                        shape.batch * ((shape.high + side - 1) / side) * ((shape.wide + side - 1) / side));
+        assert_in_range(plan.splits, 1, panels);
+        for (int target = 0; target < TARGET_COUNT; target++) {
+            const int rows = plan.rows[target], width = plan.vectors[target] * lanes[target];
+            assert_in_range(rows, 1, plan.chunk);
+            assert_in_range(rows * plan.vectors[target], 1, 32);
+            assert_true(width % 16 == 0 ? width / 16 <= panels : 16 % width == 0);
+            assert_true(plan.scratch >= tile * tile * plan.chunk * ((shape.channels + 15) / 16 * 16 + 16 + width));
+        }
+    }
+}
+
+/* Large maps take F(4, 3), small ones of many channels F(2, 3), whose weights are fewer; of few channels none. */
+static void test_choice(void **state) {
+    (void)state;
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 64, 64, 56, 56}).tile, 6);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 256, 256, 14, 14}).tile, 6);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 7, 7}).tile, 4);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 1, 16, 64, 64}).tile, 0);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 1, 1}).tile, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_convolution),
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_choice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
