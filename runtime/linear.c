@@ -8,6 +8,7 @@
  * x: row m begins at m * X   w [N/16][K][16] and bias [N], or NULL: zeros behind the last column   y [M][N]
  * WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, not a few rows through all
  * weights.
+ * items: (M + ROWS - 1) / ROWS * (((N + 15) / 16 * 16 + VECTORS * LANES - 1) / (VECTORS * LANES))
  * name: linear_{M}x{K}x{N}
  * types: float */
 KERNEL void linear(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,

@@ -194,6 +194,23 @@ INLINE float vf_sum(vf value) {
 #endif
 }
 
+/* Copies rows [top, top + high) of a map [H][W][C] to `to` [high][wide][C], where each begins with LEFT zeros and ends
+ * with as many as fit; rows that the map does not have are zeros. */
+INLINE void copy_padded(float *to, const float *map, const int top, const int high, const int H, const int LEFT,
+                        const int W, const int wide, const int C) {
+    const int inside = wide - LEFT < W ? wide - LEFT : W;
+    for (int row = 0; row < high; row++, to += wide * C) {
+        const int from = top + row;
+        if (from < 0 || from >= H) {
+            memset(to, 0, sizeof(float) * (unsigned)(wide * C));
+            continue;
+        }
+        memset(to, 0, sizeof(float) * (unsigned)(LEFT * C));
+        memcpy(to + LEFT * C, map + from * W * C, sizeof(float) * (unsigned)(inside * C));
+        memset(to + (LEFT + inside) * C, 0, sizeof(float) * (unsigned)((wide - LEFT - inside) * C));
+    }
+}
+
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
  * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
  * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS]. Meanwhile it fetches what

@@ -133,9 +133,40 @@ static const char *size_text(Arena *arena, int64_t size) {
     return size < 0 ? arena_printf(arena, "m%" PRId64, -size) : arena_printf(arena, "%" PRId64, size);
 }
 
-/* Replaces OUT_VECTOR(y, i, e, n); */
-static void write_out_vector(Text *text, const char *y, const char *i, const char *e, const char *n, void *argument) {
-    const Epilogue *epilogue = argument;
+/* Whether the epilogue can be computed on vectors: its formulas have that form, and so do its inputs. */
+static bool epilogue_is_vector(const Loop *loop) {
+    for (int k = 1; k < loop->input_count; k++)
+        if (loop->inputs[k].buffer->type != TYPE_FLOAT || loop->inputs[k].stride[loop->rank - 1] > 1) return false;
+    return body_is_vector(loop);
+}
+
+/* Replaces OUT_VECTOR(y, i, e, n); by statements over vectors. */
+static void write_vectors(Text *text, const char *y, const char *i, const char *e, const char *n,
+                          const Epilogue *epilogue) {
+    const Loop *loop = epilogue->step->epilogue;
+    Arena *arena = text->arena;
+    bool is_blank;
+    const char *indent = line_indent(text, &is_blank), *deeper = arena_printf(arena, "%s    ", indent);
+    const char *inputs[MAX_OPERANDS] = {e};
+    for (int k = 1; k < loop->input_count; k++) {
+        const char *other = epilogue->others[k], *at = epilogue_index(arena, loop, &loop->inputs[k], i);
+        bool is_one = loop->inputs[k].stride[loop->rank - 1] == 0;
+        inputs[k] = is_one ? arena_printf(arena, "vf_all(%s[%s])", other, at)
+                           : arena_printf(arena, "vf_load_part(%s + %s, %s)", other, at, n);
+    }
+    Text before = text_new(arena);
+    bool in_block = is_blank && opens_block(text);
+    const char *inside = in_block ? indent : deeper;
+    const char *result = body_vector_statements(&before, inside, loop, inputs, epilogue->prefix);
+    const char *store = arena_printf(arena, "vf_store_part(%s + %s, %s, %s);", y, i, result, n);
+    if (before.length == 0) text_add(text, store);
+    else if (in_block) text_printf(text, "%s%s%s", before.data + strlen(indent), indent, store);
+    else text_printf(text, "{\n%s%s%s\n%s}", before.data, deeper, store, indent);
+}
+
+/* The same lane by lane. */
+static void write_lanes(Text *text, const char *y, const char *i, const char *e, const char *n,
+                        const Epilogue *epilogue) {
     Arena *arena = text->arena;
     bool is_blank;
     const char *indent = line_indent(text, &is_blank), *inputs[MAX_OPERANDS];
@@ -150,6 +181,13 @@ static void write_out_vector(Text *text, const char *y, const char *i, const cha
                 "%s    }\n%s}",
                 indent, lane, indent, lane, e, indent, index, index, n, index, body.data, deeper, store, indent,
                 indent);
+}
+
+static void write_out_vector(Text *text, const char *y, const char *i, const char *e, const char *n, void *argument) {
+    const Epilogue *epilogue = argument;
+    const char *count = strchr(n, ' ') != NULL ? arena_printf(text->arena, "(%s)", n) : n;
+    if (epilogue_is_vector(epilogue->step->epilogue)) write_vectors(text, y, i, e, count, epilogue);
+    else write_lanes(text, y, i, e, count, epilogue);
 }
 
 /* "conv_{KH}x{KW}_{C}" with sizes filled in, the type where it is not float, and the epilogue. */

@@ -2,6 +2,7 @@
  * every form of pads. lower_conv() chooses the kernel. */
 #include "ops/product.h"
 #include "ops/window.h"
+#include "program/pack.h"
 
 /* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
  * false where they cannot be said. */
@@ -169,6 +170,116 @@ static void lower_product(Program *program, const Node *node) {
                                     .beta = 1});
 }
 
+/* Channels last: what the vector kernels take. */
+
+typedef struct {
+    int64_t batch, channels, outputs;
+    WindowDim h, w;
+} Planar;
+
+static Planar planar_of(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    int64_t sizes[MAX_SPATIAL];
+    kernel_sizes(node, x->rank - 2, sizes);
+    Window window = window_read(node, x, sizes);
+    return (Planar){.batch = x->dims[0].size,
+                    .channels = x->dims[1].size,
+                    .outputs = node->inputs.items[1]->shape.dims[0].size,
+                    .h = window_dim(&window, 2, 0),
+                    .w = window_dim(&window, 2, 1)};
+}
+
+/* Whether windows see nothing but what lies in the map. */
+static bool is_inside(const WindowDim *dim) {
+    return dim->before == 0 && (dim->output - 1) * dim->stride + (dim->kernel - 1) * dim->dilation < dim->input;
+}
+
+/* Whether each output pixel is made of the input pixel in its place. */
+static bool is_pointwise(const Planar *conv) {
+    const WindowDim *dims[] = {&conv->h, &conv->w};
+    bool pointwise = true;
+    for (int i = 0; i < 2; i++)
+        pointwise = pointwise && dims[i]->kernel == 1 && dims[i]->stride == 1 && dims[i]->output == dims[i]->input;
+    return pointwise;
+}
+
+/* A panel of 16 outputs has to be worth it. */
+static MapLayout layout_conv(const Node *node) {
+    enum { FEWEST_OUTPUTS = 8 };
+    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
+    const bool fits = x->shape.rank == 4 && can_pack(w) && attr_int(node, "group") == 1 &&
+                      (node_input(node, 2) == NULL || can_pack(node_input(node, 2))) &&
+                      w->shape.dims[0].size >= FEWEST_OUTPUTS && shape_has_layout(&node->outputs.items[0]->shape);
+    return fits ? (MapLayout){READS_CHANNELS_LAST, true} : (MapLayout){READS_ROWS, false};
+}
+
+static Buffer *packed_weights(Program *program, const Node *node, const Planar *conv) {
+    const int64_t taps = conv->h.kernel * conv->w.kernel;
+    return pack_panels(program, (Packing){.weights = node->inputs.items[1],
+                                          .depth = conv->channels,
+                                          .columns = conv->outputs,
+                                          .row = taps,
+                                          .column = conv->channels * taps,
+                                          .factor = 1,
+                                          .taps = taps,
+                                          .tap = 1});
+}
+
+static void lower_pointwise(Program *program, const Node *node, const Planar *conv) {
+    const int64_t rows = conv->batch * conv->h.output * conv->w.output;
+    int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
+    tile_choose(rows, (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH, tile_rows, tile_vectors);
+    Step *step = step_kernel(program, "linear", TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_buffer(step, "w", packed_weights(program, node, conv), 0);
+    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_size(step, "M", rows), step_size(step, "K", conv->channels), step_size(step, "N", conv->outputs);
+    step_size(step, "X", conv->channels);
+    step_size(step, "WEIGHTS_FIRST", 1);
+    step_pick(program, step, "ROWS", tile_rows);
+    step_pick(program, step, "VECTORS", tile_vectors);
+}
+
+/* Output rows that are made at once: what they read lies in the second cache, but the weights should be worth it. */
+static int64_t band_of(const Planar *conv) {
+    enum { FLOATS = 1 << 16, FEWEST_PIXELS = 28 };
+    const WindowDim *h = &conv->h, *w = &conv->w;
+    const int64_t row = ((w->output - 1) * w->stride + (w->kernel - 1) * w->dilation + 1) * conv->channels;
+    int64_t band = (FLOATS / row - (h->kernel - 1) * h->dilation) / h->stride;
+    if (band * w->output < FEWEST_PIXELS) band = (FEWEST_PIXELS + w->output - 1) / w->output;
+    const int64_t bands = (h->output + band - 1) / band;
+    return (h->output + bands - 1) / bands;
+}
+
+static void lower_window(Program *program, const Node *node, const Planar *conv) {
+    enum { ENOUGH_ITEMS = 4 };
+    const WindowDim *h = &conv->h, *w = &conv->w;
+    const int64_t band = band_of(conv), bands = conv->batch * ((h->output + band - 1) / band);
+    const int64_t panels = (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    int64_t splits = (ENOUGH_ITEMS + bands - 1) / bands;
+    if (splits > panels) splits = panels;
+    int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
+    tile_choose(w->output, panels, tile_rows, tile_vectors);
+    Step *step = step_kernel(program, "conv_last", TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_buffer(step, "w", packed_weights(program, node, conv), 0);
+    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
+    step_value(program, step, "y", node->outputs.items[0]);
+    give_sizes(step, node, h, w);
+    step_size(step, "K", conv->outputs);
+    step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
+    step_size(step, "BAND", band), step_size(step, "SPLITS", splits);
+    step_pick(program, step, "ROWS", tile_rows);
+    step_pick(program, step, "VECTORS", tile_vectors);
+}
+
+static void lower_channels_last(Program *program, const Node *node) {
+    Planar conv = planar_of(node);
+    if (is_pointwise(&conv)) lower_pointwise(program, node, &conv);
+    else lower_window(program, node, &conv);
+}
+
 /* Each output element is a sum over the channels of its group and the kernel. */
 static int64_t macs_conv(const Node *node) {
     const Shape *w = &node->inputs.items[1]->shape, *y = &node->outputs.items[0]->shape;
@@ -183,7 +294,8 @@ static void lower_conv(Program *program, Node *node) {
     kernel_sizes(node, x->rank - 2, sizes);
     Window window = window_read(node, x, sizes);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
-    if (sees_all(node, &window)) lower_product(program, node);
+    if (node->outputs.items[0]->shape.channels_last) lower_channels_last(program, node);
+    else if (sees_all(node, &window)) lower_product(program, node);
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);
@@ -224,6 +336,7 @@ const Op OPS_conv[] = {
      .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints",
      .infer = infer_conv,
      .macs = macs_conv,
+     .layout = layout_conv,
      .lower = lower_conv},
     {.name = "ConvTranspose",
      .versions = {1, 11, 22},

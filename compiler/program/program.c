@@ -60,6 +60,13 @@ Buffer *program_buffer(Program *program, const Value *value) {
     return buffer;
 }
 
+Buffer *program_constant(Program *program, const Value *value, const Tensor *constant) {
+    Buffer *buffer = buffer_new(program, BUFFER_CONSTANT, constant->type, tensor_count(constant));
+    buffer->value = value;
+    buffer->constant = constant;
+    return buffer;
+}
+
 Buffer *program_scratch(Program *program, Type type, int64_t count) {
     return buffer_new(program, BUFFER_WORK, type, count);
 }
@@ -222,7 +229,7 @@ static void give_scratch(Program *program, Step *step) {
     Type type = strcmp(parameter->type, "float") == 0 ? TYPE_FLOAT : type_info(step->type)->compute;
     int64_t count = most_of(step, step->kernel->scratch);
     if (count > INT32_MAX) fail_size(step, count);
-    step_buffer(step, "scratch", program_scratch(program, type, count), 0);
+    step_buffer(step, "scratch", count == 0 ? NULL : program_scratch(program, type, count), 0);
 }
 
 void step_check(Program *program, Step *step) {

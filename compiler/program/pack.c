@@ -1,0 +1,49 @@
+/* Pack: see pack.h.
+ * A program remembers what it has packed, so that tied weights are stored once. */
+#include "program/pack.h"
+
+struct Packed {
+    Packing packing;
+    Buffer *buffer;
+    const struct Packed *next;
+};
+
+static bool same(const Packing *a, const Packing *b) {
+    return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
+           a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
+           a->taps == b->taps && a->tap == b->tap;
+}
+
+static Tensor *panels(Arena *arena, const Packing *packing) {
+    const int64_t taps = packing->taps == 0 ? 1 : packing->taps, depth = packing->depth * taps;
+    const int64_t count = (packing->columns + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    const Shape shape = {.rank = 3, .dims = {dim_known(count), dim_known(depth), dim_known(PANEL_WIDTH)}};
+    Tensor *packed = tensor_new(arena, TYPE_FLOAT, &shape);
+    const float *from = (const float *)packing->weights->constant->data + packing->offset;
+    float *to = packed->data;
+    for (int64_t n = 0; n < packing->columns; n++)
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t k = 0; k < packing->depth; k++) {
+                const int64_t row = t * packing->depth + k;
+                to[(n / PANEL_WIDTH * depth + row) * PANEL_WIDTH + n % PANEL_WIDTH] =
+                    (float)packing->factor * from[t * packing->tap + k * packing->row + n * packing->column];
+            }
+    return packed;
+}
+
+bool can_pack(const Value *weights) { return weights->constant != NULL && weights->type == TYPE_FLOAT; }
+
+Buffer *pack_panels(Program *program, Packing packing) {
+    for (const struct Packed *packed = program->packed; packed != NULL; packed = packed->next)
+        if (same(&packed->packing, &packing)) return packed->buffer;
+    Buffer *buffer = program_constant(program, packing.weights, panels(program->arena, &packing));
+    struct Packed *packed = arena_new_object(program->arena, struct Packed);
+    *packed = (struct Packed){packing, buffer, program->packed};
+    program->packed = packed;
+    return buffer;
+}
+
+Buffer *pack_bias(Program *program, const Value *bias, int64_t columns) {
+    if (bias == NULL) return NULL;
+    return pack_panels(program, (Packing){.weights = bias, .depth = 1, .columns = columns, .column = 1, .factor = 1});
+}

@@ -1,0 +1,62 @@
+/* Convolutions over channels-last maps, with weights that were packed at compile time.
+ * A tile of ROWS pixels by VECTORS vectors of channels stays in registers; compiler/program/tile.h chooses it. */
+#include "runtime/kernel.h"
+
+/* Conv over channels-last maps: for each place of the window a product of pixels and weights.
+ * x [N][H][W][C]   w [K/16][KH*KW*C][16]   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
+ * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. BAND output rows at a time
+ * are made, of channels that are dealt out in SPLITS shares. Where windows reach beyond the map, what the band reads is
+ * copied into scratch first, with its zeros. Where the last tile of a row or of channels would not be full it begins
+ * earlier, and what was stored before is not stored again. While a tile is multiplied, a part of the weights of the
+ * next channels is fetched.
+ * items: N * ((OH + BAND - 1) / BAND) * SPLITS
+ * scratch: ((BAND - 1) * SH + (KH - 1) * DH + 1) * ((OW - 1) * SW + (KW - 1) * DW + 1) * C * PADDED
+ * name: conv{KH}x{KW}_last_{C}_{K}_{OH}x{OW}
+ * types: float */
+KERNEL void conv_last(const float *restrict x, const float *restrict w, const float *restrict bias,
+                      float *restrict scratch, float *restrict y, const int first, const int last, const int N,
+                      const int C, const int H, const int W, const int K, const int OH, const int OW, const int KH,
+                      const int KW, const int SH, const int SW, const int DH, const int DW, const int PH, const int PW,
+                      const int PADDED, const int BAND, const int SPLITS, const int ROWS, const int VECTORS) {
+    const int bands = (OH + BAND - 1) / BAND, tiles = (OW + ROWS - 1) / ROWS, depth = KH * KW * C;
+    const int width = VECTORS * LANES, columns = (K + 15) / 16 * 16, groups = (columns + width - 1) / width;
+    const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
+    const int share = depth * K < 200000 ? 0 : (width + BAND * tiles - 1) / (BAND * tiles);
+    for (int item = first; item < last; item++) {
+        const int split = item % SPLITS, top = item / SPLITS % bands * BAND, n = item / SPLITS / bands;
+        const int high = OH - top < BAND ? OH - top : BAND;
+        const float *in = x + (n * H + top * SH) * W * C;
+        if (PADDED) {
+            copy_padded(scratch, x + n * H * W * C, top * SH - PH, (high - 1) * SH + (KH - 1) * DH + 1, H, PW, W, wide,
+                        C);
+            in = scratch;
+        }
+        for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
+            const int from = (group + 1) * width <= columns ? group * width : columns - width;
+            const float *const panel = w + from / 16 * 16 * depth + from % 16;
+            for (int tile = 0; tile < high * tiles; tile++) {
+                const int oh = tile / tiles, want = tile % tiles * ROWS, ow = want + ROWS <= OW ? want : OW - ROWS;
+                const float *const at = in + (oh * SH * wide + ow * SW) * C;
+                const float *const ahead = panel + (width + tile * share) * depth;
+                vf sum[32];
+                UNROLL
+                for (int i = 0; i < ROWS * VECTORS; i++)
+                    sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
+                for (int tap = 0; tap < KH * KW; tap++)
+                    tile_multiply_ahead(sum, at + (tap / KW * DH * wide + tap % KW * DW) * C, panel + tap * C * 16,
+                                        ROWS, VECTORS, ROWS, 0, SW * C, C, depth * 16, ahead + tap * C * share, share);
+                UNROLL
+                for (int r = 0; r < ROWS; r++) {
+                    const int pixel = (n * OH + top + oh) * OW + ow + r;
+                    if (OW % ROWS != 0 && ow + r < want) continue;
+                    UNROLL
+                    for (int v = 0; v < VECTORS; v++) {
+                        const int k = from + v * LANES, left = K - k < LANES ? K - k : LANES;
+                        if ((columns % width != 0 && k < group * width) || k >= K) continue;
+                        OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], left);
+                    }
+                }
+            }
+        }
+    }
+}
