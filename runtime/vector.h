@@ -168,6 +168,15 @@ INLINE vf vf_keep(vf value) {
     return value;
 }
 
+/* The address, as one that nothing is known of. Compilers would keep what overlapping rows have in common for the next
+ * step of a loop, which is more than there are registers. */
+INLINE const float *vf_anew(const float *address) {
+#if defined(__GNUC__)
+    __asm__("" : "+r"(address));
+#endif
+    return address;
+}
+
 /* Lane by lane: where the comparison held, a, elsewhere b. */
 INLINE vf vf_select(vi held, vf a, vf b) {
 #if LANES == 1
