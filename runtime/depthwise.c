@@ -25,8 +25,7 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
     for (int item = first; item < last; item++) {
         const int oh = item % OH, n = item / OH % N, block = item / OH / N * BLOCK;
         const int end = block + BLOCK < C ? block + BLOCK : C, top = oh * SH - PH;
-        const int above = top < 0 ? (DH - 1 - top) / DH : 0, inside = top < H ? (H - 1 - top) / DH + 1 : 0;
-        const int rows = (inside < KH ? inside : KH) - above;
+        const int above = window_first(top, DH), rows = window_end(top, DH, KH, H) - above;
         const float *const in = x + (n * H + top + above * DH) * W * C, *const taps = w + above * KW * PADDED;
         for (int tile = 0; tile < TILES; tile++) {
             const int ow = (tile + 1) * COLUMNS < OW ? tile * COLUMNS : OW - COLUMNS, skip = tile * COLUMNS - ow;

@@ -14,6 +14,15 @@ static inline int bounded_index(int64_t index, int size) {
     return forward < 0 ? 0 : forward >= size ? size - 1 : (int)forward;
 }
 
+/* Which taps of a window are inside, of `count` taps at start, start + step, ... and `size` elements: those from
+ * window_first() on and before window_end(), which may be less. */
+static inline int window_first(int start, int step) { return start < 0 ? (step - 1 - start) / step : 0; }
+
+static inline int window_end(int start, int step, int count, int size) {
+    const int inside = start < size ? (size - 1 - start) / step + 1 : 0;
+    return inside < count ? inside : count;
+}
+
 /* Whether a value is NaN; for kernels whose elements may be integers, which never are. */
 static inline int is_nan(double value) { return value != value; }
 

@@ -278,4 +278,28 @@ INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, 
     }
 }
 
+/* best[v] = the largest elements, or sum[v] += the elements, in a window of rows and columns that lie XX and X floats
+ * apart, for VECTORS vectors side by side; WIDTH: lanes, where there is one vector of less than LANES. A NaN is larger
+ * than every number. */
+INLINE void window_max(vf *best, const float *x, int rows, int columns, const int XX, const int X, const int VECTORS,
+                       const int WIDTH) {
+    for (int row = 0; row < rows; row++)
+        for (int column = 0; column < columns; column++) {
+            UNROLL
+            for (int v = 0; v < VECTORS; v++) {
+                const vf value = vf_load_part(x + row * XX + column * X + v * LANES, WIDTH);
+                best[v] = vf_select((value > best[v]) | (value != value), value, best[v]);
+            }
+        }
+}
+
+INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int XX, const int X, const int VECTORS,
+                       const int WIDTH) {
+    for (int row = 0; row < rows; row++)
+        for (int column = 0; column < columns; column++) {
+            UNROLL
+            for (int v = 0; v < VECTORS; v++) sum[v] += vf_load_part(x + row * XX + column * X + v * LANES, WIDTH);
+        }
+}
+
 #endif
