@@ -1,0 +1,170 @@
+/* Kernels over channels-last maps against those over channels-first maps, on random shapes: depthwise and first
+ * convolutions and pools. */
+#define UNROLL /* sizes are no constants here */
+#include "runtime/conv.c"
+#include "runtime/depthwise.c"
+#include "runtime/first.c"
+#include "runtime/pool.c"
+#include "runtime/pool_last.c"
+#include "support/numbers.h"
+
+#include <string.h>
+
+typedef struct {
+    int N, C, K; /* K: output channels of a first convolution */
+    int H, W, OH, OW, KH, KW, SH, SW, DH, DW, PH, PW;
+} Problem;
+
+/* The pads behind the last row and column are whatever makes so many outputs. */
+static Problem random_problem(Random *random) {
+    Problem p = {.N = random_between(random, 1, 2), .C = random_between(random, 1, 50)};
+    p.K = random_between(random, 1, 70);
+    p.KH = random_between(random, 1, 7), p.KW = random_between(random, 1, 10);
+    p.SH = random_between(random, 1, 3), p.SW = random_between(random, 1, 3);
+    p.DH = random_between(random, 1, 2), p.DW = random_between(random, 1, 3);
+    p.PH = random_between(random, 0, 3), p.PW = random_between(random, 0, 12);
+    p.OH = random_between(random, 1, 6), p.OW = random_between(random, 1, 30);
+    p.H = random_between(random, 1, 12), p.W = random_between(random, 1, 40);
+    return p;
+}
+
+static float *random_floats(Random *random, Arena *arena, int count) {
+    double *numbers = random_numbers(random, arena, count);
+    float *floats = arena_new_array(arena, float, (size_t)count);
+    for (int i = 0; i < count; i++) floats[i] = (float)numbers[i];
+    return floats;
+}
+
+/* [A][B][C] to [A][C][B] */
+static float *swapped(Arena *arena, const float *x, int A_, int B, int C) {
+    float *y = arena_new_array(arena, float, (size_t)(A_ * B * C));
+    for (int i = 0; i < A_ * B * C; i++) y[(i / (B * C) * C + i % C) * B + i / C % B] = x[i];
+    return y;
+}
+
+/* y is channels last. Its numbers are multiples of 1/64 and small, so that sums are exact in any order. */
+static void assert_same(Arena *arena, const float *y, const float *expected, int N, int K, int pixels) {
+    const float *rows = swapped(arena, expected, N, K, pixels);
+    for (int i = 0; i < N * K * pixels; i++)
+        if (!(y[i] == rows[i] || (isnan(y[i]) && isnan(rows[i]))))
+            fail_test("pixel %d, channel %d: %g, expected %g", i / K, i % K, (double)y[i], (double)rows[i]);
+}
+
+/* Filled with something that is to be overwritten. */
+static float *result(Arena *arena, int count) {
+    float *y = arena_new_array(arena, float, (size_t)count);
+    for (int i = 0; i < count; i++) y[i] = 12345;
+    return y;
+}
+
+static void check_depthwise(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, padded = (p.C + 15) / 16 * 16;
+    const int blocks = random_between(random, 1, 4), columns = random_between(random, 1, p.OW < 16 ? p.OW : 16);
+    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.C * taps);
+    float *bias = random_below(random, 2) ? random_floats(random, arena, p.C) : NULL;
+    float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
+    float *packed = arena_new_array(arena, float, (size_t)(taps * padded));
+    for (int i = 0; i < p.C * taps; i++) packed[i % taps * padded + i / taps] = w[i];
+    float *panel = arena_new_array(arena, float, (size_t)taps * 16);
+    conv2d(x, w, bias, panel, expected, 0, p.N * p.C * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.C, p.OH, p.OW, p.C,
+           p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * p.OH, part = random_between(random, 0, items);
+    for (int half = 0; half < 2; half++)
+        depthwise_last(swapped(arena, x, p.N, p.C, p.H * p.W), packed, bias, y, half == 0 ? part : 0,
+                       half == 0 ? items : part, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW,
+                       p.PH, p.PW, 16 * blocks, columns);
+    assert_same(arena, y, expected, p.N, p.C, pixels);
+    arena_free(arena);
+}
+
+/* A number of vectors as tile_choose() gives them: a multiple of those that make a panel, or a divisor. */
+static int random_vectors(Random *random, int panels) {
+    const int in_panel = 16 / LANES;
+    int divisor = in_panel;
+    while (divisor > 1 && random_below(random, 2)) divisor /= 2;
+    return divisor < in_panel ? divisor : in_panel * random_between(random, 1, panels < 2 ? panels : 2);
+}
+
+static void check_first(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    p.C = 1 + p.C % 4;
+    const int pixels = p.OH * p.OW, depth = p.C * p.KH * p.KW, panels = (p.K + 15) / 16;
+    const int vectors = random_vectors(random, panels), most = p.OW < 32 / vectors ? p.OW : 32 / vectors;
+    const int line = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1, rows = random_between(random, 1, most);
+    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.K * depth);
+    float *bias = random_below(random, 2) ? random_floats(random, arena, p.K) : NULL;
+    float *y = result(arena, p.N * p.K * pixels), *expected = result(arena, p.N * p.K * pixels);
+    float *packed = arena_new_array(arena, float, (size_t)(panels * depth * 16));
+    for (int i = 0; i < p.K * depth; i++) packed[(i / depth / 16 * depth + i % depth) * 16 + i / depth % 16] = w[i];
+    float *panel = arena_new_array(arena, float, (size_t)depth * 16);
+    conv2d(x, w, bias, panel, expected, 0, p.N * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, 1, p.KH,
+           p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    conv_first(x, packed, bias, result(arena, p.C * p.KH * line), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH, p.OW,
+               p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
+    assert_same(arena, y, expected, p.N, p.K, pixels);
+    arena_free(arena);
+}
+
+static void check_max(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    const int size = p.N * p.C * p.H * p.W, pixels = p.OH * p.OW;
+    float *x = random_floats(random, arena, size);
+    float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
+    for (int i = 0; i < size; i++)
+        if (random_below(random, 50) == 0) x[i] = random_below(random, 2) ? NAN : -INFINITY;
+    max_pool(x, expected, -INFINITY, p.N * p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    max_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, -INFINITY, 0, p.N * p.OH, p.C, p.H, p.W, p.OH, p.OW, p.KH,
+                  p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    assert_same(arena, y, expected, p.N, p.C, pixels);
+    arena_free(arena);
+}
+
+static void check_average(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    const int pixels = p.OH * p.OW, counted = random_below(random, 2) != 0;
+    const int high = p.H + random_between(random, 0, 3), wide = p.W + random_between(random, 0, 3);
+    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W);
+    float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
+    average_pool(x, expected, p.N * p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, counted,
+                 high, wide);
+    average_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, 0, p.N * p.OH, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW,
+                      p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, counted, high, wide);
+    assert_same(arena, y, expected, p.N, p.C, pixels);
+    arena_free(arena);
+}
+
+static void check_global(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    p.C = random_between(random, 1, 200);
+    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W);
+    float *y = result(arena, p.N * p.C), *expected = result(arena, p.N * p.C);
+    global_average_pool(x, expected, p.N * p.C, p.H * p.W);
+    global_average_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, 0, p.N * ((p.C + 63) / 64), p.C, p.H * p.W);
+    assert_same(arena, y, expected, p.N, p.C, 1);
+    arena_free(arena);
+}
+
+static void repeat(int count, void (*check)(Random *random)) {
+    Random random = random_new();
+    for (int i = 0; i < count; i++) check(&random);
+}
+
+static void test_depthwise(void **state) { (void)state, repeat(200, check_depthwise); }
+static void test_first(void **state) { (void)state, repeat(100, check_first); }
+static void test_max(void **state) { (void)state, repeat(100, check_max); }
+static void test_average(void **state) { (void)state, repeat(100, check_average); }
+static void test_global(void **state) { (void)state, repeat(100, check_global); }
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_depthwise), cmocka_unit_test(test_first),  cmocka_unit_test(test_max),
+        cmocka_unit_test(test_average),   cmocka_unit_test(test_global),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
