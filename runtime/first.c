@@ -21,7 +21,7 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
     const int READ = PW >= LINE ? 0 : LINE - PW < W ? LINE - PW : W; /* columns of x */
     const int ALL = (K + 15) / 16 * 16 / LANES, TAIL = K % LANES;
     for (int item = first; item < last; item++) {
-        const int n = item / OH, oh = item % OH;
+        const int n = item % N, oh = item / N;
         for (int line = 0; line < C * KH; line++) {
             const int h = oh * SH - PH + line % KH * DH, read = h >= 0 && h < H ? READ : 0;
             float *const to = scratch + line * LINE;

@@ -8,12 +8,12 @@
  * name: max_pool{KH}x{KW}_last_{C}_{OH}x{OW}
  * types: float */
 KERNEL void max_pool_last(const float *restrict x, float *restrict y, const float lowest, const int first,
-                          const int last, const int C, const int H, const int W, const int OH, const int OW,
-                          const int KH, const int KW, const int SH, const int SW, const int DH, const int DW,
-                          const int PH, const int PW) {
+                          const int last, const int N, const int C, const int H, const int W, const int OH,
+                          const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
+                          const int DW, const int PH, const int PW) {
     const int VECTORS = C % (4 * LANES) == 0 ? 4 : C % (2 * LANES) == 0 ? 2 : 1;
     for (int pixel = first * OW; pixel < last * OW; pixel++) {
-        const int n = pixel / OW / OH, top = pixel / OW % OH * SH - PH, left = pixel % OW * SW - PW;
+        const int n = pixel / OW % N, oh = pixel / OW / N, ow = pixel % OW, top = oh * SH - PH, left = ow * SW - PW;
         const int above = window_first(top, DH), rows = window_end(top, DH, KH, H) - above;
         const int before = window_first(left, DW), columns = window_end(left, DW, KW, W) - before;
         const float *const from = x + ((n * H + top + above * DH) * W + left + before * DW) * C;
@@ -25,11 +25,11 @@ KERNEL void max_pool_last(const float *restrict x, float *restrict y, const floa
                 window_max(best, from + c, rows, columns, DH * W * C, DW * C, VECTORS, LANES);
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
-                    OUT_VECTOR(y, pixel * C + c + v * LANES, best[v], LANES);
+                    OUT_VECTOR(y, ((n * OH + oh) * OW + ow) * C + c + v * LANES, best[v], LANES);
                 }
             } else {
                 window_max(best, from + c, rows, columns, DH * W * C, DW * C, 1, C % LANES);
-                OUT_VECTOR(y, pixel * C + c, best[0], C % LANES);
+                OUT_VECTOR(y, ((n * OH + oh) * OW + ow) * C + c, best[0], C % LANES);
             }
         }
     }
@@ -41,18 +41,18 @@ KERNEL void max_pool_last(const float *restrict x, float *restrict y, const floa
  * items: N * OH
  * name: average_pool{KH}x{KW}_last_{C}_{OH}x{OW}
  * types: float */
-KERNEL void average_pool_last(const float *restrict x, float *restrict y, const int first, const int last, const int C,
-                              const int H, const int W, const int OH, const int OW, const int KH, const int KW,
-                              const int SH, const int SW, const int DH, const int DW, const int PH, const int PW,
-                              const int COUNT_PADS, const int EH, const int EW) {
+KERNEL void average_pool_last(const float *restrict x, float *restrict y, const int first, const int last, const int N,
+                              const int C, const int H, const int W, const int OH, const int OW, const int KH,
+                              const int KW, const int SH, const int SW, const int DH, const int DW, const int PH,
+                              const int PW, const int COUNT_PADS, const int EH, const int EW) {
     const int VECTORS = C % (4 * LANES) == 0 ? 4 : C % (2 * LANES) == 0 ? 2 : 1;
     for (int pixel = first * OW; pixel < last * OW; pixel++) {
-        const int n = pixel / OW / OH, top = pixel / OW % OH * SH - PH, left = pixel % OW * SW - PW;
+        const int n = pixel / OW % N, oh = pixel / OW / N, ow = pixel % OW, top = oh * SH - PH, left = ow * SW - PW;
         const int above = window_first(top, DH), rows = window_end(top, DH, KH, H) - above;
         const int before = window_first(left, DW), columns = window_end(left, DW, KW, W) - before;
         const float *const from = x + ((n * H + top + above * DH) * W + left + before * DW) * C;
-        const int high = COUNT_PADS ? window_end(top, DH, KH, EH) : rows;
-        const int wide = COUNT_PADS ? window_end(left, DW, KW, EW) : columns;
+        const int high = COUNT_PADS ? window_end(top, DH, KH, EH) : rows > 0 ? rows : 0;
+        const int wide = COUNT_PADS ? window_end(left, DW, KW, EW) : columns > 0 ? columns : 0;
         const vf count = vf_all((float)(high * wide));
         for (int c = 0; c < C; c += VECTORS * LANES) {
             vf sum[4];
@@ -62,11 +62,11 @@ KERNEL void average_pool_last(const float *restrict x, float *restrict y, const 
                 window_sum(sum, from + c, rows, columns, DH * W * C, DW * C, VECTORS, LANES);
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
-                    OUT_VECTOR(y, pixel * C + c + v * LANES, sum[v] / count, LANES);
+                    OUT_VECTOR(y, ((n * OH + oh) * OW + ow) * C + c + v * LANES, sum[v] / count, LANES);
                 }
             } else {
                 window_sum(sum, from + c, rows, columns, DH * W * C, DW * C, 1, C % LANES);
-                OUT_VECTOR(y, pixel * C + c, sum[0] / count, C % LANES);
+                OUT_VECTOR(y, ((n * OH + oh) * OW + ow) * C + c, sum[0] / count, C % LANES);
             }
         }
     }
@@ -79,11 +79,10 @@ KERNEL void average_pool_last(const float *restrict x, float *restrict y, const 
  * name: global_average_pool_last_{C}_{SIZE}
  * types: float */
 KERNEL void global_average_pool_last(const float *restrict x, float *restrict y, const int first, const int last,
-                                     const int C, const int SIZE) {
+                                     const int N, const int C, const int SIZE) {
     const int VECTORS = C % (4 * LANES) == 0 ? 4 : C % (2 * LANES) == 0 ? 2 : 1;
-    const int BLOCKS = (C + 63) / 64;
     for (int item = first; item < last; item++) {
-        const int n = item / BLOCKS, block = item % BLOCKS * 64, end = block + 64 < C ? block + 64 : C;
+        const int n = item % N, block = item / N * 64, end = block + 64 < C ? block + 64 : C;
         for (int c = block; c < end; c += VECTORS * LANES) {
             const int whole = C % LANES == 0 || c + LANES <= C;
             vf sum[4];

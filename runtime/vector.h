@@ -162,7 +162,8 @@ INLINE vf vf_of_bits(vu bits) {
 
 /* The value in a register. GCC would load what several products share anew for each of them. */
 INLINE vf vf_keep(vf value) {
-#if LANES > 1 && defined(__x86_64__) && !defined(__clang__)
+#if defined(__clang__)
+#elif (LANES == 16 && defined(__AVX512F__)) || (LANES == 8 && defined(__AVX__)) || (LANES == 4 && defined(__SSE2__))
     __asm__("" : "+v"(value));
 #endif
     return value;
