@@ -45,7 +45,7 @@ MATHS A M(exp_rest)(A x, A steps) {
     return p * (r * r) + r;
 }
 
-/* e^x; 1 ULP. 2^n is multiplied in two halves, so that large and subnormal results are rounded once. */
+/* e^x; 1.1 ULP. 2^n is multiplied in two halves, so that large and subnormal results are rounded once. */
 MATHS A M(exp)(A x) {
     const A within = M(exp_range)(x), steps = M(exp_steps)(within);
     const U bits = M(bits)(steps), half = bits >> 1;
