@@ -34,7 +34,7 @@ static void print_summary(const Program *program, const EmittedModel *model, boo
     printf("  written to %s:", folder);
     for (int i = 0; i < model->files.count; i++) printf(" %s", model->files.items[i]);
     printf(" %s.json", model->name);
-    if (testbench) printf(" %s_main.c npz.h CMakeLists.txt", model->name);
+    if (testbench) printf(" %s_main.c npz.h%s CMakeLists.txt", model->name, model->threads > 1 ? " pool.h" : "");
     printf("\n");
 }
 

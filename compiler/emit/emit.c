@@ -315,6 +315,7 @@ const EmittedModel *emit_model(Program *program, const EmitOptions *options, Out
     Emitter emitter = {.arena = arena, .program = program, .file = names_new(arena), .run = names_new(arena)};
     emitter.model = arena_new_object(arena, EmittedModel);
     emitter.model->name = model_name(arena, options->name);
+    emitter.model->threads = program->threads;
     emitter.model->macro = upper_case(arena, emitter.model->name);
     reserve_own_names(&emitter);
     settle_interface(&emitter);

@@ -75,9 +75,8 @@ void add_tasks(Text *out, const Functions *functions, const char *name, const ch
     add_struct(out, type, draft, functions->macro);
     Words given = in_form(arena, draft, functions->macro, as_given);
     list_add(arena, &given, (const char *)"share");
-    text_printf(
-        out, "\nstatic void %s(void *arguments, int32_t share) {\n    const %s *const given = (const %s *)arguments;\n",
-        task, type, type);
+    text_printf(out, "\nstatic void %s(void *arguments, int32_t share) {\n    const %s *const given = arguments;\n",
+                task, type);
     add_list(out, arena_printf(arena, "    %s(", share), &given, ");\n}\n\n");
     Words parameters = {0}, members = in_form(arena, draft, functions->macro, as_member);
     Words values = in_form(arena, draft, functions->macro, as_value);
