@@ -23,6 +23,9 @@ static inline int window_end(int start, int step, int count, int size) {
     return inside < count ? inside : count;
 }
 
+/* Where share i of n equal shares of some items begins; where share n would, they end. */
+static inline int share_start(int items, int i, int n) { return (int)((int64_t)items * i / n); }
+
 /* Whether a value is NaN; for kernels whose elements may be integers, which never are. */
 static inline int is_nan(double value) { return value != value; }
 

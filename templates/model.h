@@ -18,6 +18,7 @@ extern "C" {
 #define {{NAME}}_WORKSPACE {{workspace}} /* bytes */
 #define {{NAME}}_ALIGNMENT {{alignment}} /* of the workspace{{aligned_too}} */
 {{weights_macro}}
+{{threads_macro}}
 #ifndef {{NAME}}_PROBES
 #define {{NAME}}_PROBES 1 /* 0: no probe code is compiled */
 #endif
@@ -43,6 +44,7 @@ typedef struct {
     /* Called for each probe in the order of the steps; data is row-major and valid during the call only. NULL: none. */
     void (*on_probe)(void *user, const {{name}}_probe *probe, const void *data);
     void *on_probe_user;
+{{threads_members}}
 } {{name}}_context;
 
 /* Runs the model. Arguments must not overlap. Re-entrant: runs with different workspaces may overlap in time. */

@@ -1,9 +1,10 @@
 /* Runs {{name}} on the arrays of an npz file, and times it. Made by fovea beside {{name}}.c; change it as you like.
- *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N] [--weights FILE]
+ *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N] [--weights FILE]{{threads_usage}}
  * Arrays are named as in the model, probes by their ids. Types that numpy lacks are kept as unsigned integers. */
-#define _POSIX_C_SOURCE 199309L /* clock_gettime */
+#define _POSIX_C_SOURCE 200112L /* clock_gettime, threads */
 #include "{{name}}.h"
 #include "npz.h"
+{{pool_include}}
 
 #include <time.h>
 
@@ -24,7 +25,7 @@ static const tensor outputs[OUTPUTS + 1] = {
 
 static int usage(void) {
     fprintf(stderr, "usage: {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N]"
-                    " [--weights FILE]\n");
+                    " [--weights FILE]{{threads_usage}}\n");
     return 2;
 }
 
@@ -105,11 +106,17 @@ static void *load_weights(const char *path) {
 typedef struct {
     const char *input, *output, *probes, *weights;
     long repeat;
+#ifdef {{NAME}}_THREADS
+    long threads;
+#endif
 } options;
 
 typedef struct {
     {{name}}_context context;
     void *in[INPUTS + 1], *out[OUTPUTS + 1], *weights;
+#ifdef {{NAME}}_THREADS
+    pool threads;
+#endif
 } bench;
 
 static {{name}}_status run(const bench *b) {
@@ -123,8 +130,14 @@ static int parse_options(int argc, char **argv, options *given) {
         else if (strcmp(argv[i], "--probes") == 0) given->probes = argv[i + 1];
         else if (strcmp(argv[i], "--weights") == 0) given->weights = argv[i + 1];
         else if (strcmp(argv[i], "--repeat") == 0) given->repeat = strtol(argv[i + 1], NULL, 10);
+#ifdef {{NAME}}_THREADS
+        else if (strcmp(argv[i], "--threads") == 0) given->threads = strtol(argv[i + 1], NULL, 10);
+#endif
         else return 0;
     }
+#ifdef {{NAME}}_THREADS
+    if (given->threads < 1 || given->threads > {{NAME}}_THREADS) return 0;
+#endif
     return argc % 2 == 1 && (given->input != NULL || INPUTS == 0);
 }
 
@@ -145,6 +158,13 @@ static int prepare(bench *b, const options *given) {
     if (status == 0 && (b->weights = load_weights(given->weights)) == NULL)
         status = fail(given->weights, "these are not the model's weights");
     b->context.weights = b->weights;
+#endif
+#ifdef {{NAME}}_THREADS
+    if (status == 0 && given->threads > 1) {
+        if (!pool_start(&b->threads, (uint32_t)given->threads)) return fail("threads", "the system has not so many");
+        b->context.parallel_for = pool_run;
+        b->context.parallel_user = &b->threads;
+    }
 #endif
     return status;
 }
@@ -191,7 +211,12 @@ int {{name}}_testbench(int argc, char **argv);
 
 /* Exit status: 0 fine, 1 the model refused, 2 usage, 4 files or memory. */
 int {{name}}_testbench(int argc, char **argv) {
-    options given = {NULL, NULL, NULL, "{{name}}.weights", 0};
+    options given;
+    memset(&given, 0, sizeof given);
+    given.weights = "{{name}}.weights";
+#ifdef {{NAME}}_THREADS
+    given.threads = {{NAME}}_THREADS;
+#endif
     if (!parse_options(argc, argv, &given)) return usage();
     bench b;
     memset(&b, 0, sizeof b);
@@ -202,6 +227,9 @@ int {{name}}_testbench(int argc, char **argv) {
     for (int i = 0; i < OUTPUTS; i++) release(b.out[i]);
     release(b.context.workspace);
     release(b.weights);
+#ifdef {{NAME}}_THREADS
+    if (b.context.parallel_for != NULL) pool_stop(&b.threads);
+#endif
     return status;
 }
 

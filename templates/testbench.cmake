@@ -15,3 +15,4 @@ endif()
 
 add_executable({{name}}_main {{name}}_main.c)
 target_link_libraries({{name}}_main PRIVATE {{name}})
+{{threads}}

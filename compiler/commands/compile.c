@@ -34,7 +34,7 @@ static void print_summary(const Program *program, const EmittedModel *model, boo
     printf("  written to %s:", folder);
     for (int i = 0; i < model->files.count; i++) printf(" %s", model->files.items[i]);
     printf(" %s.json", model->name);
-    if (testbench) printf(" %s_main.c npz.h CMakeLists.txt", model->name);
+    if (testbench) printf(" %s_main.c npz.h%s CMakeLists.txt", model->name, model->threads > 1 ? " pool.h" : "");
     printf("\n");
 }
 
@@ -42,7 +42,7 @@ static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {0};
     const char *folder = NULL, *name = NULL, *weights = "auto";
     bool testbench = false;
-    Option rows[4 + MODEL_OPTION_ROWS] = {
+    Option rows[5 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
@@ -52,8 +52,9 @@ static void run(Arena *arena, int argc, char **argv) {
          &weights},
         {OPTION_FLAG, '\0', "testbench", NULL,
          "also write a main that reads and writes npz files, and a CMakeLists.txt", &testbench},
+        threads_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 5), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);

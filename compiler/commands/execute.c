@@ -56,6 +56,7 @@ static void build(Execution *execution, const char *compiler) {
     }
     list_add(arena, &command, arena_printf(arena, "%s/model_main.c", folder));
     list_add(arena, &command, "-lm");
+    if (model->threads > 1) list_add(arena, &command, "-pthread");
     list_add(arena, &command, NULL);
     int status = process_run(command.items);
     progress(NULL);

@@ -7,6 +7,7 @@
 #include "passes/aside.h"
 #include "passes/fuse.h"
 #include "passes/lower.h"
+#include "passes/split.h"
 #include "patterns/probes.h"
 #include "plan/plan.h"
 
@@ -54,6 +55,8 @@ Program *model_steps(Graph *graph, const PassOptions *options) {
     if (dumped(program, options, "fuse")) return NULL;
     aside_mark(program);
     probes_collect(graph, program);
+    program->threads = options->threads > 0 ? options->threads : 1;
+    split_program(program);
     plan_memory(program);
     return dumped(program, options, "plan") ? NULL : program;
 }

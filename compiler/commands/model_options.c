@@ -38,8 +38,20 @@ static void check_rule(Arena *arena, const char *rule) {
     unwind(STATUS_USAGE);
 }
 
+enum { MOST_THREADS = 64 };
+
+Option threads_option(ModelOptions *model) {
+    return (Option){OPTION_COUNT,
+                    '\0',
+                    "threads",
+                    "N",
+                    "up to so many threads share the work of a run, 1 (the default) to 64",
+                    &model->pass.threads};
+}
+
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
+    if (model->pass.threads > MOST_THREADS) fail(STATUS_USAGE, "--threads %d: at most 64", model->pass.threads);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");

@@ -24,7 +24,7 @@ static void reserve_in_both(Emitter *emitter, const char *name) {
 /* What the templates and helpers define. */
 static void reserve_own_names(Emitter *emitter) {
     static const char *const SUFFIXES[] = {"run", "status", "probe", "probes", "context", "weights", "check_weights"};
-    static const char *const WORDS[] = {"base", "context", "weights"};
+    static const char *const WORDS[] = {"base", "context", "weights", "in_parallel"};
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++)
         reserve_in_both(emitter, arena_printf(emitter->arena, "%s_%s", emitter->model->name, SUFFIXES[i]));
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) reserve_in_both(emitter, WORDS[i]);
@@ -114,7 +114,7 @@ static void settle_interface(Emitter *emitter) {
 
 static void settle_calls(Emitter *emitter) {
     const Program *program = emitter->program;
-    emitter->functions = functions_new(emitter->arena, &emitter->file, emitter->model->macro);
+    emitter->functions = functions_new(emitter->arena, &emitter->file, emitter->model->name, emitter->model->macro);
     functions_note_shown(&emitter->functions, program);
     emitter->calls = arena_new_array(emitter->arena, Call, (size_t)program->steps.count);
     for (int i = 0; i < program->steps.count; i++) {
@@ -290,6 +290,8 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "checks", checks_text(emitter));
     place(&all, "pointers", pointers_text(emitter));
     place(&all, "steps", steps);
+    place(&all, "threads_macro", threads_macro_text(emitter));
+    place(&all, "threads_members", threads_members_text(emitter));
     place_weights(emitter, &all);
     return all;
 }
@@ -313,6 +315,7 @@ const EmittedModel *emit_model(Program *program, const EmitOptions *options, Out
     Emitter emitter = {.arena = arena, .program = program, .file = names_new(arena), .run = names_new(arena)};
     emitter.model = arena_new_object(arena, EmittedModel);
     emitter.model->name = model_name(arena, options->name);
+    emitter.model->threads = program->threads;
     emitter.model->macro = upper_case(arena, emitter.model->name);
     reserve_own_names(&emitter);
     settle_interface(&emitter);

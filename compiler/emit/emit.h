@@ -29,6 +29,7 @@ typedef struct {
     const char *macro; /* "SENET": macros are SENET_WORKSPACE, SENET_ALIGNMENT, SENET_PROBES, SENET_WEIGHTS */
     LIST(EmittedTensor) inputs, outputs; /* in the order of the graph's */
     WeightMode weights;                  /* never WEIGHTS_AUTO */
+    int threads;                         /* that a run may use */
     int64_t weights_bytes;               /* of distinct constants; NAME.weights is this and some padding */
     LIST(const char *) files;            /* names in the output's folder, in the order written */
 } EmittedModel;

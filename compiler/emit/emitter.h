@@ -27,6 +27,8 @@ const char *summary_text(Emitter *emitter);
 const char *sizes_text(Emitter *emitter);
 const char *workspace_text(Emitter *emitter);
 const char *prototype_text(Emitter *emitter);
+const char *threads_macro_text(Emitter *emitter);
+const char *threads_members_text(Emitter *emitter);
 
 /* run.c: the parts of run(), and the table of probes. */
 const char *probes_text(Emitter *emitter);

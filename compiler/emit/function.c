@@ -4,9 +4,13 @@
 
 #include <string.h>
 
-Functions functions_new(Arena *arena, Names *names, const char *macro) {
-    return (Functions){
-        .arena = arena, .names = names, .macro = macro, .shown = map_new(arena), .by_text = map_new(arena)};
+Functions functions_new(Arena *arena, Names *names, const char *model, const char *macro) {
+    return (Functions){.arena = arena,
+                       .names = names,
+                       .model = model,
+                       .macro = macro,
+                       .shown = map_new(arena),
+                       .by_text = map_new(arena)};
 }
 
 const char *shown_key(Arena *arena, const Kernel *kernel, int parameter) {
@@ -65,23 +69,37 @@ void add_list(Text *out, const char *prefix, const Words *words, const char *suf
     text_add(out, suffix);
 }
 
-const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
-                              const char *body) {
-    Text text = text_new(functions->arena);
-    text_printf(&text, "%s\n", comment);
-    for (int i = 0; i < parameters->count; i++) text_printf(&text, "%s\n", parameters->items[i]);
-    text_add(&text, body);
-    Function *function = map_get(&functions->by_text, text.data);
+/* The function itself; where its work is shared out, the one that does a share, and those around it. */
+static const char *function_text(const Functions *functions, const char *name, const FunctionDraft *draft) {
+    Arena *arena = functions->arena;
+    Text text = text_new(arena);
+    bool is_shared = draft->tasks > 1;
+    const char *own = is_shared ? names_take(functions->names, arena_printf(arena, "%s_share", name)) : name;
+    Words parameters = {0};
+    for (int i = 0; i < draft->parameters.count; i++) list_add(arena, &parameters, draft->parameters.items[i]);
+    add_shown(&parameters, &draft->shown, arena, functions->macro);
+    if (is_shared) list_add(arena, &parameters, (const char *)"int share");
+    const char *wide = mentions_identifier(draft->body, "vf") ? "WIDE " : "";
+    add_list(&text, arena_printf(arena, "%sstatic void %s(", wide, own), &parameters, ") {\n");
+    text_printf(&text, "%s}\n", draft->body);
+    if (is_shared) add_tasks(&text, functions, name, own, draft);
+    return text.data;
+}
+
+const Function *functions_add(Functions *functions, const FunctionDraft *draft) {
+    Text key = text_new(functions->arena);
+    text_printf(&key, "%d %s\n", draft->tasks, draft->comment);
+    for (int i = 0; i < draft->parameters.count; i++) text_printf(&key, "%s\n", draft->parameters.items[i]);
+    for (int i = 0; i < draft->shown.count; i++) text_printf(&key, "%s\n", draft->shown.items[i]);
+    text_add(&key, draft->body);
+    Function *function = map_get(&functions->by_text, key.data);
     if (function != NULL) return function;
     function = arena_new_object(functions->arena, Function);
-    function->name = names_take(functions->names, wish);
-    function->comment = comment;
-    Text whole = text_new(functions->arena);
-    const char *wide = mentions_identifier(body, "vf") ? "WIDE " : "";
-    add_list(&whole, arena_printf(functions->arena, "%sstatic void %s(", wide, function->name), parameters, ") {\n");
-    text_printf(&whole, "%s}\n", body);
-    function->text = whole.data;
-    map_set(&functions->by_text, text.data, function);
+    function->name = names_take(functions->names, draft->wish);
+    function->comment = draft->comment;
+    function->tasks = draft->tasks;
+    function->text = function_text(functions, function->name, draft);
+    map_set(&functions->by_text, key.data, function);
     list_add(functions->arena, &functions->items, function);
     return function;
 }
@@ -92,6 +110,9 @@ void functions_need(const Functions *functions, const Function *function) {
 }
 
 void functions_write(const Functions *functions, Text *out) {
+    bool in_tasks = false;
+    for (int i = 0; i < functions->items.count; i++) in_tasks |= functions->items.items[i]->tasks > 1;
+    if (in_tasks) add_in_parallel(out, functions->model);
     Map explained = map_new(out->arena); /* by comment -> the first function with it */
     for (int i = 0; i < functions->items.count; i++) {
         const Function *function = functions->items.items[i], *first = map_get(&explained, function->comment);
@@ -109,7 +130,8 @@ static void reserve_numbered(Names *names, const char *prefix, int count) {
 }
 
 void reserve_locals(Names *names, const Program *program) {
-    names_reserve_all_in(names, "a b c d e f g h x y i j k m n p q r s part result");
+    names_reserve_all_in(names,
+                         "a b c d e f g h x y i j k m n p q r s part result first last share items given arguments");
     reserve_numbered(names, "x", MAX_OPERANDS);
     reserve_numbered(names, "v", MAX_SCALARS);
     reserve_numbered(names, "final", MAX_SCALARS);

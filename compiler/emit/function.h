@@ -16,11 +16,24 @@ typedef struct {
     const char *comment; /* lines, without marks */
     const char *text;    /* signature and body */
     bool is_needed;      /* called for more than probes */
+    int tasks;           /* above 1: it takes the context, and shares its work out */
 } Function;
+
+/* What a function is made of. */
+typedef struct {
+    const char *wish;    /* for its name */
+    const char *comment; /* lines, without marks */
+    Words parameters;    /* "const float *restrict x" */
+    Words shown;         /* further ones, which are there with probes only */
+    const char *body;    /* the lines between its braces */
+    int tasks;           /* above 1: the body does one share of the work, by its last parameter: `int share` */
+    int64_t scratch;     /* elements of the parameter `scratch` that belong to one task; 0: there is none */
+} FunctionDraft;
 
 typedef struct {
     Arena *arena;
     Names *names;      /* of file scope */
+    const char *model; /* the prefix of the context's type */
     const char *macro; /* the prefix of macros */
     Map shown;         /* "kernel.parameter" of what some step makes for a probe alone */
     Map by_text;       /* -> Function */
@@ -42,14 +55,12 @@ typedef struct {
     LIST(CallArgument) shown; /* behind the others, and not there where probes are compiled out */
 } Call;
 
-Functions functions_new(Arena *arena, Names *names, const char *macro);
+Functions functions_new(Arena *arena, Names *names, const char *model, const char *macro);
 /* Notes what the steps of a program make for probes alone; before their calls are made. */
 const char *shown_key(Arena *arena, const Kernel *kernel, int parameter);
 void functions_note_shown(Functions *functions, const Program *program);
-/* The function with this comment, parameters ("const float *restrict x") and body (the lines between its braces): an
- * earlier one with the same text, else a new one with a name made from wish. */
-const Function *functions_add(Functions *functions, const char *wish, const char *comment, const Words *parameters,
-                              const char *body);
+/* The function that a draft describes: an earlier one with the same text, else a new one. */
+const Function *functions_add(Functions *functions, const FunctionDraft *draft);
 
 /* Notes that a function is called for more than probes. */
 void functions_need(const Functions *functions, const Function *function);
@@ -57,6 +68,14 @@ void functions_need(const Functions *functions, const Function *function);
 /* Appends all functions, in the order in which they were added. A comment of several lines stands once: above a further
  * function with the same one there is a reference to the first. */
 void functions_write(const Functions *functions, Text *out);
+
+/* Appends the declaration of first and last for the parameter share, which is one of so many tasks. */
+void add_range_of_share(Text *out, const char *items, int tasks);
+/* Appends what shares out the work of the function `share`, of a draft with several tasks, under the name of the whole:
+ * a struct for its arguments, a task, and the function that has the tasks done. */
+void add_tasks(Text *out, const Functions *functions, const char *name, const char *share, const FunctionDraft *draft);
+/* Appends the function through which tasks reach the context's threads. */
+void add_in_parallel(Text *out, const char *model);
 
 /* Takes all names that occur inside the functions of these steps, so that nothing of file scope is shadowed. */
 void reserve_locals(Names *names, const Program *program);

@@ -142,3 +142,18 @@ const char *prototype_text(Emitter *emitter) {
     add_list(&out, arena_printf(arena, "%s_status %s_run(", model->name, model->name), &parameters, ")");
     return out.data;
 }
+
+const char *threads_macro_text(Emitter *emitter) {
+    int threads = emitter->program->threads;
+    if (threads == 1) return "";
+    return arena_printf(emitter->arena, "#define %s_THREADS %d /* as many as a run can make use of */\n",
+                        emitter->model->macro, threads);
+}
+
+const char *threads_members_text(Emitter *emitter) {
+    if (emitter->program->threads == 1) return "";
+    return "    /* Calls task(arg, i) for 0 <= i < n, on any threads, and returns when all are done. NULL: one thread. "
+           "*/\n"
+           "    void (*parallel_for)(void *user, int32_t n, void (*task)(void *arg, int32_t i), void *arg);\n"
+           "    void *parallel_user;\n";
+}

@@ -234,7 +234,7 @@ static bool needs_size(const Kernel *kernel, const char *size) {
            (kernel->items != NULL && mentions_identifier(kernel->items, size));
 }
 
-/* The sizes that the function needs, as constants: "enum { H = 28, W = 28 };" and arrays; and which items it does. */
+/* The sizes that the function needs, as constants: "enum { H = 28, W = 28 };" and arrays. */
 static void add_constants(Text *out, const Step *step) {
     Words sizes = {0};
     const Kernel *kernel = step->kernel;
@@ -257,7 +257,14 @@ static void add_constants(Text *out, const Step *step) {
             arena_printf(out->arena, "    static const int %s[%d] = {", kernel->parameters[i].name, values.count);
         add_list(out, head, &values, "};\n");
     }
-    if (kernel->items != NULL) text_printf(out, "    const int first = 0, last = %s;\n", kernel->items);
+}
+
+/* Which items the function does: all, or those of its share. */
+static void add_range(Text *out, const Step *step) {
+    const char *items = step->kernel->items;
+    if (items == NULL) return;
+    if (step->tasks <= 1) text_printf(out, "    const int first = 0, last = %s;\n", items);
+    else add_range_of_share(out, items, step->tasks);
 }
 
 static bool is_pointer(const Parameter *parameter) {
@@ -275,7 +282,7 @@ static void add_shown_parameter(const Functions *functions, Call *call, Words *s
 }
 
 /* A pointer or number: a parameter and its argument; a NULL pointer: a constant in the body. */
-static void add_parameter(const Functions *functions, Call *call, Words *parameters, Words *shown, Text *constants,
+static void add_parameter(const Functions *functions, Call *call, FunctionDraft *draft, Text *constants,
                           const Step *step, int i) {
     Arena *arena = constants->arena;
     const Parameter *parameter = &step->kernel->parameters[i];
@@ -287,14 +294,14 @@ static void add_parameter(const Functions *functions, Call *call, Words *paramet
         bool is_real = type == TYPE_DOUBLE || strcmp(c_type, "float") == 0;
         const char *literal =
             literal_text(arena, is_real ? type : TYPE_INT64, given->number, i64_from_f64(given->number));
-        list_add(arena, parameters, (const char *)arena_printf(arena, "%s %s", c_type, parameter->name));
+        list_add(arena, &draft->parameters, (const char *)arena_printf(arena, "%s %s", c_type, parameter->name));
         list_add(arena, &call->arguments, ((CallArgument){NULL, 0, NULL, literal}));
         return;
     }
     if (!is_pointer(parameter)) return;
     if (!step->is_aside && (given->buffer == NULL || given->buffer->is_shown) &&
         map_get(&functions->shown, shown_key(arena, step->kernel, i)) != NULL) {
-        add_shown_parameter(functions, call, shown, constants, step, i, c_type);
+        add_shown_parameter(functions, call, &draft->shown, constants, step, i, c_type);
         return;
     }
     const char *qualified = arena_printf(arena, "%s%s", parameter->kind == PARAMETER_INPUT ? "const " : "", c_type);
@@ -302,7 +309,8 @@ static void add_parameter(const Functions *functions, Call *call, Words *paramet
         text_printf(constants, "    %s *const %s = NULL;\n", qualified, parameter->name);
         return;
     }
-    list_add(arena, parameters, (const char *)arena_printf(arena, "%s *restrict %s", qualified, parameter->name));
+    list_add(arena, &draft->parameters,
+             (const char *)arena_printf(arena, "%s *restrict %s", qualified, parameter->name));
     list_add(arena, &call->arguments, ((CallArgument){given->buffer, given->offset, c_type, NULL}));
 }
 
@@ -333,13 +341,14 @@ Call kernel_call(Functions *functions, const Step *step) {
     Call call = {0};
     if (makes_nothing(step)) return call;
     const Kernel *kernel = step->kernel;
-    Words parameters = {0}, shown = {0};
+    FunctionDraft draft = {.comment = kernel->comment, .tasks = step->tasks};
     Text body = text_new(arena);
     Epilogue epilogue = {.step = step, .locals = names_new(arena)};
     add_constants(&body, step);
+    add_range(&body, step);
     for (int i = 0; i < kernel->parameter_count; i++) {
         names_reserve(&epilogue.locals, kernel->parameters[i].name);
-        add_parameter(functions, &call, &parameters, &shown, &body, step, i);
+        add_parameter(functions, &call, &draft, &body, step, i);
     }
     SpecialiseHooks hooks = {.apply = write_apply, .apply_vector = write_apply_vector, .argument = &epilogue};
     names_reserve_all_in(&epilogue.locals, kernel->body);
@@ -349,15 +358,17 @@ Call kernel_call(Functions *functions, const Step *step) {
         epilogue.prefix = names_take(&epilogue.locals, "made");
         hooks.out = write_out;
         hooks.out_vector = write_out_vector;
-        add_epilogue_inputs(&call, &parameters, &epilogue);
+        add_epilogue_inputs(&call, &draft.parameters, &epilogue);
     }
-    add_shown(&parameters, &shown, arena, functions->macro);
     const char *inside = arena_printf(arena, "%.*s", (int)strlen(kernel->body) - 2, kernel->body + 1);
     while (*inside == ' ' || *inside == '\n') inside++;
     text_add(&body, "    ");
     specialise(&body, inside, step->type, &hooks);
     while (isspace((unsigned char)body.data[body.length - 1])) body.data[--body.length] = '\0';
     text_add(&body, "\n");
-    call.function = functions_add(functions, wish_of(arena, step), kernel->comment, &parameters, body.data);
+    draft.wish = wish_of(arena, step);
+    draft.body = body.data;
+    if (step->tasks > 1 && step_scratch(step) != NULL) draft.scratch = step_scratch(step)->count / step->tasks;
+    call.function = functions_add(functions, &draft);
     return call;
 }

@@ -24,6 +24,9 @@ typedef struct {
     bool in_place;
     bool overlaps; /* the output's buffer is read elsewhere than at the element that is written */
     bool is_empty; /* a reduction over nothing */
+    int together;  /* results side by side, along the last kept dimension; 0: one after the other */
+    int tasks;     /* above 1: the function does one share of the dimension `along` */
+    int along;
 } LoopWriter;
 
 /* An operand that is one number all over, as a literal; NULL where it is none. */
@@ -144,11 +147,13 @@ static void read_inputs(const LoopWriter *writer, const char *const *indices, co
 
 static const char *indented(Arena *arena, int depth) { return arena_printf(arena, "%*s", 4 * depth, ""); }
 
-static void open_loops(Text *out, const Loop *loop, int from, int to, int depth, bool braces) {
+static void open_loops(Text *out, const LoopWriter *writer, int from, int to, int depth, bool braces) {
     for (int d = from; d < to; d++) {
-        const char *i = INDEX_NAMES[d];
-        text_printf(out, "%*sfor (int %s = 0; %s < %" PRId64 "; %s++)%s\n", 4 * (depth + d - from), "", i, i,
-                    loop->extent[d], i, braces && d + 1 == to ? " {" : "");
+        const char *i = INDEX_NAMES[d], *first = "0", *end = "last";
+        if (writer->tasks > 1 && writer->along == d) first = "first";
+        else end = arena_printf(out->arena, "%" PRId64, writer->loop->extent[d]);
+        text_printf(out, "%*sfor (int %s = %s; %s < %s; %s++)%s\n", 4 * (depth + d - from), "", i, first, i, end, i,
+                    braces && d + 1 == to ? " {" : "");
     }
 }
 
@@ -177,7 +182,7 @@ static void write_elementwise(Text *out, const LoopWriter *writer) {
     bool braces = body.length > 0 && loop->rank > 0;
     if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent);
     else add_store(&body, writer, indent, INDEX_NAMES, result);
-    open_loops(out, loop, 0, loop->rank, 1, braces);
+    open_loops(out, writer, 0, loop->rank, 1, braces);
     text_add(out, body.data);
     if (braces) text_printf(out, "%s}\n", indented(out->arena, loop->rank));
 }
@@ -226,7 +231,7 @@ static void write_lanes(Text *out, const LoopWriter *writer, int depth, const ch
     indices[last] = arena_printf(arena, "%s + s", name);
     text_printf(out, "%*s%s part[%d];\n", 4 * depth, "", c_type, LANES);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++) part[s] = %s;\n", 4 * depth, "", LANES, initial);
-    open_loops(out, loop, kept, last, depth, rest > 0);
+    open_loops(out, writer, kept, last, depth, rest > 0);
     text_printf(out, "%*sfor (int %s = 0; %s < %" PRId64 "; %s += %d)\n", 4 * inner, "", name, name, whole, name,
                 LANES);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++)", 4 * (inner + 1), "", LANES);
@@ -249,40 +254,30 @@ static void write_plain(Text *out, const LoopWriter *writer, int depth, const ch
     const Loop *loop = writer->loop;
     text_printf(out, "%*s%s%s result = %s;\n", 4 * depth, "", writer->is_empty ? "const " : "", c_type, initial);
     if (writer->is_empty) return;
-    open_loops(out, loop, loop->rank - loop->reduced, loop->rank, depth, false);
+    open_loops(out, writer, loop->rank - loop->reduced, loop->rank, depth, false);
     out->data[--out->length] = '\0'; /* the brace or line break after the last `for` is the body's */
     add_accumulate(out, writer, depth + loop->reduced, INDEX_NAMES, "result");
 }
 
-/* Where neighbours in memory belong to different results: how many results to make side by side, a divisor of the last
- * kept extent; 0: one after the other. */
-static int results_together(const Loop *loop) {
-    enum { LEAST = 8, MOST = 64 };
-    int kept = loop->rank - loop->reduced, last = loop->rank - 1, together = 0;
-    bool is_across = false;
-    for (int i = 0; i < loop->input_count; i++) {
-        if (loop->inputs[i].stride[last] == 1) return 0;
-        if (kept > 0 && loop->inputs[i].stride[kept - 1] == 1) is_across = true;
-    }
-    for (int n = LEAST; is_across && n <= MOST; n++)
-        if (loop->extent[kept - 1] % n == 0) together = n;
-    return together;
-}
-
 /* Results side by side, so that memory is read in order. */
-static void write_together(Text *out, const LoopWriter *writer, int together, const char *c_type, const char *initial) {
+static void write_together(Text *out, const LoopWriter *writer, const char *c_type, const char *initial) {
     const Loop *loop = writer->loop;
     Arena *arena = out->arena;
-    int kept = loop->rank - loop->reduced, depth = kept + 1;
+    int kept = loop->rank - loop->reduced, depth = kept + 1, together = writer->together;
     const char *name = INDEX_NAMES[kept - 1], *indices[MAX_RANK], *result = "part[s]";
     memcpy(indices, INDEX_NAMES, sizeof indices);
     indices[kept - 1] = arena_printf(arena, "%s + s", name);
-    open_loops(out, loop, 0, kept - 1, 1, false);
-    text_printf(out, "%*sfor (int %s = 0; %s < %" PRId64 "; %s += %d) {\n", 4 * kept, "", name, name,
-                loop->extent[kept - 1], name, together);
+    open_loops(out, writer, 0, kept - 1, 1, false);
+    const char *first = "0", *end = arena_printf(arena, "%" PRId64, loop->extent[kept - 1]);
+    if (writer->tasks > 1 && writer->along == kept - 1) {
+        first = arena_printf(arena, "first * %d", together);
+        end = arena_printf(arena, "last * %d", together);
+    }
+    text_printf(out, "%*sfor (int %s = %s; %s < %s; %s += %d) {\n", 4 * kept, "", name, first, name, end, name,
+                together);
     text_printf(out, "%*s%s part[%d];\n", 4 * depth, "", c_type, together);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++) part[s] = %s;\n", 4 * depth, "", together, initial);
-    open_loops(out, loop, kept, loop->rank, depth, false);
+    open_loops(out, writer, kept, loop->rank, depth, false);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++)", 4 * (depth + loop->reduced), "", together);
     add_accumulate(out, writer, depth + loop->reduced + 1, indices, result);
     Text body = text_new(arena);
@@ -300,12 +295,11 @@ static void write_reduction(Text *out, const LoopWriter *writer) {
     int kept = loop->rank - loop->reduced, depth = kept + 1;
     const char *c_type = type_info(type_info(loop->combine_type)->compute)->c_name;
     const char *initial = literal_text(out->arena, loop->combine_type, loop->initial.number, loop->initial.integer);
-    int together = writer->is_empty ? 0 : results_together(loop);
-    if (together > 0) {
-        write_together(out, writer, together, c_type, initial);
+    if (writer->together > 0) {
+        write_together(out, writer, c_type, initial);
         return;
     }
-    open_loops(out, loop, 0, kept, 1, true);
+    open_loops(out, writer, 0, kept, 1, true);
     if (has_lanes(loop) && !writer->is_empty) write_lanes(out, writer, depth, c_type, initial);
     else write_plain(out, writer, depth, c_type, initial);
     const char *indent = indented(out->arena, depth), *result = "result";
@@ -360,6 +354,40 @@ static const char *wish_of(const LoopWriter *writer) {
     return out.data;
 }
 
+/* Where neighbours in memory belong to different results: how many results to make side by side, a divisor of the last
+ * kept extent; 0: one after the other. */
+static int results_together(const Loop *loop) {
+    enum { LEAST = 8, MOST = 64 };
+    int kept = loop->rank - loop->reduced, last = loop->rank - 1, together = 0;
+    bool is_across = false;
+    for (int i = 0; i < loop->input_count; i++) {
+        if (loop->inputs[i].stride[last] == 1) return 0;
+        if (kept > 0 && loop->inputs[i].stride[kept - 1] == 1) is_across = true;
+    }
+    for (int n = LEAST; is_across && n <= MOST; n++)
+        if (loop->extent[kept - 1] % n == 0) together = n;
+    return together;
+}
+
+/* What can be shared out along a dimension: its indices, or groups of results that are made side by side. */
+static int64_t items_along(const LoopWriter *writer, int dimension) {
+    const Loop *loop = writer->loop;
+    int64_t extent = loop->extent[dimension];
+    if (extent > 1 && loop->output.stride[dimension] == 0) return 1; /* they share an element */
+    return writer->together > 0 && dimension == loop->rank - loop->reduced - 1 ? extent / writer->together : extent;
+}
+
+/* Shares the work out along the first dimension that has enough for all tasks, else along that which has most. */
+static void choose_tasks(LoopWriter *writer, int tasks) {
+    if (writer->overlaps || writer->is_empty) return;
+    int64_t most = 1;
+    for (int d = 0; d < writer->loop->rank - writer->loop->reduced && most < tasks; d++) {
+        int64_t items = items_along(writer, d);
+        if (items > most) most = items, writer->along = d;
+    }
+    writer->tasks = most < tasks ? (int)most : tasks;
+}
+
 Call loop_call(Functions *functions, const Step *step) {
     const Loop *loop = step->loop;
     LoopWriter writer = {.arena = functions->arena, .loop = loop};
@@ -368,13 +396,23 @@ Call loop_call(Functions *functions, const Step *step) {
         if (d < loop->rank - loop->reduced) return (Call){0};
         writer.is_empty = true;
     }
+    if (loop->reduced > 0 && !writer.is_empty) writer.together = results_together(loop);
     body_uses(loop, writer.used);
     find_arguments(&writer);
     name_parameters(&writer);
+    choose_tasks(&writer, step->tasks);
     Text body = text_new(functions->arena);
+    if (writer.tasks > 1) {
+        int64_t items = items_along(&writer, writer.along);
+        add_range_of_share(&body, arena_printf(functions->arena, "%" PRId64, items), writer.tasks);
+    }
     if (loop->reduced > 0) write_reduction(&body, &writer);
     else write_elementwise(&body, &writer);
-    writer.call.function =
-        functions_add(functions, wish_of(&writer), comment_of(&writer), &writer.parameters, body.data);
+    const FunctionDraft draft = {.wish = wish_of(&writer),
+                                 .comment = comment_of(&writer),
+                                 .parameters = writer.parameters,
+                                 .body = body.data,
+                                 .tasks = writer.tasks};
+    writer.call.function = functions_add(functions, &draft);
     return writer.call;
 }

@@ -216,6 +216,7 @@ static void add_call(Text *out, const Emitter *emitter, const Call *call, bool i
         return;
     }
     Words arguments = {0}, shown = {0};
+    if (call->function->tasks > 1) list_add(out->arena, &arguments, (const char *)"context");
     for (int i = 0; i < call->arguments.count; i++)
         list_add(out->arena, &arguments, argument_text(emitter, &call->arguments.items[i]));
     for (int i = 0; i < call->shown.count; i++)

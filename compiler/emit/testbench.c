@@ -53,6 +53,7 @@ static void write_file(Output *output, const char *name, const char *text) {
 
 void emit_testbench(const EmittedModel *model, Output *output) {
     Arena *arena = arena_new();
+    bool has_threads = model->threads > 1;
     const Placeholder main_values[] = {
         {"name", model->name},
         {"NAME", model->macro},
@@ -62,11 +63,14 @@ void emit_testbench(const EmittedModel *model, Output *output) {
         {"outputs", table(arena, model->outputs.items, model->outputs.count)},
         {"arguments", arguments(arena, model)},
         {"probe_types", probe_types(arena)},
+        {"threads_usage", has_threads ? " [--threads N]" : ""},
+        {"pool_include", has_threads ? "#include \"pool.h\"\n" : ""},
     };
     Text main_text = text_new(arena);
     template_fill(&main_text, "templates/testbench.c", main_values, sizeof main_values / sizeof *main_values);
     write_file(output, arena_printf(arena, "%s_main.c", model->name), main_text.data);
     write_file(output, "npz.h", asset_text("templates/npz.h"));
+    if (has_threads) write_file(output, "pool.h", asset_text("templates/pool.h"));
 
     Text sources = text_new(arena);
     for (int i = 0; i < model->files.count; i++) {
@@ -78,6 +82,11 @@ void emit_testbench(const EmittedModel *model, Output *output) {
         {"name", model->name},
         {"languages", model->weights == WEIGHTS_OBJECT ? "C ASM" : "C"},
         {"sources", sources.data},
+        {"threads", !has_threads ? ""
+                                 : arena_printf(arena,
+                                                "find_package(Threads REQUIRED)\n"
+                                                "target_link_libraries(%s_main PRIVATE Threads::Threads)\n",
+                                                model->name)},
     };
     Text build = text_new(arena);
     template_fill(&build, "templates/testbench.cmake", build_values, sizeof build_values / sizeof *build_values);

@@ -14,6 +14,7 @@ typedef struct {
     const char *probes;     /* --probes: auto, all, none, or a glob over tensor names and probe ids */
     const char *explain;    /* --why: a family whose near misses are printed */
     const char *dump_after; /* --dump-after: a pass */
+    int threads;            /* --threads; 0: one */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */
     void (*observe)(const Graph *graph, const char *pass, void *argument); /* called after each pass; NULL: nobody */
     void *observe_argument;

@@ -19,6 +19,7 @@ Program *program_new(Arena *arena, Graph *graph) {
     Program *program = arena_new_object(arena, Program);
     program->arena = arena;
     program->graph = graph;
+    program->threads = 1;
     return program;
 }
 
@@ -221,6 +222,11 @@ int64_t step_items(const Step *step, int target) {
 
 int64_t step_most_items(const Step *step) {
     return step->kernel->items == NULL ? 1 : most_of(step, step->kernel->items);
+}
+
+Buffer *step_scratch(const Step *step) {
+    if (step->kernel->scratch == NULL) return NULL;
+    return step->arguments[kernel_parameter(step->kernel, "scratch", strlen("scratch"))].buffer;
 }
 
 static void give_scratch(Program *program, Step *step) {

@@ -94,6 +94,7 @@ typedef struct Step {
     const Node *node;
     LIST(const Node *) nodes; /* all whose work is done here, .node first */
     const char *block;        /* the attention block this belongs to, or NULL */
+    int tasks;                /* into how many its work is split, for threads; below 2: it is not */
     bool is_aside;            /* done for probes alone: no output depends on it */
 } Step;
 
@@ -117,6 +118,7 @@ typedef struct Program {
     struct ValueBuffer *buffer_of; /* see program_buffer() */
     const struct Packed *packed;   /* see program/pack.h */
     const Node *current;           /* the node being lowered */
+    int threads;                   /* that a run may use: passes/split.h */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
     int64_t unprobed_bytes; /* of the workspace, without the buffers that are for probes alone: they lie behind or
@@ -157,6 +159,8 @@ void step_check(Program *program, Step *step);
  * kernel has none. */
 int64_t step_items(const Step *step, int target);
 int64_t step_most_items(const Step *step);
+/* What its kernel's parameter `scratch` points to; NULL where that is none of each thread's own. */
+Buffer *step_scratch(const Step *step);
 
 /* Appends a loop nest over the shape extents; operands and body follow. Dimensions of extent 1 are dropped and
  * neighbouring ones merged where all strides allow it, by loop_simplify(). */
