@@ -58,8 +58,8 @@ static WinogradShape shape_of_problem(const Problem *p) { return (WinogradShape)
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_registers(Random *random, Problem *p) {
     const int in_panel = 16 / LANES, panels = (p->K + 15) / 16;
-    const int parts = in_panel > 1 && random_below(random, 2) == 0 ? random_between(random, 0, 1) + 1 : 0;
-    p->VECTORS = parts > 0 ? in_panel / parts / 2 + (in_panel == 1) : in_panel * random_between(random, 1, panels);
+    p->VECTORS = in_panel * random_between(random, 1, panels);
+    if (random_below(random, 2) == 0) p->VECTORS = in_panel > 1 ? in_panel / 2 : 1;
     while (p->VECTORS > 16) p->VECTORS -= in_panel;
     const int most = 32 / p->VECTORS < p->CHUNK ? 32 / p->VECTORS : p->CHUNK;
     p->ROWS = random_between(random, 1, most);
