@@ -47,8 +47,8 @@ static void call(const char *name, const Problem *p, int first, int last, void *
         if (strcmp(parameter->name, "KH") == 0 || strcmp(parameter->name, "KW") == 0) arguments[i].size = 3;
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
             if (strcmp(parameter->name, sizes[k].name) == 0) arguments[i].size = sizes[k].size;
-        if (strcmp(parameter->name, "first") == 0) arguments[i].number = first;
-        if (strcmp(parameter->name, "last") == 0) arguments[i].number = last;
+        if (parameter->kind == PARAMETER_FIRST) arguments[i].size = first;
+        if (parameter->kind == PARAMETER_LAST) arguments[i].size = last;
     }
     kernel->calls[TYPE_FLOAT](arguments);
 }
