@@ -23,7 +23,8 @@ static float *random_floats(Random *random, Arena *arena, int64_t count) {
     return floats;
 }
 
-/* Calls a kernel whose parameters have the names of a problem's sizes, and pointers in the order given. */
+/* Calls a kernel whose parameters have the names of a problem's sizes, and pointers in the order given. last 0: all of
+ * its items. */
 static void call(const char *name, const Problem *p, int first, int last, void *const *pointers) {
     const struct {
         const char *name;
@@ -37,6 +38,7 @@ static void call(const char *name, const Problem *p, int first, int last, void *
                  {"ROWS", p->ROWS},   {"VECTORS", p->VECTORS}};
     const Kernel *kernel = kernel_find(name);
     KernelArgument arguments[MAX_ARGUMENTS];
+    int64_t by_position[MAX_ARGUMENTS];
     for (int i = 0; i < kernel->parameter_count; i++) {
         const Parameter *parameter = &kernel->parameters[i];
         if (parameter->kind == PARAMETER_INPUT || parameter->kind == PARAMETER_OUTPUT) {
@@ -47,9 +49,11 @@ static void call(const char *name, const Problem *p, int first, int last, void *
         if (strcmp(parameter->name, "KH") == 0 || strcmp(parameter->name, "KW") == 0) arguments[i].size = 3;
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
             if (strcmp(parameter->name, sizes[k].name) == 0) arguments[i].size = sizes[k].size;
-        if (parameter->kind == PARAMETER_FIRST) arguments[i].size = first;
-        if (parameter->kind == PARAMETER_LAST) arguments[i].size = last;
+        by_position[i] = arguments[i].size;
     }
+    arguments[kernel_parameter(kernel, "first", 5)].size = first;
+    arguments[kernel_parameter(kernel, "last", 4)].size =
+        last > 0 ? last : kernel_count(kernel, kernel->items, by_position, LANES);
     kernel->calls[TYPE_FLOAT](arguments);
 }
 
@@ -119,7 +123,7 @@ static void check(Random *random) {
     winograd_transform(p.w, &shape, p.TILE, weights);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
-    call("winograd", &p, 0, p.items, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, y});
+    call("winograd", &p, 0, 0, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, y});
     assert_true(isnan(y[count]));
     for (int first = 0, last; first < p.items; first = last) {
         last = random_between(random, first + 1, p.items);
