@@ -5,7 +5,7 @@
 #include "runtime/kernel.h"
 
 /* Conv with 3 x 3 taps and no strides, dilations or groups: F(2, 3) where TILE is 4, F(4, 3) where it is 6.
- * x [N][H][W][C]   w [K/16][TILE*TILE][C][16], transformed   bias [K] or NULL   y [N][OH][OW][K]
+ * x [N][H][W][C]   w [TILE*TILE][K/16][C][16], transformed   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
  * PH and PW zeros in front of the first row and column.
  * The tiles of all maps in a row are cut into chunks of CHUNK <= their number, and the last one begins early enough to
  * be whole. values [TILE*TILE][CHUNK][C, padded] holds what becomes of a chunk's inputs, products
@@ -16,14 +16,17 @@
  * items: (N * ((OH + TILE - 3) / (TILE - 2)) * ((OW + TILE - 3) / (TILE - 2)) + CHUNK - 1) / CHUNK * SPLITS
  * scratch: TILE * TILE * CHUNK * ((C + 15) / 16 * 16 + 16 + VECTORS * LANES)
  * types: float */
-KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict bias, T *restrict scratch,
-                     T *restrict y, const int N, const int C, const int H, const int W, const int K, const int OH,
-                     const int OW, const int PH, const int PW, const int TILE, const int CHUNK, const int SPLITS,
-                     const int ROWS, const int VECTORS, const int first, const int last) {
+KERNEL void winograd(const float *restrict x, const float *restrict w, const float *restrict bias,
+                     float *restrict scratch, float *restrict y, const int N, const int C, const int H, const int W,
+                     const int K, const int OH, const int OW, const int PH, const int PW, const int TILE,
+                     const int CHUNK, const int SPLITS, const int ROWS, const int VECTORS, const int first,
+                     const int last) {
     const int side = TILE - 2, points = TILE * TILE, high = (OH + side - 1) / side, wide = (OW + side - 1) / side;
-    const int row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, width = VECTORS * LANES, panel = points * C * 16;
+    const int row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, width = VECTORS * LANES,
+              point = (K + 15) / 16 * 16 * C;
     const int vectors = (K + 15) / 16 * 16 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
-    T *const values = scratch, *const products = scratch + points * plane;
+    const int share = (width * ROWS + CHUNK - 1) / CHUNK; /* of the next point's weights that a block fetches */
+    float *const values = scratch, *const products = scratch + points * plane;
     int chunk = -1, begin = 0, skip = 0; /* tiles before skip are another chunk's */
     for (int item = first; item < last; item++) {
         if (item / SPLITS != chunk) {
@@ -36,20 +39,21 @@ KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict
                 const int top = (begin + t) / wide % high * side - PH, left = (begin + t) % wide * side - PW;
                 const int inside = top >= 0 && left >= 0 && top + TILE <= H && left + TILE <= W;
                 for (int c = 0; c < C; c += LANES) {
-                    const int at = ((n * H + top) * W + left) * C + c, count = C - c < LANES ? C % LANES : LANES;
-                    T edge[36 * LANES]; /* a tile that is not whole, with zeros */
+                    const int at = ((n * H + top) * W + left) * C + c,
+                              count = C % LANES != 0 && C - c < LANES ? C % LANES : LANES;
+                    float edge[36 * LANES]; /* a tile that is not whole, with zeros */
                     if (!inside || count < LANES)
                         for (int i = 0; i < points; i++) {
                             const int h = top + i / TILE, v = left + i % TILE;
                             vf in = {0};
                             if (h >= 0 && h < H && v >= 0 && v < W) {
-                                const T *const from = x + at + (i / TILE * W + i % TILE) * C;
-                                in = count < LANES ? vf_load_part(from, C % LANES) : vf_load(from);
+                                const float *const from = x + at + (i / TILE * W + i % TILE) * C;
+                                in = vf_load_part(from, count);
                             }
                             vf_store(edge + i * LANES, in);
                         }
                     const int whole = inside && count == LANES;
-                    const T *const from = whole ? x + at : edge;
+                    const float *const from = whole ? x + at : edge;
                     const int down = whole ? W * C : TILE * LANES, right = whole ? C : LANES;
                     vf tile[36];
                     UNROLL
@@ -72,24 +76,14 @@ KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict
         for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
             const int end = (group + 1) * VECTORS < vectors ? (group + 1) * VECTORS : vectors;
             const int from = end - VECTORS, done = group * VECTORS - from; /* the first vectors, done already */
-            const T *const weights = w + from * LANES / 16 * panel + from * LANES % 16;
+            const float *const weights = w + from * LANES / 16 * 16 * C + from * LANES % 16;
             for (int p = 0; p < points; p++)
                 for (int block = 0; block < CHUNK; block += ROWS) {
                     const int t = block + ROWS < CHUNK ? block : CHUNK - ROWS;
-                    const T *const in = values + p * plane + t * row, *const by = weights + p * C * 16;
-                    const T *const next = p + 1 < points  ? by + C * 16
-                                          : end < vectors ? w + end * LANES / 16 * panel
-                                                          : w;
+                    const float *const of = weights + p * point;
                     vf sum[32] = {vf_all(0)};
-                    for (int c = 0; c < C; c += 16) {
-                        const int depth = C % 16 != 0 && C - c < 16 ? C % 16 : 16;
-                        UNROLL
-                        for (int i = 0; i < (width * ROWS + CHUNK - 1) / CHUNK; i++) { /* this block's share of next */
-                            const int line = block * width / CHUNK + i;
-                            PREFETCH(next + line / 16 * panel + (c + line % 16 % depth) * 16);
-                        }
-                        tile_multiply(sum, in + c, by + c * 16, ROWS, VECTORS, ROWS, 0, row, depth, panel);
-                    }
+                    tile_multiply_ahead(sum, values + p * plane + t * row, of, ROWS, VECTORS, ROWS, 0, row, C, C * 16,
+                                        of + point + block / ROWS * share * C, share);
                     UNROLL
                     for (int r = 0; r < ROWS; r++) {
                         UNROLL
@@ -102,10 +96,10 @@ KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict
                 const int top = (begin + t) / wide % high * side, left = (begin + t) % wide * side;
                 const int rows = OH - top < side ? OH - top : side, columns = OW - left < side ? OW - left : side;
                 for (int v = done; v < VECTORS && (from + v) * LANES < K; v++) {
-                    const int k = (from + v) * LANES, count = K - k < LANES ? K % LANES : LANES;
-                    const T *const made = products + t * points * width + v * LANES;
-                    vf tile[36], out[16], b = {0};
-                    if (bias != NULL) b = count < LANES ? vf_load_part(bias + k, K % LANES) : vf_load(bias + k);
+                    const int k = (from + v) * LANES, count = K % LANES != 0 && K - k < LANES ? K % LANES : LANES;
+                    const float *const made = products + t * points * width + v * LANES;
+                    const vf shift = bias == NULL ? vf_all(0) : vf_load(bias + k);
+                    vf tile[36], out[16];
                     UNROLL
                     for (int j = 0; j < TILE; j++) {
                         UNROLL
@@ -116,16 +110,12 @@ KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict
                     for (int i = 0; i < side; i++) {
                         winograd_output(tile + i * TILE, 1, TILE);
                         UNROLL
-                        for (int j = 0; j < side; j++) out[i * side + j] = tile[i * TILE + j] + b;
+                        for (int j = 0; j < side; j++) out[i * side + j] = tile[i * TILE + j] + shift;
                     }
                     for (int i = 0; i < rows; i++)
                         for (int j = 0; j < columns; j++) {
                             const int at = ((n * OH + top + i) * OW + left + j) * K + k;
-                            if (count == LANES) {
-                                OUT_VECTOR(y, at, out[i * side + j], LANES);
-                            } else {
-                                OUT_VECTOR(y, at, out[i * side + j], K % LANES);
-                            }
+                            OUT_VECTOR(y, at, out[i * side + j], count);
                         }
                 }
             }

@@ -82,7 +82,7 @@ static Problem random_problem(Random *random, Arena *arena) {
     p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
     p.x = random_floats(random, arena, p.N * p.C * p.H * p.W);
     p.w = random_floats(random, arena, p.K * p.C * 9);
-    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
+    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, (p.K + 15) / 16 * 16);
     const int scratch = p.TILE * p.TILE * p.CHUNK * ((p.C + 15) / 16 * 16 + 16 + p.VECTORS * LANES);
     p.scratch = arena_new_array(arena, float, (size_t)scratch);
     for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
