@@ -5,7 +5,7 @@
 #include "runtime/kernel.h"
 
 /* Conv with 3 x 3 taps and no strides, dilations or groups: F(2, 3) where TILE is 4, F(4, 3) where it is 6.
- * x [N][H][W][C]   w [K/16][TILE*TILE][C][16], transformed   bias [K] or NULL   y [N][OH][OW][K]
+ * x [N][H][W][C]   w [TILE*TILE][K/16][C][16], transformed   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
  * PH and PW zeros in front of the first row and column.
  * The tiles of all maps in a row are cut into chunks of CHUNK <= their number, and the last one begins early enough to
  * be whole. values [TILE*TILE][CHUNK][C, padded] holds what becomes of a chunk's inputs, products
@@ -16,80 +16,44 @@
  * items: (N * ((OH + TILE - 3) / (TILE - 2)) * ((OW + TILE - 3) / (TILE - 2)) + CHUNK - 1) / CHUNK * SPLITS
  * scratch: TILE * TILE * CHUNK * ((C + 15) / 16 * 16 + 16 + VECTORS * LANES)
  * types: float */
-KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict bias, T *restrict scratch,
-                     T *restrict y, const int N, const int C, const int H, const int W, const int K, const int OH,
-                     const int OW, const int PH, const int PW, const int TILE, const int CHUNK, const int SPLITS,
-                     const int ROWS, const int VECTORS, const int first, const int last) {
+KERNEL void winograd(const float *restrict x, const float *restrict w, const float *restrict bias,
+                     float *restrict scratch, float *restrict y, const int first, const int last, const int N,
+                     const int C, const int H, const int W, const int K, const int OH, const int OW, const int PH,
+                     const int PW, const int TILE, const int CHUNK, const int SPLITS, const int ROWS,
+                     const int VECTORS) {
     const int side = TILE - 2, points = TILE * TILE, high = (OH + side - 1) / side, wide = (OW + side - 1) / side;
-    const int row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, width = VECTORS * LANES, panel = points * C * 16;
-    const int vectors = (K + 15) / 16 * 16 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
-    T *const values = scratch, *const products = scratch + points * plane;
-    int chunk = -1, begin = 0, skip = 0; /* tiles before skip are another chunk's */
+    const int width = VECTORS * LANES, vectors = (K + 15) / 16 * 16 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
+    const int row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, point = vectors * LANES * C;
+    const int share = (width * ROWS + CHUNK - 1) / CHUNK; /* of the next point's weights that a block fetches */
+    float *const values = scratch, *const products = scratch + points * plane;
     for (int item = first; item < last; item++) {
-        if (item / SPLITS != chunk) {
-            chunk = item / SPLITS;
-            begin = chunk * CHUNK;
-            skip = begin + CHUNK - N * high * wide > 0 ? begin + CHUNK - N * high * wide : 0;
-            begin -= skip;
-            for (int t = 0; t < CHUNK; t++) {
-                const int n = (begin + t) / (high * wide);
-                const int top = (begin + t) / wide % high * side - PH, left = (begin + t) % wide * side - PW;
-                const int inside = top >= 0 && left >= 0 && top + TILE <= H && left + TILE <= W;
-                for (int c = 0; c < C; c += LANES) {
-                    const int at = ((n * H + top) * W + left) * C + c, count = C - c < LANES ? C % LANES : LANES;
-                    T edge[36 * LANES]; /* a tile that is not whole, with zeros */
-                    if (!inside || count < LANES)
-                        for (int i = 0; i < points; i++) {
-                            const int h = top + i / TILE, v = left + i % TILE;
-                            vf in = {0};
-                            if (h >= 0 && h < H && v >= 0 && v < W) {
-                                const T *const from = x + at + (i / TILE * W + i % TILE) * C;
-                                in = count < LANES ? vf_load_part(from, C % LANES) : vf_load(from);
-                            }
-                            vf_store(edge + i * LANES, in);
-                        }
-                    const int whole = inside && count == LANES;
-                    const T *const from = whole ? x + at : edge;
-                    const int down = whole ? W * C : TILE * LANES, right = whole ? C : LANES;
-                    vf tile[36];
-                    UNROLL
-                    for (int j = 0; j < TILE; j++) {
-                        UNROLL
-                        for (int i = 0; i < TILE; i++) tile[i * TILE + j] = vf_load(from + i * down + j * right);
-                        winograd_input(tile + j, TILE, TILE);
-                    }
-                    UNROLL
-                    for (int i = 0; i < TILE; i++) {
-                        winograd_input(tile + i * TILE, 1, TILE);
-                        UNROLL
-                        for (int j = 0; j < TILE; j++)
-                            vf_store(values + (i * TILE + j) * plane + t * row + c, tile[i * TILE + j]);
-                    }
+        const int behind = (item / SPLITS + 1) * CHUNK, split = item % SPLITS;
+        const int end = behind < N * high * wide ? behind : N * high * wide, begin = end - CHUNK;
+        for (int t = begin; t < end && (item == first || split == 0); t++) {
+            const float *const map = x + t / (high * wide) * H * W * C;
+            const int top = t / wide % high * side - PH, left = t % wide * side - PW;
+            const int inside = top >= 0 && left >= 0 && top + TILE <= H && left + TILE <= W;
+            for (int c = 0; c < C; c += LANES) {
+                float *const to = values + (t - begin) * row + c, edge[36 * LANES];
+                const int count = C % LANES != 0 && C - c < LANES ? C % LANES : LANES;
+                if (inside && count == LANES) {
+                    winograd_tile_values(to, map + (top * W + left) * C + c, W * C, C, plane, TILE);
+                } else {
+                    winograd_tile_copy(edge, map + c, top, left, H, W, C, count, TILE);
+                    winograd_tile_values(to, edge, TILE * LANES, LANES, plane, TILE);
                 }
             }
         }
-        const int split = item % SPLITS;
         for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
-            const int end = (group + 1) * VECTORS < vectors ? (group + 1) * VECTORS : vectors;
-            const int from = end - VECTORS, done = group * VECTORS - from; /* the first vectors, done already */
-            const T *const weights = w + from * LANES / 16 * panel + from * LANES % 16;
+            const int from = (group + 1) * VECTORS < vectors ? group * VECTORS : vectors - VECTORS;
+            const float *const weights = w + from * LANES / 16 * 16 * C + from * LANES % 16;
             for (int p = 0; p < points; p++)
                 for (int block = 0; block < CHUNK; block += ROWS) {
                     const int t = block + ROWS < CHUNK ? block : CHUNK - ROWS;
-                    const T *const in = values + p * plane + t * row, *const by = weights + p * C * 16;
-                    const T *const next = p + 1 < points  ? by + C * 16
-                                          : end < vectors ? w + end * LANES / 16 * panel
-                                                          : w;
+                    const float *const of = weights + p * point, *const ahead = of + point + block / ROWS * share * C;
                     vf sum[32] = {vf_all(0)};
-                    for (int c = 0; c < C; c += 16) {
-                        const int depth = C % 16 != 0 && C - c < 16 ? C % 16 : 16;
-                        UNROLL
-                        for (int i = 0; i < (width * ROWS + CHUNK - 1) / CHUNK; i++) { /* this block's share of next */
-                            const int line = block * width / CHUNK + i;
-                            PREFETCH(next + line / 16 * panel + (c + line % 16 % depth) * 16);
-                        }
-                        tile_multiply(sum, in + c, by + c * 16, ROWS, VECTORS, ROWS, 0, row, depth, panel);
-                    }
+                    tile_multiply_ahead(sum, values + p * plane + t * row, of, ROWS, VECTORS, ROWS, 0, row, C, C * 16,
+                                        ahead, share);
                     UNROLL
                     for (int r = 0; r < ROWS; r++) {
                         UNROLL
@@ -97,38 +61,19 @@ KERNEL void winograd(const T *restrict x, const T *restrict w, const T *restrict
                             vf_store(products + ((t + r) * points + p) * width + v * LANES, sum[r * VECTORS + v]);
                     }
                 }
-            for (int t = skip; t < CHUNK; t++) {
-                const int n = (begin + t) / (high * wide);
-                const int top = (begin + t) / wide % high * side, left = (begin + t) % wide * side;
-                const int rows = OH - top < side ? OH - top : side, columns = OW - left < side ? OW - left : side;
-                for (int v = done; v < VECTORS && (from + v) * LANES < K; v++) {
-                    const int k = (from + v) * LANES, count = K - k < LANES ? K % LANES : LANES;
-                    const T *const made = products + t * points * width + v * LANES;
-                    vf tile[36], out[16], b = {0};
-                    if (bias != NULL) b = count < LANES ? vf_load_part(bias + k, K % LANES) : vf_load(bias + k);
-                    UNROLL
-                    for (int j = 0; j < TILE; j++) {
-                        UNROLL
-                        for (int i = 0; i < TILE; i++) tile[i * TILE + j] = vf_load(made + (i * TILE + j) * width);
-                        winograd_output(tile + j, TILE, TILE);
-                    }
-                    UNROLL
-                    for (int i = 0; i < side; i++) {
-                        winograd_output(tile + i * TILE, 1, TILE);
-                        UNROLL
-                        for (int j = 0; j < side; j++) out[i * side + j] = tile[i * TILE + j] + b;
-                    }
-                    for (int i = 0; i < rows; i++)
-                        for (int j = 0; j < columns; j++) {
-                            const int at = ((n * OH + top + i) * OW + left + j) * K + k;
-                            if (count == LANES) {
-                                OUT_VECTOR(y, at, out[i * side + j], LANES);
-                            } else {
-                                OUT_VECTOR(y, at, out[i * side + j], K % LANES);
-                            }
+            for (int t = behind - CHUNK; t < end; t++) /* those before are another chunk's */
+                for (int v = group * VECTORS - from; v < VECTORS && (from + v) * LANES < K; v++) { /* another group's */
+                    const int top = t / wide % high * side, left = t % wide * side, k = (from + v) * LANES;
+                    const int count = K % LANES != 0 && K - k < LANES ? K % LANES : LANES;
+                    vf out[16];
+                    winograd_tile_outputs(out, products + (t - begin) * points * width + v * LANES, width,
+                                          bias == NULL ? vf_all(0) : vf_load(bias + k), TILE);
+                    for (int i = 0; i < side && top + i < OH; i++)
+                        for (int j = 0; j < side && left + j < OW; j++) {
+                            const int at = ((t / (high * wide) * OH + top + i) * OW + left + j) * K + k;
+                            OUT_VECTOR(y, at, out[i * side + j], count);
                         }
                 }
-            }
         }
     }
 }

@@ -42,4 +42,51 @@ INLINE void winograd_output(vf *line, const int STEP, const int TILE) {
     }
 }
 
+/* Takes LANES channels of a tile to its values at TILE * TILE points, which lie PLANE floats apart. Rows of the tile
+ * lie DOWN floats apart, pixels RIGHT. */
+INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, const int RIGHT, const int PLANE,
+                                 const int TILE) {
+    vf tile[36];
+    UNROLL
+    for (int j = 0; j < TILE; j++) {
+        UNROLL
+        for (int i = 0; i < TILE; i++) tile[i * TILE + j] = vf_load(from + i * DOWN + j * RIGHT);
+        winograd_input(tile + j, TILE, TILE);
+    }
+    UNROLL
+    for (int i = 0; i < TILE; i++) {
+        winograd_input(tile + i * TILE, 1, TILE);
+        UNROLL
+        for (int j = 0; j < TILE; j++) vf_store(to + (i * TILE + j) * PLANE, tile[i * TILE + j]);
+    }
+}
+
+/* Copies count channels of a tile of a map [H][W][C] to [TILE][TILE][LANES], with zeros for what is not there. */
+INLINE void winograd_tile_copy(float *to, const float *map, const int top, const int left, const int H, const int W,
+                               const int C, const int count, const int TILE) {
+    for (int i = 0; i < TILE * TILE; i++) {
+        const int h = top + i / TILE, v = left + i % TILE;
+        const int inside = h >= 0 && h < H && v >= 0 && v < W;
+        vf_store(to + i * LANES, inside ? vf_load_part(map + (h * W + v) * C, count) : vf_all(0));
+    }
+}
+
+/* Takes products at TILE * TILE points, WIDTH floats apart, to the (TILE - 2) * (TILE - 2) outputs, plus shift. */
+INLINE void winograd_tile_outputs(vf *out, const float *products, const int WIDTH, const vf shift, const int TILE) {
+    const int side = TILE - 2;
+    vf tile[36];
+    UNROLL
+    for (int j = 0; j < TILE; j++) {
+        UNROLL
+        for (int i = 0; i < TILE; i++) tile[i * TILE + j] = vf_load(products + (i * TILE + j) * WIDTH);
+        winograd_output(tile + j, TILE, TILE);
+    }
+    UNROLL
+    for (int i = 0; i < side; i++) {
+        winograd_output(tile + i * TILE, 1, TILE);
+        UNROLL
+        for (int j = 0; j < side; j++) out[i * side + j] = tile[i * TILE + j] + shift;
+    }
+}
+
 #endif

@@ -105,7 +105,7 @@ void winograd_transform(const float *weights, const WinogradShape *shape, int ti
                 double sum = 0;
                 for (int tap = 0; tap < 9; tap++)
                     sum += matrix[point / tile][tap / 3] * matrix[point % tile][tap % 3] * taps[tap];
-                const int64_t panel = k / PANEL_WIDTH * tile * tile + point;
+                const int64_t panel = point * panels_of(shape) + k / PANEL_WIDTH;
                 transformed[(panel * shape->channels + c) * PANEL_WIDTH + k % PANEL_WIDTH] = (float)sum;
             }
         }

@@ -27,7 +27,7 @@ WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile);
 
 /* Floats of the transformed weights. */
 int64_t winograd_weights_count(const WinogradShape *shape, int tile);
-/* Transforms weights [outputs][channels][3][3], in double and rounded once, to [outputs/16][tile*tile][channels][16],
+/* Transforms weights [outputs][channels][3][3], in double and rounded once, to [tile*tile][outputs/16][channels][16],
  * with zeros in the place of outputs that do not exist. */
 void winograd_transform(const float *weights, const WinogradShape *shape, int tile, float *transformed);
 

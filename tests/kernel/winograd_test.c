@@ -23,7 +23,8 @@ static float *random_floats(Random *random, Arena *arena, int64_t count) {
     return floats;
 }
 
-/* Calls a kernel whose parameters have the names of a problem's sizes, and pointers in the order given. */
+/* Calls a kernel whose parameters have the names of a problem's sizes, and pointers in the order given. last 0: all of
+ * its items. */
 static void call(const char *name, const Problem *p, int first, int last, void *const *pointers) {
     const struct {
         const char *name;
@@ -37,6 +38,7 @@ static void call(const char *name, const Problem *p, int first, int last, void *
                  {"ROWS", p->ROWS},   {"VECTORS", p->VECTORS}};
     const Kernel *kernel = kernel_find(name);
     KernelArgument arguments[MAX_ARGUMENTS];
+    int64_t by_position[MAX_ARGUMENTS];
     for (int i = 0; i < kernel->parameter_count; i++) {
         const Parameter *parameter = &kernel->parameters[i];
         if (parameter->kind == PARAMETER_INPUT || parameter->kind == PARAMETER_OUTPUT) {
@@ -47,9 +49,11 @@ static void call(const char *name, const Problem *p, int first, int last, void *
         if (strcmp(parameter->name, "KH") == 0 || strcmp(parameter->name, "KW") == 0) arguments[i].size = 3;
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
             if (strcmp(parameter->name, sizes[k].name) == 0) arguments[i].size = sizes[k].size;
-        if (strcmp(parameter->name, "first") == 0) arguments[i].number = first;
-        if (strcmp(parameter->name, "last") == 0) arguments[i].number = last;
+        by_position[i] = arguments[i].size;
     }
+    arguments[kernel_parameter(kernel, "first", 5)].size = first;
+    arguments[kernel_parameter(kernel, "last", 4)].size =
+        last > 0 ? last : kernel_count(kernel, kernel->items, by_position, LANES);
     kernel->calls[TYPE_FLOAT](arguments);
 }
 
@@ -58,8 +62,8 @@ static WinogradShape shape_of_problem(const Problem *p) { return (WinogradShape)
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_registers(Random *random, Problem *p) {
     const int in_panel = 16 / LANES, panels = (p->K + 15) / 16;
-    const int parts = in_panel > 1 && random_below(random, 2) == 0 ? random_between(random, 0, 1) + 1 : 0;
-    p->VECTORS = parts > 0 ? in_panel / parts / 2 + (in_panel == 1) : in_panel * random_between(random, 1, panels);
+    p->VECTORS = in_panel * random_between(random, 1, panels);
+    if (random_below(random, 2) == 0) p->VECTORS = in_panel > 1 ? in_panel / 2 : 1;
     while (p->VECTORS > 16) p->VECTORS -= in_panel;
     const int most = 32 / p->VECTORS < p->CHUNK ? 32 / p->VECTORS : p->CHUNK;
     p->ROWS = random_between(random, 1, most);
@@ -78,7 +82,7 @@ static Problem random_problem(Random *random, Arena *arena) {
     p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
     p.x = random_floats(random, arena, p.N * p.C * p.H * p.W);
     p.w = random_floats(random, arena, p.K * p.C * 9);
-    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
+    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, (p.K + 15) / 16 * 16);
     const int scratch = p.TILE * p.TILE * p.CHUNK * ((p.C + 15) / 16 * 16 + 16 + p.VECTORS * LANES);
     p.scratch = arena_new_array(arena, float, (size_t)scratch);
     for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
@@ -119,7 +123,7 @@ static void check(Random *random) {
     winograd_transform(p.w, &shape, p.TILE, weights);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
-    call("winograd", &p, 0, p.items, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, y});
+    call("winograd", &p, 0, 0, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, y});
     assert_true(isnan(y[count]));
     for (int first = 0, last; first < p.items; first = last) {
         last = random_between(random, first + 1, p.items);
