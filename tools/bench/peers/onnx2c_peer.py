@@ -1,0 +1,20 @@
+# onnx2c, a generator of C, where ONNX2C names the built program. It has no threads.
+
+import os
+import subprocess
+
+from peers import emx_peer
+
+
+class Peer(emx_peer.Peer):
+    TITLE = "onnx2c"
+    PACKAGES = []
+    DISTRIBUTION = ""
+    ENTRY = "entry"
+
+    def missing(self) -> str:
+        return super().missing() or ("" if os.environ.get("ONNX2C") else "ONNX2C does not name a built one")
+
+    def generate(self) -> None:
+        with open(self.task.folder / "model.c", "w") as source:
+            subprocess.run([os.environ["ONNX2C"], self.task.onnx], check=True, stdout=source, stderr=subprocess.PIPE)
