@@ -1,6 +1,6 @@
-# What is timed, behind one interface: fovea's program, and each peer's worker. A contender is set up once for a model and a
-# number of threads, then gives cold starts and bursts of runs. A worker is stopped while others have their turn, so that
-# threads that spin for their next task take no time from them.
+# What is timed, behind one interface: fovea's program, and each peer's worker. A contender is set up once for a model
+# and a number of threads, then gives cold starts and bursts of runs. A worker is stopped while others have their turn,
+# so that threads that spin for their next task take no time from them.
 
 import json
 import os
@@ -16,7 +16,7 @@ import numpy as np
 
 from installs import environment_of
 from models import BUILD, FOVEA, Model
-from peers.peer import OUTPUT, Base, Task, compiler
+from peers.peer import OUTPUT, Base, Task, call, compiler
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 900  # seconds that a peer may take to convert or start
@@ -36,10 +36,11 @@ class Cold:
 
 
 def why(text: str) -> str:
-    """The last line of what a program said, cut short, without paths."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    last = re.sub(r"/\S*/", "", lines[-1]) if lines else "it said nothing"
-    return last if len(last) <= 120 else last[:117] + "..."
+    """Of what a program said, the last line that tells of an error, or the last; cut short, without paths."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [line for line in lines if re.search(r"[Ee]rror\b.*:|not exists", line)]
+    told = re.sub(r"/\S*/", "", (errors or lines)[-1])
+    return told if len(told) <= 160 else told[:157] + "..."
 
 
 class Fovea:
@@ -52,7 +53,7 @@ class Fovea:
         self.model = model
         self.folder = BUILD / "work/fovea" / f"{model.label}-{threads}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.options = [] if threads == 1 else ["--threads", str(threads)]
+        self.threads = [] if threads == 1 else ["--threads", str(threads)]
 
     def set_up(self) -> None:
         """Compiles the model to C, and that to a program; keeps what both took."""
@@ -64,8 +65,8 @@ class Fovea:
         self.program = self.link()
 
     def compile_model(self) -> None:
-        command = [FOVEA, "compile", self.model.onnx, "-o", self.folder, "--name", "model", "--testbench"]
-        command += ["--weights", "object", "--probes", "none", *self.options]
+        command = [FOVEA, "compile", self.model.file("onnx"), "-o", self.folder, "--name", "model", "--testbench"]
+        command += ["--weights", "object", "--probes", "none", *self.threads]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise Unusable(why(done.stderr))
@@ -81,11 +82,14 @@ class Fovea:
         subprocess.run([*command, "-o", self.folder / name, "-lm", "-pthread"], check=True)
         return self.folder / name
 
+    def command(self) -> list:
+        return [self.program, "--input", self.model.file("input.npz"), *self.threads]
+
     def cold(self) -> Cold:
-        """The whole process, from before it starts until it has ended, with reading its input and writing its output."""
+        """The whole process, with reading its input and writing its output."""
         output = self.folder / "output.npz"
         start = time.perf_counter()
-        process = subprocess.Popen([self.program, "--input", self.model.input, "--output", output])
+        process = subprocess.Popen([*self.command(), "--output", output])
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -98,8 +102,7 @@ class Fovea:
 
     def burst(self, warm_up: int, count: int) -> float:
         """The median of count runs, in seconds."""
-        command = [self.program, "--input", self.model.input, "--repeat", str(count)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        said = call([*self.command(), "--repeat", str(count)])
         return float(re.search(r"median ([\d.]+) ms", said)[1]) / 1000
 
     def stop(self) -> None:
@@ -186,5 +189,4 @@ def peer_of(name: str, task: Task | None = None) -> Base:
 
 def text_bytes(target: Path) -> int:
     """Instructions and constants of an object file."""
-    said = subprocess.run(["size", target], check=True, capture_output=True, text=True).stdout
-    return int(said.splitlines()[1].split()[0])
+    return int(call(["size", target]).splitlines()[1].split()[0])

@@ -1,5 +1,5 @@
-# The networks that are timed, at full size. They are exported on demand into build/bench/models, by the scripts that the
-# tests use, and keep an input and PyTorch's output beside them.
+# The networks that are timed, at full size. They are exported on demand into build/bench/models, by the script that the
+# tests use, which puts an input and PyTorch's output beside them. What PyTorch's newer exporter writes is timed.
 
 import json
 import subprocess
@@ -25,30 +25,22 @@ class Model:
 
     @property
     def stem(self) -> Path:
-        return BUILD / "models" / str(self.size) / f"{self.name}.ts"
+        """Of stem.{dynamo,ts}.onnx and what lies beside them."""
+        return BUILD / "models" / str(self.size) / self.name
 
-    @property
-    def onnx(self) -> Path:
-        return self.stem.with_name(self.stem.name + ".onnx")
-
-    @property
-    def input(self) -> Path:
-        return self.stem.with_name(self.stem.name + ".input.npz")
-
-    @property
-    def expected(self) -> Path:
-        return self.stem.with_name(self.stem.name + ".expect.npz")
+    def file(self, ending: str) -> Path:
+        return self.stem.with_name(f"{self.name}.dynamo.{ending}")
 
     def resized(self, size: int) -> "Model":
         return Model(self.name, self.title, size)
 
     def make(self) -> None:
         command = [sys.executable, EXPORT, self.stem.parent, "--only", self.name, "--size", str(self.size)]
-        subprocess.run([*command, "--exporter", "ts"], check=True)
+        subprocess.run(command, check=True)
 
     def inspect(self) -> dict:
         """What fovea counts: macs, parameters, memory."""
-        command = [FOVEA, "inspect", self.onnx, "--json"]
+        command = [FOVEA, "inspect", self.file("onnx"), "--json"]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -56,7 +48,7 @@ MODELS = [
     Model("se_resnet50", "SE-ResNet-50", 224),
     Model("cbam_resnet18", "CBAM-ResNet-18", 224),
     Model("mobilenet_v3_large", "MobileNetV3-large", 224),
-    Model("efficientnet_b0", "EfficientNet-B0", 224),
+    Model("efficientnet_b0_mean", "EfficientNet-B0", 224),
     Model("deit_tiny", "DeiT-tiny", 224),
     Model("minilm", "MiniLM-L6", 128),
 ]

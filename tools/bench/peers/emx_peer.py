@@ -1,12 +1,12 @@
 # emx-onnx-cgen, a generator of C: its code is built as fovea's is. It has no threads.
 
 import ctypes
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
-from peers.peer import Base, build_shared
+from peers.peer import Base, build_shared, call
 
 
 class Peer(Base):
@@ -20,9 +20,8 @@ class Peer(Base):
         return "" if self.task.threads == 1 else "one thread only"
 
     def generate(self) -> None:
-        program = sys.executable.replace("python3", "python").replace("bin/python", "bin/emx-onnx-cgen")
-        command = [program, "compile", self.task.onnx, self.task.folder / "model.c"]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        program = Path(sys.executable).with_name("emx-onnx-cgen")
+        call([program, "compile", self.task.onnx, self.task.folder / "model.c"])
 
     def convert(self) -> None:
         """The generated code, and the shape that its output has."""

@@ -1,13 +1,12 @@
-# ncnn on the processor in float32, from what pnnx makes of the ONNX file.
+# ncnn on the processor in float32, from what pnnx makes of the older exporter's file, which it knows better.
 
 import os
-import subprocess
 import sysconfig
 from pathlib import Path
 
 import numpy as np
 
-from peers.peer import Base
+from peers.peer import Base, call
 
 
 class Peer(Base):
@@ -23,10 +22,10 @@ class Peer(Base):
         if (self.task.folder / "model.ncnn.param").exists():
             return
         link.unlink(missing_ok=True)
-        link.symlink_to(self.task.onnx.resolve())
+        link.symlink_to(self.task.older_onnx.resolve())
         program = Path(sysconfig.get_path("purelib")) / "pnnx/pnnx"
         program.chmod(0o755)
-        subprocess.run([program, link.name, "fp16=0"], check=True, capture_output=True, cwd=self.task.folder)
+        call([program, link.name, "fp16=0"], self.task.folder)
 
     def prepare(self) -> None:
         import ncnn

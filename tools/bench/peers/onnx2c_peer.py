@@ -1,9 +1,9 @@
 # onnx2c, a generator of C, where ONNX2C names the built program. It has no threads.
 
 import os
-import subprocess
 
 from peers import emx_peer
+from peers.peer import call
 
 
 class Peer(emx_peer.Peer):
@@ -16,5 +16,4 @@ class Peer(emx_peer.Peer):
         return super().missing() or ("" if os.environ.get("ONNX2C") else "ONNX2C does not name a built one")
 
     def generate(self) -> None:
-        with open(self.task.folder / "model.c", "w") as source:
-            subprocess.run([os.environ["ONNX2C"], self.task.onnx], check=True, stdout=source, stderr=subprocess.PIPE)
+        (self.task.folder / "model.c").write_text(call([os.environ["ONNX2C"], self.task.onnx]))

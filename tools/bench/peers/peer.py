@@ -1,5 +1,5 @@
-# What a peer is to the benchmark: how it is installed, what it makes of a model beforehand, and how it runs one. A peer's
-# file has a class Peer and imports its library in prepare() only, since that is part of a cold start.
+# What a peer is to the benchmark: how it is installed, what it makes of a model beforehand, and how it runs one. A
+# peer's file has a class Peer and imports its library in prepare() only, since that is part of a cold start.
 
 import os
 import subprocess
@@ -17,16 +17,22 @@ class Task:
 
     model: str
     size: int
-    stem: Path  # of stem.onnx and stem.input.npz
+    stem: Path  # of what tests/models/export.py has written
     threads: int
     folder: Path
 
     @property
     def onnx(self) -> Path:
-        return self.stem.with_name(self.stem.name + ".onnx")
+        """As PyTorch's newer exporter writes it."""
+        return self.stem.with_name(self.stem.name + ".dynamo.onnx")
+
+    @property
+    def older_onnx(self) -> Path:
+        """As the older one does, by TorchScript."""
+        return self.stem.with_name(self.stem.name + ".ts.onnx")
 
     def inputs(self) -> dict[str, np.ndarray]:
-        return dict(np.load(self.stem.with_name(self.stem.name + ".input.npz")))
+        return dict(np.load(self.stem.with_name(self.stem.name + ".dynamo.input.npz")))
 
 
 class Base:
@@ -67,6 +73,14 @@ def compiler() -> list[str]:
     return [os.environ.get("CC", "cc"), "-O3", "-march=native"]
 
 
+def call(command: list, folder: Path | None = None) -> str:
+    """Runs a program; what it printed. Where it fails, the error ends with the last that it said."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if done.returncode != 0:
+        said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise RuntimeError(said[-1] if said else f"{command[0]} ended with {done.returncode}")
+    return done.stdout
+
+
 def build_shared(source: Path, library: Path) -> None:
-    command = [*compiler(), "-w", "-shared", "-fPIC", source, "-o", library, "-lm"]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    call([*compiler(), "-w", "-shared", "-fPIC", source, "-o", library, "-lm"])
