@@ -65,5 +65,5 @@ def build() -> nn.Module:
     return ResNet([layer(64, 64, 1), layer(64, 128, 2), layer(128, 256, 2), layer(256, 512, 2)], features=512)
 
 
-def inputs(count: int) -> dict[str, Tensor]:
-    return {"image": images(count, 64)}
+def inputs(count: int, side: int = 64) -> dict[str, Tensor]:
+    return {"image": images(count, side)}

@@ -24,5 +24,5 @@ def build() -> nn.Module:
     )
 
 
-def inputs(count: int) -> dict[str, Tensor]:
-    return {"pixel_values": images(count, 224)}
+def inputs(count: int, side: int = 224) -> dict[str, Tensor]:
+    return {"pixel_values": images(count, side)}

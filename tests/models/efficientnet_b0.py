@@ -18,5 +18,5 @@ def build() -> nn.Module:
     )
 
 
-def inputs(count: int) -> dict[str, Tensor]:
-    return {"pixel_values": images(count, 64)}
+def inputs(count: int, side: int = 64) -> dict[str, Tensor]:
+    return {"pixel_values": images(count, side)}

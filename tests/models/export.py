@@ -5,7 +5,8 @@
 # order of the network's arguments; RUN, whether the network is run and its outputs are compared, or its blocks are only
 # counted, for which the smallest inputs do that its strides and windows divide; and KEEP_BATCH_NORM. Both exporters
 # fold BatchNorm into the convolutions unless told otherwise; where KEEP_BATCH_NORM is set, the TorchScript exporter is
-# told otherwise, so that the folding is left to the compiler.
+# told otherwise, so that the folding is left to the compiler. Where inputs has a second parameter, --size gives it, and
+# the network is run.
 
 import argparse
 import copy
@@ -42,12 +43,13 @@ OUTPUT = "logits"
 TOLERANCE = 1e-4  # PyTorch against ONNX Runtime, of the output's range
 
 
-def make_model(definition: ModuleType) -> tuple[nn.Module, dict[str, Tensor]]:
-    """The model in eval mode with its random weights, and inputs."""
+def make_model(definition: ModuleType, size: int | None = None) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The model in eval mode with its random weights, and inputs of that size, or as its file has them."""
+    sizes = [] if size is None else [size]
     torch.manual_seed(SEED)
     model = definition.build().eval().requires_grad_(False)
-    randomise(model, *definition.inputs(4).values())
-    return model, definition.inputs(1)
+    randomise(model, *definition.inputs(4, *sizes).values())
+    return model, definition.inputs(1, *sizes)
 
 
 def export(definition: ModuleType, model: nn.Module, inputs: dict[str, Tensor], path: Path, exporter: str) -> None:
@@ -79,14 +81,14 @@ def is_current(path: Path) -> bool:
     return path.exists() and path.stat().st_mtime > max(source.stat().st_mtime for source in HERE.glob("*.py"))
 
 
-def make(name: str, folder: Path) -> None:
+def make(name: str, folder: Path, exporters: list[str], size: int | None = None) -> None:
     """Writes the files of one model, as far as they are missing or older than the sources."""
-    wanted = [exporter for exporter in EXPORTERS if not is_current(folder / f"{name}.{exporter}.onnx")]
+    wanted = [exporter for exporter in exporters if not is_current(folder / f"{name}.{exporter}.onnx")]
     if not wanted:
         return
     definition = importlib.import_module(name)
-    model, inputs = make_model(definition)
-    logits = run(model, inputs) if definition.RUN else None
+    model, inputs = make_model(definition, size)
+    logits = run(model, inputs) if definition.RUN or size is not None else None
     for exporter in wanted:
         stem = folder / f"{name}.{exporter}"
         unchecked = Path(f"{stem}.unchecked")
@@ -104,8 +106,8 @@ def make(name: str, folder: Path) -> None:
         print(line, flush=True)
 
 
-def print_ops(name: str, folder: Path) -> None:
-    for exporter in EXPORTERS:
+def print_ops(name: str, folder: Path, exporters: list[str]) -> None:
+    for exporter in exporters:
         model = onnx.load(folder / f"{name}.{exporter}.onnx")
         opsets = ", ".join(f"{opset.domain or 'ai.onnx'} {opset.version}" for opset in model.opset_import)
         nodes = [node for graph in (model.graph, *model.functions) for node in graph.node]
@@ -115,17 +117,21 @@ def print_ops(name: str, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Export whole networks, each from both of PyTorch's exporters.")
     parser.add_argument("folder", type=Path, metavar="OUTDIR")
-    parser.add_argument("--only", action="append", choices=MODELS, metavar="NAME", help=", ".join(MODELS))
+    known = ", ".join(MODELS) + ", or another file beside this one"
+    parser.add_argument("--only", action="append", metavar="NAME", help=known)
+    parser.add_argument("--exporter", action="append", choices=EXPORTERS, help="by default each")
+    parser.add_argument("--size", type=int, help="the side of images, or the number of tokens, in place of the file's own")
     parser.add_argument("--ops", action="store_true", help="print the operators that each file uses")
     arguments = parser.parse_args()
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.set_num_threads(2)
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    exporters = arguments.exporter or EXPORTERS
     for name in arguments.only or MODELS:
-        make(name, arguments.folder)
+        make(name, arguments.folder, exporters, arguments.size)
         if arguments.ops:
-            print_ops(name, arguments.folder)
+            print_ops(name, arguments.folder, exporters)
 
 
 if __name__ == "__main__":

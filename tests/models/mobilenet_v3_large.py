@@ -115,5 +115,5 @@ def build() -> nn.Module:
     return MobileNetV3(BLOCKS, 1280)
 
 
-def inputs(count: int) -> dict[str, Tensor]:
-    return {"image": images(count, 224)}
+def inputs(count: int, side: int = 224) -> dict[str, Tensor]:
+    return {"image": images(count, side)}

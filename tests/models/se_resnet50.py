@@ -64,5 +64,5 @@ def build() -> nn.Module:
     return ResNet(layers, features=2048)
 
 
-def inputs(count: int) -> dict[str, Tensor]:
-    return {"image": images(count, 224)}
+def inputs(count: int, side: int = 224) -> dict[str, Tensor]:
+    return {"image": images(count, side)}

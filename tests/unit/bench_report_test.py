@@ -1,0 +1,107 @@
+"""What scripts/bench makes of its measurements: ratios, medians, shares of the peak, the page's tables and charts."""
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tools/bench")
+import charts
+from figures import milliseconds, plain, ratio, share_of_peak, ticks
+from report import Report
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def close(got, wanted):
+    assert abs(got - wanted) < 1e-12 * max(1, abs(wanted)), f"{got}, expected {wanted}"
+
+
+def test_ratio_is_taken_round_by_round():
+    """A machine that slows down for one round slows both; the ratio of the medians would be 3."""
+    middle, low, high = ratio([2.0, 60.0, 6.0], [1.0, 30.0, 2.0])
+    close(middle, 2.0)
+    close(low, 2.0)
+    close(high, 2.5)
+
+
+def test_ratio_of_a_peer_that_dropped_out():
+    close(ratio([8.0, 12.0], [1.0, 1.0, 100.0])[0], 10.0)
+    assert ratio([8.0], [2.0, 1.0]) == (4.0, 4.0, 4.0)
+
+
+def test_times_and_shares():
+    close(milliseconds([0.004, 0.001, 0.002]), 2.0)
+    close(share_of_peak(macs=50, seconds=2.0, peak=100.0), 0.5)
+
+
+def test_ticks_enclose_the_values():
+    assert ticks(0.3, 14) == [0.2, 0.5, 1, 2, 5, 10, 20]
+    assert ticks(1, 1) == [1]
+    assert ticks(64, 512) == [50, 100, 200, 500, 1000]
+
+
+def test_plain_numbers():
+    assert [plain(x) for x in (0.5, 1.346, 12.34, 1234.5)] == ["0.50", "1.35", "12.3", "1234"]
+
+
+def contender(bursts, **more):
+    return {"bursts": bursts, "difference": 0.0, "cold": {"seconds": 1.0, "memory": 30_000_000}, **more}
+
+
+RESULTS = {
+    "machine": {"processor": "P"}, "peak": 1e9, "rounds": 3, "seconds": 0.5, "tolerance": 1e-4, "compiler": "cc -O3",
+    "peers": {"onnxruntime": {"title": "ONNX Runtime", "version": "1", "note": ""},
+              "ncnn": {"title": "ncnn <&>", "version": "", "note": ""}},
+    "models": {"deit_tiny": {"title": "DeiT-tiny", "macs": 400_000, "threads": {
+        "1": {"fovea": contender([0.001, 0.001, 0.001], code=399_000, compile_seconds=16.0, weights=20_000_000,
+                                 workspace=1_000_000) | {"cold": {"seconds": 0.1, "memory": 30_000_000}},
+              "onnxruntime": contender([0.0016, 0.0012, 0.0014]), "ncnn": {"reason": "no such layer"}},
+        "2": {"fovea": contender([0.001]), "onnxruntime": contender([0.001]), "ncnn": {"reason": "no such layer"}}}}},
+    "growth": {"deit_tiny": {"title": "DeiT-tiny", "across": "tokens", "sizes": {
+        "64": {"fovea": [0.001], "onnxruntime": [0.002]}, "128": {"fovea": [0.002]}}}},
+}
+
+
+def test_page_and_aims():
+    report = Report(RESULTS)
+    verdicts = {(what, aim): met for _, what, aim, _, met in report.aims()}
+    assert verdicts == {
+        ("against ONNX Runtime, threads: 1", "1.30"): True,
+        ("against ONNX Runtime, threads: 2", "1.17"): False,
+        ("share of peak", "0.80"): True,
+        ("cold start, ONNX Runtime's / fovea's", "5.00"): True,
+        ("memory beyond weights and workspace, MB", "8.39"): False,
+        ("code, KB", "400"): True,
+        ("C compiler, s", "15.0"): False,
+    }, verdicts
+    with TemporaryDirectory() as folder:
+        written = report.charts(Path(folder))
+        assert written == ["bench_ratios_1.svg", "bench_ratios_2.svg", "bench_growth_deit_tiny.svg"]
+        for name in written:
+            ElementTree.parse(Path(folder) / name)
+        page = report.page(written)
+    assert "| DeiT-tiny | 1.40 (1.30 to 1.50) | - |" in page
+    assert "| DeiT-tiny | 0.00 | 80 % | 57 % | - |" in page
+    assert "- ncnn <&>: no such layer (DeiT-tiny on 1, DeiT-tiny on 2)" in page
+    assert "4 of 7 aims are met." in page
+    assert all(f"(images/{name})" in page for name in written)
+
+
+def test_bars_lie_where_their_values_are():
+    """Bars start or end at 1, and one of four is as long again, on a logarithmic axis, as one of two."""
+    root = ElementTree.fromstring(charts.bars({"a & b": {"two": 2.0, "four": 4.0, "half": 0.5}}, "caption"))
+    bars = [r for r in root.iter(f"{SVG}rect") if r.get("height") == str(charts.BAR - 2)]
+    start, width = ([float(bar.get(key)) for bar in bars] for key in ("x", "width"))
+    assert len(bars) == 3 and abs(width[1] - 2 * width[0]) < 0.3 and abs(width[2] - width[0]) < 0.3
+    assert abs(start[2] + width[2] - start[0]) < 0.3
+
+
+def main():
+    tests = [test for name, test in sorted(globals().items()) if name.startswith("test_")]
+    for test in tests:
+        test()
+    print(f"{len(tests)} tests passed")
+
+
+main()

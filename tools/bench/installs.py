@@ -1,0 +1,36 @@
+# A Python environment for each peer that needs one, below build/bench/venv, made on demand. A stamp says what is in it.
+
+import subprocess
+import sys
+from pathlib import Path
+
+from models import BUILD
+from peers.peer import Base
+
+
+def environment_of(name: str, peer: Base) -> Path:
+    """The Python that has the peer's packages."""
+    if not peer.PACKAGES:
+        return Path(sys.executable)
+    folder = BUILD / "venv" / name
+    python, stamp = folder / "bin/python", folder / "installed.txt"
+    wanted = " ".join([*peer.PACKAGES, *peer.PACKAGES_ALONE])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+    print(f"installing {wanted} for {peer.TITLE}", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *peer.PACKAGES], check=True)
+    if peer.PACKAGES_ALONE:
+        subprocess.run([*pip, "--no-deps", *peer.PACKAGES_ALONE], check=True)
+    stamp.write_text(wanted)
+    return python
+
+
+def version_of(name: str, peer: Base) -> str:
+    """The installed version; empty where the peer is no package."""
+    if not peer.DISTRIBUTION:
+        return ""
+    program = f"from importlib.metadata import version; print(version({peer.DISTRIBUTION!r}))"
+    done = subprocess.run([environment_of(name, peer), "-c", program], capture_output=True, text=True)
+    return done.stdout.strip()

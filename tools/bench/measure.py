@@ -1,0 +1,120 @@
+# Times a model: checks that all contenders agree with PyTorch, then runs them in turns, round by round. What comes out
+# is plain data, which report.py reads and results.json keeps.
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from contenders import Fovea, Unusable, Worker
+from models import Model
+from peers.peer import OUTPUT
+
+TOLERANCE = 1e-4  # largest difference from PyTorch, of the output's range
+SLOW = 8  # times slower than fovea: such a peer is timed in few rounds
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Effort:
+    rounds: int
+    seconds: float  # of one contender's burst, about
+    colds: int  # cold starts, of which the fastest counts
+
+    def count(self, once: float) -> int:
+        return max(1, min(1000, round(self.seconds / once)))
+
+
+QUICK = Effort(rounds=3, seconds=0.15, colds=1)
+FULL = Effort(rounds=15, seconds=0.5, colds=3)
+
+
+def check(output: np.ndarray, model: Model) -> float:
+    """The largest difference from PyTorch's output, of that output's range."""
+    expected = np.load(model.file("expect.npz"))[OUTPUT]
+    if output.size != expected.size or not np.isfinite(output).all():
+        raise Unusable("its output has another size, or is not finite")
+    worst = float(np.abs(output.reshape(expected.shape) - expected).max() / np.ptp(expected))
+    if worst > TOLERANCE:
+        raise Unusable(f"its output is off by {worst:.1e} of the range")
+    return worst
+
+
+class Entrant:
+    """A contender that has started and agrees, and the medians of its bursts, in order of rounds."""
+
+    def __init__(self, contender: Fovea | Worker, model: Model, effort: Effort) -> None:
+        contender.set_up()
+        self.contender, self.bursts = contender, []
+        self.first = contender.start()
+        self.difference = check(self.first.output, model)
+        once = contender.burst(1, 1)
+        self.once = min(once, contender.burst(0, effort.count(once)))
+        self.count = effort.count(self.once)
+
+    def take_turn(self) -> None:
+        self.bursts.append(self.contender.burst(2 if self.count > 2 else 0, self.count))
+
+
+def enter(contender: Fovea | Worker, model: Model, effort: Effort) -> Entrant | str:
+    """The entrant, or why there is none."""
+    try:
+        return Entrant(contender, model, effort)
+    except Unusable as reason:
+        contender.stop()
+        return str(reason)
+
+
+def grow(model: Model, peers: list[str], effort: Effort, say) -> dict:
+    """Of one size among others, on one thread: by name the bursts."""
+    results = compare(model, peers, 1, effort, say)
+    return {name: result["bursts"] for name, result in results.items() if "bursts" in result}
+
+
+def take_turns(entrants: list[Entrant], rounds: int) -> None:
+    """Everybody once a round, forwards and backwards; who is far slower than the first drops out early."""
+    for number in range(rounds):
+        for entrant in entrants[:: 1 if number % 2 == 0 else -1]:
+            if number < FEW or entrant.once < SLOW * entrants[0].once:
+                entrant.take_turn()
+
+
+def cold_starts(entrant: Entrant, effort: Effort) -> dict:
+    """The fastest of some cold starts, and their peak memory."""
+    colds = [entrant.contender.cold() for _ in range(effort.colds)]
+    return {"seconds": min(cold.seconds for cold in colds), "memory": min(cold.memory for cold in colds)}
+
+
+def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -> dict:
+    """Times of fovea and its peers on one model; by name the bursts, or why there are none."""
+    results, entrants = {}, []
+    try:
+        for contender in [Fovea(model, threads), *(Worker(name, model, threads) for name in peers)]:
+            say(f"{model.title}, {threads} threads: {contender.name} gets ready")
+            entrant = enter(contender, model, effort)
+            if isinstance(entrant, str):
+                results[contender.name] = {"reason": entrant}
+                say(f"{model.title}, {threads} threads: {contender.name}: {entrant}")
+            else:
+                entrants.append(entrant)
+        say(f"{model.title}, {threads} threads: {effort.rounds} rounds")
+        take_turns(entrants, effort.rounds)
+        for entrant in entrants:
+            results[entrant.contender.name] = {"bursts": entrant.bursts, "difference": entrant.difference}
+            if threads == 1:
+                results[entrant.contender.name] |= {"cold": cold_starts(entrant, effort)}
+    finally:
+        for entrant in entrants:
+            entrant.contender.stop()
+    if "bursts" in results["fovea"] and threads == 1:
+        results["fovea"] |= sizes_of(entrants[0].contender)
+    return results
+
+
+def sizes_of(fovea: Fovea) -> dict:
+    memory = fovea.manifest["memory"]
+    return {
+        "code": fovea.code_bytes,
+        "compile_seconds": fovea.compile_seconds,
+        "weights": memory["weights_bytes"],
+        "workspace": memory["workspace_bytes"],
+    }
