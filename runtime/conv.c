@@ -4,87 +4,92 @@
 
 /* Conv in two dimensions (one dimension is H = 1), in G groups: each output pixel is the sum of a KH x KW window of the
  * input times the weights, plus a bias.
- * x [N][C][H][W]   w [K][C/G][KH][KW]   bias [K] or NULL   y [N][K][OH][OW]   panel [C/G*KH*KW][16]
+ * x [N][C][H][W]   w [K][C/G][KH][KW]   bias [K] or NULL   y [N][K][OH][OW]   scratch [C/G*KH*KW][16]
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column.
- * The panel holds what 16 neighbouring output pixels read. Four rows of weights at a time are multiplied by it, whose
- * 64 sums stay in registers.
+ * The scratch holds what 16 neighbouring output pixels read. Four rows of weights at a time are multiplied by it,
+ * whose 64 sums stay in registers.
  * name: conv{KH}x{KW}_{C}_{K}_{OH}x{OW}
+ * items: N * G * ((OH * OW + 15) / 16)
+ * scratch: C / G * KH * KW * 16
  * types: floats */
-KERNEL void conv2d(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict panel, T *restrict y,
-                   const int N, const int C, const int H, const int W, const int K, const int OH, const int OW,
-                   const int G, const int KH, const int KW, const int SH, const int SW, const int DH, const int DW,
-                   const int PH, const int PW) {
+KERNEL void conv2d(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict scratch, T *restrict y,
+                   const int first, const int last, const int N, const int C, const int H, const int W, const int K,
+                   const int OH, const int OW, const int G, const int KH, const int KW, const int SH, const int SW,
+                   const int DH, const int DW, const int PH, const int PW) {
     const int channels = C / G, rows = K / G, depth = channels * KH * KW, pixels = OH * OW;
-    for (int n = 0; n < N; n++)
-        for (int g = 0; g < G; g++)
-            for (int first = 0; first < pixels; first += 16) {
-                const T *const in = x + (n * C + g * channels) * H * W;
-                const int width = pixels - first < 16 ? pixels - first : 16;
-                int top[16], left[16];
+    const int groups = (pixels + 15) / 16;
+    for (int item = first; item < last; item++) {
+        const int n = item / groups / G, g = item / groups % G, at = item % groups * 16;
+        const T *const in = x + (n * C + g * channels) * H * W;
+        const int width = pixels - at < 16 ? pixels - at : 16;
+        int top[16], left[16];
+        for (int j = 0; j < 16; j++) {
+            top[j] = (at + j) / OW * SH - PH;
+            left[j] = (at + j) % OW * SW - PW;
+        }
+        for (int kh = 0; kh < KH; kh++)
+            for (int kw = 0; kw < KW; kw++) {
+                int from[16], adjacent = 1; /* from: within a channel; -1: a zero */
                 for (int j = 0; j < 16; j++) {
-                    top[j] = (first + j) / OW * SH - PH;
-                    left[j] = (first + j) % OW * SW - PW;
+                    const int h = top[j] + kh * DH, v = left[j] + kw * DW;
+                    from[j] = j < width && h >= 0 && h < H && v >= 0 && v < W ? h * W + v : -1;
+                    adjacent &= from[0] >= 0 && from[j] == from[0] + j;
                 }
-                for (int kh = 0; kh < KH; kh++)
-                    for (int kw = 0; kw < KW; kw++) {
-                        int from[16], adjacent = 1; /* from: within a channel; -1: a zero */
-                        for (int j = 0; j < 16; j++) {
-                            const int h = top[j] + kh * DH, v = left[j] + kw * DW;
-                            from[j] = j < width && h >= 0 && h < H && v >= 0 && v < W ? h * W + v : -1;
-                            adjacent &= from[0] >= 0 && from[j] == from[0] + j;
-                        }
-                        for (int c = 0; c < channels; c++) {
-                            const T *const plane = in + c * H * W;
-                            A *const to = panel + ((c * KH + kh) * KW + kw) * 16;
-                            if (adjacent)
-                                for (int j = 0; j < 16; j++) to[j] = LOAD(plane[from[0] + j]);
-                            else
-                                for (int j = 0; j < 16; j++) to[j] = from[j] < 0 ? 0 : LOAD(plane[from[j]]);
-                        }
-                    }
-                for (int k = g * rows; k < (g + 1) * rows; k += 4) {
-                    const int last = (g + 1) * rows - 1; /* rows after it repeat it, and are not stored */
-                    const T *const w0 = w + k * depth, *const w1 = w + (k + 1 < last ? k + 1 : last) * depth;
-                    const T *const w2 = w + (k + 2 < last ? k + 2 : last) * depth;
-                    const T *const w3 = w + (k + 3 < last ? k + 3 : last) * depth;
-                    A sum[4][16] = {{0}};
-                    for (int d = 0; d < depth; d++) {
-                        const A a0 = LOAD(w0[d]), a1 = LOAD(w1[d]), a2 = LOAD(w2[d]), a3 = LOAD(w3[d]);
-                        for (int j = 0; j < 16; j++) {
-                            const A b = panel[d * 16 + j];
-                            sum[0][j] += a0 * b;
-                            sum[1][j] += a1 * b;
-                            sum[2][j] += a2 * b;
-                            sum[3][j] += a3 * b;
-                        }
-                    }
-                    for (int r = 0; r < 4 && k + r <= last; r++) {
-                        const A b = bias == NULL ? 0 : LOAD(bias[k + r]);
-                        for (int j = 0; j < width; j++) {
-                            OUT(y, (n * K + k + r) * pixels + first + j, sum[r][j] + b);
-                        }
-                    }
+                for (int c = 0; c < channels; c++) {
+                    const T *const plane = in + c * H * W;
+                    A *const to = scratch + ((c * KH + kh) * KW + kw) * 16;
+                    if (adjacent)
+                        for (int j = 0; j < 16; j++) to[j] = LOAD(plane[from[0] + j]);
+                    else
+                        for (int j = 0; j < 16; j++) to[j] = from[j] < 0 ? 0 : LOAD(plane[from[j]]);
                 }
             }
+        for (int k = g * rows; k < (g + 1) * rows; k += 4) {
+            const int end = (g + 1) * rows - 1; /* rows after it repeat it, and are not stored */
+            const T *const w0 = w + k * depth, *const w1 = w + (k + 1 < end ? k + 1 : end) * depth;
+            const T *const w2 = w + (k + 2 < end ? k + 2 : end) * depth;
+            const T *const w3 = w + (k + 3 < end ? k + 3 : end) * depth;
+            A sum[4][16] = {{0}};
+            for (int d = 0; d < depth; d++) {
+                const A a0 = LOAD(w0[d]), a1 = LOAD(w1[d]), a2 = LOAD(w2[d]), a3 = LOAD(w3[d]);
+                for (int j = 0; j < 16; j++) {
+                    const A b = scratch[d * 16 + j];
+                    sum[0][j] += a0 * b;
+                    sum[1][j] += a1 * b;
+                    sum[2][j] += a2 * b;
+                    sum[3][j] += a3 * b;
+                }
+            }
+            for (int r = 0; r < 4 && k + r <= end; r++) {
+                const A b = bias == NULL ? 0 : LOAD(bias[k + r]);
+                for (int j = 0; j < width; j++) {
+                    OUT(y, (n * K + k + r) * pixels + at + j, sum[r][j] + b);
+                }
+            }
+        }
+    }
 }
 
 /* Conv where every input channel is a group of its own, with M outputs each (a depthwise convolution).
  * x [N][C][H][W]   w [C*M][KH][KW]   bias [C*M] or NULL   y [N][C*M][OH][OW]
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column.
- * plane [ROWS][SW][COLUMNS] holds one channel with its pads; column v of it is at [v % SW][v / SW], so that
+ * scratch [ROWS][SW][COLUMNS] holds one channel with its pads; column v of it is at [v % SW][v / SW], so that
  * neighbouring outputs read neighbours. It has room for all of the input, and for reading 16 columns at a time.
  * name: depthwise{KH}x{KW}_{C}_{OH}x{OW}
+ * items: N * C
+ * scratch: ROWS * SW * COLUMNS
  * types: floats */
-KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict plane,
-                           T *restrict y, const int N, const int C, const int M, const int H, const int W, const int OH,
-                           const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
-                           const int DW, const int PH, const int PW, const int ROWS, const int COLUMNS) {
-    for (int i = 0; i < ROWS * SW * COLUMNS; i++) plane[i] = 0;
-    for (int nc = 0; nc < N * C; nc++) {
+KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict scratch,
+                           T *restrict y, const int first, const int last, const int N, const int C, const int M,
+                           const int H, const int W, const int OH, const int OW, const int KH, const int KW,
+                           const int SH, const int SW, const int DH, const int DW, const int PH, const int PW,
+                           const int ROWS, const int COLUMNS) {
+    for (int i = 0; i < ROWS * SW * COLUMNS; i++) scratch[i] = 0;
+    for (int nc = first; nc < last; nc++) {
         for (int h = 0; h < H; h++)
             for (int s = 0; s < SW; s++) {
                 const T *const row = x + (nc * H + h) * W;
-                A *const line = plane + ((h + PH) * SW + s) * COLUMNS;
+                A *const line = scratch + ((h + PH) * SW + s) * COLUMNS;
                 for (int i = (PW - s + SW - 1) / SW; i * SW + s - PW < W; i++) line[i] = LOAD(row[i * SW + s - PW]);
             }
         for (int m = 0; m < M; m++) {
@@ -98,7 +103,7 @@ KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *re
                         for (int kw = 0; kw < KW; kw++) {
                             const A a = LOAD(w[(k * KH + kh) * KW + kw]);
                             const A *const in =
-                                plane + ((oh * SH + kh * DH) * SW + kw * DW % SW) * COLUMNS + kw * DW / SW + ow;
+                                scratch + ((oh * SH + kh * DH) * SW + kw * DW % SW) * COLUMNS + kw * DW / SW + ow;
                             for (int j = 0; j < 16; j++) sum[j] += a * in[j];
                         }
                     for (int j = 0; j < width; j++) {

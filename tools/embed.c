@@ -3,6 +3,7 @@
  *   embed OUTPUT_FOLDER FILE... */
 #include "base/text.h"
 #include "program/cast.h"
+#include "program/expression.h"
 #include "program/kernel.h"
 #include "program/specialise.h"
 
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 typedef struct {
-    const char *name, *file, *comment, *label, *signature, *body;
+    const char *name, *file, *comment, *label, *items, *scratch, *signature, *body;
     int line;
     TypeSet types;
     LIST(Parameter) parameters;
@@ -88,6 +89,8 @@ static void parse_comment(ParsedKernel *kernel, const char *text, const char *p)
         char *words = trimmed(line, stop);
         if (strncmp(words, "types: ", 7) == 0) kernel->types = type_set_parse(words + 7);
         else if (strncmp(words, "name: ", 6) == 0) kernel->label = words + 6;
+        else if (strncmp(words, "items: ", 7) == 0) kernel->items = words + 7;
+        else if (strncmp(words, "scratch: ", 9) == 0) kernel->scratch = words + 9;
         else text_printf(&comment, "%s%s", comment.length > 0 ? "\n" : "", words);
         line = stop + 1;
     }
@@ -116,6 +119,34 @@ static void parse_parameter(ParsedKernel *kernel, const char *declaration) {
     list_add(arena, &kernel->declarations, declaration);
 }
 
+static Parameter *find_parameter(const ParsedKernel *kernel, const char *name, size_t length, ParameterKind kind) {
+    for (int i = 0; i < kernel->parameters.count; i++) {
+        Parameter *parameter = &kernel->parameters.items[i];
+        if (strlen(parameter->name) == length && memcmp(parameter->name, name, length) == 0 && parameter->kind == kind)
+            return parameter;
+    }
+    fail(STATUS_INVALID, "%s: its comment needs a parameter %.*s", kernel->name, (int)length, name);
+}
+
+static int64_t any_size(const char *name, size_t length, const void *kernel) {
+    enum { ANY = 64 };
+    find_parameter(kernel, name, length, PARAMETER_SIZE);
+    return ANY;
+}
+
+/* What the lines "items: ..." and "scratch: ..." ask for. */
+static void check_counts(const ParsedKernel *kernel) {
+    if (kernel->items != NULL) {
+        expression_value(kernel->items, any_size, kernel);
+        find_parameter(kernel, "first", strlen("first"), PARAMETER_NUMBER)->kind = PARAMETER_FIRST;
+        find_parameter(kernel, "last", strlen("last"), PARAMETER_NUMBER)->kind = PARAMETER_LAST;
+    }
+    if (kernel->scratch != NULL) {
+        expression_value(kernel->scratch, any_size, kernel);
+        find_parameter(kernel, "scratch", strlen("scratch"), PARAMETER_OUTPUT);
+    }
+}
+
 static void parse_kernels(const char *path, const char *text) {
     static const char mark[] = "\nKERNEL void ";
     for (const char *at = text; (at = strstr(at, mark)) != NULL;) {
@@ -130,6 +161,7 @@ static void parse_kernels(const char *path, const char *text) {
             parse_parameter(kernel, trimmed(from, close));
         }
         parse_comment(kernel, text, at + 1);
+        check_counts(kernel);
         const char *body = strchr(close, '{');
         kernel->body = slice(body, block_end(body));
         list_add(arena, &kernels, kernel);
@@ -277,7 +309,9 @@ static void write_argument(Text *out, const Parameter *parameter, int i, Type ty
     case PARAMETER_INPUT:
     case PARAMETER_OUTPUT: text_printf(out, "a[%d].pointer", i); break;
     case PARAMETER_SIZES: text_printf(out, "a[%d].sizes", i); break;
-    case PARAMETER_SIZE: text_printf(out, "(int)a[%d].size", i); break;
+    case PARAMETER_SIZE:
+    case PARAMETER_FIRST:
+    case PARAMETER_LAST: text_printf(out, "(int)a[%d].size", i); break;
     case PARAMETER_FORMULA: text_printf(out, "a[%d].formula", i); break;
     case PARAMETER_NUMBER:
         text_add(out, "(");
@@ -304,11 +338,17 @@ static void write_kernel(Text *out, const ParsedKernel *kernel, Type type) {
     text_add(out, ");\n}\n");
 }
 
+static const char *quoted_or_null(const char *text) {
+    return text == NULL ? "NULL" : arena_printf(arena, "\"%s\"", text);
+}
+
 static void write_kernel_row(Text *out, const ParsedKernel *kernel, int number) {
     text_printf(out,
                 "    {.name = \"%s\", .file = \"%s\", .label = \"%s\", .comment = comment_%d, .body = body_%d,\n"
+                "     .items = %s, .scratch = %s,\n"
                 "     .parameters = parameters_%d, .parameter_count = %d,\n     .calls = {",
-                kernel->name, kernel->file, kernel->label, number, number, number, kernel->parameters.count);
+                kernel->name, kernel->file, kernel->label, number, number, quoted_or_null(kernel->items),
+                quoted_or_null(kernel->scratch), number, kernel->parameters.count);
     for (int type = 0; type < TYPE_COUNT; type++)
         if (kernel->types & TYPE_BIT(type))
             text_printf(out, "[%d] = call_%s_%s, ", type, kernel->name, type_info((Type)type)->suffix);
@@ -359,7 +399,8 @@ static void write_apply_vector(Text *out) {
 static void write_kernels(Text *out) {
     text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
                   "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n#include "
-                  "\"runtime/vector.h\"\n#include <string.h>\n");
+                  "\"runtime/vector.h\"\n#include <string.h>\n"
+                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n");
     for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
     write_apply_vector(out);
     write_apply(out, TYPE_FLOAT);

@@ -190,13 +190,18 @@ static const char *constant_text(Arena *arena, const Argument *size) {
                                picks[TARGET_NEON], picks[TARGET_SSE], picks[TARGET_SCALAR]);
 }
 
-/* The sizes that the body mentions, as constants: "enum { H = 28, W = 28 };" and arrays. */
+/* Whether the function needs a size: its body mentions it, or its number of items. */
+static bool needs_size(const Kernel *kernel, const char *size) {
+    return mentions_identifier(kernel->body, size) ||
+           (kernel->items != NULL && mentions_identifier(kernel->items, size));
+}
+
+/* The sizes that the function needs, as constants: "enum { H = 28, W = 28 };" and arrays; and which items it does. */
 static void add_constants(Text *out, const Step *step) {
     Words sizes = {0};
     const Kernel *kernel = step->kernel;
     for (int i = 0; i < kernel->parameter_count; i++)
-        if (kernel->parameters[i].kind == PARAMETER_SIZE &&
-            mentions_identifier(kernel->body, kernel->parameters[i].name))
+        if (kernel->parameters[i].kind == PARAMETER_SIZE && needs_size(kernel, kernel->parameters[i].name))
             list_add(out->arena, &sizes,
                      (const char *)arena_printf(out->arena, "%s = %s", kernel->parameters[i].name,
                                                 constant_text(out->arena, &step->arguments[i])));
@@ -214,6 +219,7 @@ static void add_constants(Text *out, const Step *step) {
             arena_printf(out->arena, "    static const int %s[%d] = {", kernel->parameters[i].name, values.count);
         add_list(out, head, &values, "};\n");
     }
+    if (kernel->items != NULL) text_printf(out, "    const int first = 0, last = %s;\n", kernel->items);
 }
 
 static bool is_pointer(const Parameter *parameter) {

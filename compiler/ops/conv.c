@@ -115,7 +115,6 @@ static void lower_depthwise(Program *program, const Node *node, const WindowDim 
     step_size(step, "M", node->outputs.items[0]->shape.dims[1].size / channels);
     step_size(step, "ROWS", rows);
     step_size(step, "COLUMNS", columns);
-    step_buffer(step, "plane", scratch(program, node, (int64_t[]){rows, w->stride, columns}, 3), 0);
 }
 
 static void lower_planar(Program *program, const Node *node, const WindowDim *h, const WindowDim *w) {
@@ -124,8 +123,6 @@ static void lower_planar(Program *program, const Node *node, const WindowDim *h,
     give_sizes(step, node, h, w);
     step_size(step, "K", weights->dims[0].size);
     step_size(step, "G", attr_int(node, "group"));
-    int64_t panel[] = {weights->dims[1].size, h->kernel, w->kernel, 16};
-    step_buffer(step, "panel", scratch(program, node, panel, 4), 0);
 }
 
 static void lower_spatial(Program *program, const Node *node, const Window *window) {

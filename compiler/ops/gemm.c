@@ -39,9 +39,6 @@ void product_emit(Program *program, Product product) {
     step_number(step, "alpha", p->alpha), step_number(step, "beta", p->beta);
     if (!inner) step_size(step, "AK", p->a_k), step_size(step, "BK", p->b_k);
     if (!row) step_size(step, "BN", p->b_n);
-    if (inner || row) return;
-    if (p->k > INT32_MAX / 16) node_fail(program->current, STATUS_UNSUPPORTED, "the inner dimension is too large");
-    step_buffer(step, "panel", program_scratch(program, type_info(type)->compute, p->k * 16), 0);
 }
 
 /* The elements of the result, times the inner dimension. */

@@ -25,7 +25,7 @@ static void lower_node(Program *program, Node *node) {
     else node_fail(node, STATUS_UNSUPPORTED, "can be evaluated only when all its inputs are known while compiling");
     for (int i = from; i < program->steps.count; i++) {
         Step *step = program->steps.items[i];
-        step_check(step);
+        step_check(program, step);
         if (node->block != NULL) step->block = node->block->name;
     }
     program->current = NULL;

@@ -270,6 +270,9 @@ static FormulaArgument formula_argument(Arena *arena, const Loop *loop) {
     return (FormulaArgument){apply_formula, body};
 }
 
+/* The target for which the linked kernels are compiled. */
+enum { OWN_TARGET = PICK(TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR) };
+
 static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
     KernelArgument arguments[MAX_ARGUMENTS] = {0};
     for (int i = 0; i < step->kernel->parameter_count; i++) {
@@ -281,13 +284,10 @@ static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
             arguments[i].pointer =
                 (char *)memory[given->buffer->number] + given->offset * type_info(given->buffer->type)->bytes;
             break;
-        case PARAMETER_SIZE:
-            arguments[i].size = given->picks == NULL ? given->size
-                                                     : PICK(given->picks[TARGET_AVX512], given->picks[TARGET_AVX2],
-                                                            given->picks[TARGET_NEON], given->picks[TARGET_SSE],
-                                                            given->picks[TARGET_SCALAR]);
-            break;
+        case PARAMETER_SIZE: arguments[i].size = given->picks == NULL ? given->size : given->picks[OWN_TARGET]; break;
         case PARAMETER_NUMBER: arguments[i].number = given->number; break;
+        case PARAMETER_FIRST: arguments[i].size = 0; break;
+        case PARAMETER_LAST: arguments[i].size = step_items(step, OWN_TARGET); break;
         case PARAMETER_FORMULA: arguments[i].formula = formula_argument(arena, given->formula); break;
         case PARAMETER_SIZES: {
             int *sizes = arena_new_array(arena, int, (size_t)given->size_count);

@@ -2,6 +2,8 @@
  * The tables are generated: see tools/embed.c. */
 #include "program/kernel.h"
 
+#include "program/expression.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -23,6 +25,28 @@ bool kernel_takes_null(const Kernel *kernel, int parameter) {
         if (is_whole && (strncmp(rest, " != NULL", 8) == 0 || strncmp(rest, " == NULL", 8) == 0)) return true;
     }
     return false;
+}
+
+int kernel_parameter(const Kernel *kernel, const char *name, size_t length) {
+    for (int i = 0; i < kernel->parameter_count; i++)
+        if (strlen(kernel->parameters[i].name) == length && memcmp(kernel->parameters[i].name, name, length) == 0)
+            return i;
+    return -1;
+}
+
+typedef struct {
+    const Kernel *kernel;
+    const int64_t *sizes;
+} Sizes;
+
+static int64_t size_called(const char *name, size_t length, const void *argument) {
+    const Sizes *given = argument;
+    return given->sizes[kernel_parameter(given->kernel, name, length)]; /* tools/embed.c has looked for it */
+}
+
+int64_t kernel_count(const Kernel *kernel, const char *expression, const int64_t *sizes) {
+    const Sizes given = {kernel, sizes};
+    return expression_value(expression, size_called, &given);
 }
 
 const Formula *formula_find(const char *name) {

@@ -5,6 +5,8 @@
 
 #include "graph/types.h"
 
+#include <stddef.h>
+
 typedef enum {
     PARAMETER_INPUT,   /* const T *restrict x, const int64_t *restrict indices */
     PARAMETER_OUTPUT,  /* T *restrict y */
@@ -12,6 +14,8 @@ typedef enum {
     PARAMETER_SIZES,   /* const int *AXES: upper-case too; a static const array in generated code */
     PARAMETER_NUMBER,  /* const float epsilon: a literal in the call */
     PARAMETER_FORMULA, /* FORMULA act: the expression that stands where the kernel says APPLY(act, ...) */
+    PARAMETER_FIRST,   /* const int first: of the items that a call does, where the kernel has items */
+    PARAMETER_LAST,    /* const int last: the one behind them */
 } ParameterKind;
 
 typedef struct {
@@ -41,6 +45,10 @@ typedef struct Kernel {
     const char *file;    /* "runtime/conv.c" */
     const char *comment; /* the comment above it, without its marks */
     const char *label;   /* of the specialised function: "conv_{KH}x{KW}_{C}_{K}"; from a line "name: ..." there */
+    const char *items;   /* how many pieces its work has, none of which needs another: an expression over its sizes
+                            (expression.h); from a line "items: ..."; NULL: it is done as a whole */
+    const char *scratch; /* elements of its parameter `scratch`, of which each thread needs its own: the same, from a
+                            line "scratch: ..." */
     const char *body;    /* from the opening brace to the closing one */
     const Parameter *parameters;
     int parameter_count;
@@ -50,6 +58,11 @@ typedef struct Kernel {
 const Kernel *kernel_find(const char *name);
 /* Whether a pointer may be NULL: the kernel compares it with that. */
 bool kernel_takes_null(const Kernel *kernel, int parameter);
+
+/* The position of a parameter; -1 where there is none of this name. */
+int kernel_parameter(const Kernel *kernel, const char *name, size_t length);
+/* The value of an expression; sizes by the position of parameters. */
+int64_t kernel_count(const Kernel *kernel, const char *expression, const int64_t *sizes);
 
 /* Applies a formula to count elements: result[i] = formula(arguments[0][i], ...), in compute types. */
 typedef void FormulaCall(void *result, const void *const *arguments, int count);

@@ -149,10 +149,12 @@ void step_value(Program *program, Step *step, const char *parameter, const Value
     step_buffer(step, parameter, buffer, 0);
 }
 
+static _Noreturn void fail_size(const Step *step, int64_t size) {
+    node_fail(step->node, STATUS_UNSUPPORTED, "a size of %lld is more than generated code can count", (long long)size);
+}
+
 void step_size(Step *step, const char *parameter, int64_t size) {
-    if (size < INT32_MIN || size > INT32_MAX)
-        node_fail(step->node, STATUS_UNSUPPORTED, "a size of %lld is more than generated code can count",
-                  (long long)size);
+    if (size < INT32_MIN || size > INT32_MAX) fail_size(step, size);
     argument(step, parameter, PARAMETER_SIZE)->size = size;
 }
 
@@ -174,11 +176,51 @@ void step_number(Step *step, const char *parameter, double number) {
     argument(step, parameter, PARAMETER_NUMBER)->number = number;
 }
 
-void step_check(const Step *step) {
-    for (int i = 0; step->kind == STEP_KERNEL && i < step->kernel->parameter_count; i++)
-        if (step->arguments[i].size == NOT_GIVEN)
-            fail(STATUS_BUG, "kernel %s was not given its parameter %s", step->kernel->name,
-                 step->kernel->parameters[i].name);
+static int64_t count_of(const Step *step, const char *expression, int target) {
+    int64_t sizes[MAX_ARGUMENTS];
+    for (int i = 0; i < step->kernel->parameter_count; i++) {
+        const Argument *given = &step->arguments[i];
+        sizes[i] = given->picks == NULL ? given->size : given->picks[target];
+    }
+    return kernel_count(step->kernel, expression, sizes);
+}
+
+static int64_t most_of(const Step *step, const char *expression) {
+    int64_t most = 0;
+    for (int target = 0; target < TARGET_COUNT; target++) {
+        int64_t count = count_of(step, expression, target);
+        if (count > most) most = count;
+    }
+    return most;
+}
+
+int64_t step_items(const Step *step, int target) {
+    return step->kernel->items == NULL ? 1 : count_of(step, step->kernel->items, target);
+}
+
+int64_t step_most_items(const Step *step) {
+    return step->kernel->items == NULL ? 1 : most_of(step, step->kernel->items);
+}
+
+static void give_scratch(Program *program, Step *step) {
+    const Parameter *parameter =
+        &step->kernel->parameters[kernel_parameter(step->kernel, "scratch", strlen("scratch"))];
+    Type type = strcmp(parameter->type, "float") == 0 ? TYPE_FLOAT : type_info(step->type)->compute;
+    int64_t count = most_of(step, step->kernel->scratch);
+    if (count > INT32_MAX) fail_size(step, count);
+    step_buffer(step, "scratch", program_scratch(program, type, count), 0);
+}
+
+void step_check(Program *program, Step *step) {
+    if (step->kind != STEP_KERNEL) return;
+    if (step->kernel->scratch != NULL) give_scratch(program, step);
+    if (step_most_items(step) > INT32_MAX) fail_size(step, step_most_items(step));
+    for (int i = 0; i < step->kernel->parameter_count; i++) {
+        const Parameter *parameter = &step->kernel->parameters[i];
+        bool is_own = parameter->kind == PARAMETER_FIRST || parameter->kind == PARAMETER_LAST;
+        if (!is_own && step->arguments[i].size == NOT_GIVEN)
+            fail(STATUS_BUG, "kernel %s was not given its parameter %s", step->kernel->name, parameter->name);
+    }
 }
 
 Loop *step_loop(Program *program, int rank, const int64_t *extents) {

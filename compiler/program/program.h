@@ -134,7 +134,8 @@ Buffer *program_scratch(Program *program, Type type, int64_t count);
 void program_view(Program *program, const Value *output, const Value *input);
 
 /* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source.
- * type is what T stands for. It is a bug to name a parameter that the kernel does not have, or to leave one out. */
+ * but for first, last and the scratch of one with items. type is what T stands for. It is a bug to name a parameter
+ * that the kernel does not have, or to leave one out. */
 Step *step_kernel(Program *program, const char *kernel, Type type);
 void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offset); /* buffer NULL passes NULL */
 /* The buffer of a value; NULL passes NULL. What a kernel makes for a probe alone is marked as such. */
@@ -147,7 +148,12 @@ void step_number(Step *step, const char *parameter, double number);
 /* The body of a formula: a loop whose scalar 0 is the formula's operand, in compute type. Its further scalars are to be
  * appended, by loop_literal() and loop_apply(). */
 Loop *step_formula(Program *program, Step *step, const char *parameter);
-void step_check(const Step *step); /* that nothing is left out; lowering calls it */
+/* That nothing is left out; lowering calls it. Gives a kernel its scratch, for one thread. */
+void step_check(Program *program, Step *step);
+/* How many items a kernel's step has on a target (program/tile.h), and on the one on which it has most; 1 where its
+ * kernel has none. */
+int64_t step_items(const Step *step, int target);
+int64_t step_most_items(const Step *step);
 
 /* Appends a loop nest over the shape extents; operands and body follow. Dimensions of extent 1 are dropped and
  * neighbouring ones merged where all strides allow it, by loop_simplify(). */
