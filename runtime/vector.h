@@ -193,4 +193,15 @@ INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROW
     tile_multiply_ahead(sum, x, w, ROWS, VECTORS, WIDTH, XX, X, DEPTH, PANEL, NULL, 0);
 }
 
+/* Packs COLUMNS columns of a matrix as one panel [DEPTH][16], zeros behind the last: element (k, n) of it is at
+ * k * ROW + n * COLUMN. */
+INLINE void panel_pack(float *panel, const float *from, const int DEPTH, const int COLUMNS, const int ROW,
+                       const int COLUMN) {
+    for (int k = 0; k < DEPTH; k++)
+        if (COLUMNS == 16)
+            for (int n = 0; n < 16; n++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
+        else
+            for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
+}
+
 #endif

@@ -60,6 +60,13 @@ Buffer *program_buffer(Program *program, const Value *value) {
     return buffer;
 }
 
+Buffer *program_constant(Program *program, const Value *value, const Tensor *constant) {
+    Buffer *buffer = buffer_new(program, BUFFER_CONSTANT, constant->type, tensor_count(constant));
+    buffer->value = value;
+    buffer->constant = constant;
+    return buffer;
+}
+
 Buffer *program_scratch(Program *program, Type type, int64_t count) {
     return buffer_new(program, BUFFER_WORK, type, count);
 }

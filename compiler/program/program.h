@@ -115,6 +115,7 @@ typedef struct Program {
     LIST(Buffer *) buffers;
     LIST(Probe *) probes;
     struct ValueBuffer *buffer_of; /* see program_buffer() */
+    const struct Packed *packed;   /* see program/pack.h */
     const Node *current;           /* the node being lowered */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
@@ -127,6 +128,8 @@ Program *program_new(Arena *arena, Graph *graph);
 
 /* The buffer that holds a value (made when first asked for). */
 Buffer *program_buffer(Program *program, const Value *value);
+/* A further constant, made of a value's. */
+Buffer *program_constant(Program *program, const Value *value, const Tensor *constant);
 /* A buffer for use inside the current node. */
 Buffer *program_scratch(Program *program, Type type, int64_t count);
 /* Lets an output share its input's buffer: a Reshape and its like. Where both are fixed by the caller (a model input

@@ -10,6 +10,9 @@ enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGE
 
 enum { PANEL_WIDTH = 16 };
 
+/* Floats in a vector. */
+extern const int TARGET_LANES[TARGET_COUNT];
+
 /* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, by
  * target. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
  * place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a panel (1, 2, 4, 4, 16)
