@@ -2,25 +2,24 @@
  * A tile of ROWS rows by VECTORS vectors stays in registers; compiler/program/tile.h chooses it. */
 #include "runtime/kernel.h"
 
-/* Linear layer: y = x w + bias, tile by tile. Where rows or columns are no multiple of a tile, the last one begins
- * earlier, and what was stored before is not stored again. While a tile is multiplied, a part of the weights that the
- * next tiles need is fetched.
- * x: row m begins at m * X   w [N/16][K][16] and bias [N], or NULL: zeros behind the last column   y [M][N]
- * WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, not a few rows through all
- * weights.
- * items: (M + ROWS - 1) / ROWS * (((N + 15) / 16 * 16 + VECTORS * LANES - 1) / (VECTORS * LANES))
+/* Linear layer: y = x w + bias, in TILES tiles of rows by GROUPS of columns. Where rows or columns are no multiple of a
+ * tile, the last one begins earlier, and what was stored before is not stored again.
+ * x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the last column   y [M][N]
+ * WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, which are fetched meanwhile;
+ * otherwise a few rows go through all weights.
  * name: linear_{M}x{K}x{N}
+ * items: TILES * GROUPS
  * types: float */
 KERNEL void linear(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,
                    const int first, const int last, const int M, const int K, const int N, const int X, const int ROWS,
-                   const int VECTORS, const int WEIGHTS_FIRST) {
+                   const int VECTORS, const int TILES, const int GROUPS, const int WEIGHTS_FIRST) {
     const int width = VECTORS * LANES, columns = (N + 15) / 16 * 16;
-    const int tiles = (M + ROWS - 1) / ROWS, groups = (columns + width - 1) / width;
-    const int lines = (16 * VECTORS * LANES / 16 + tiles - 1) / tiles; /* to fetch for 16 rows of weights */
+    const int lines = (width + TILES - 1) / TILES; /* to fetch in 16 steps, so that a tile does its part of a panel */
     for (int item = first; item < last; item++) {
-        const int tile = WEIGHTS_FIRST ? item % tiles : item / groups;
-        const int group = WEIGHTS_FIRST ? item / tiles : item % groups;
-        const int m = tile < M / ROWS ? tile * ROWS : M - ROWS, n = group < columns / width ? group * width : columns - width;
+        const int tile = WEIGHTS_FIRST ? item % TILES : item / GROUPS;
+        const int group = WEIGHTS_FIRST ? item / TILES : item % GROUPS;
+        const int m = (tile + 1) * ROWS <= M ? tile * ROWS : M - ROWS;
+        const int n = (group + 1) * width <= columns ? group * width : columns - width;
         const float *const row = x + m * X, *const panel = w + n / 16 * 16 * K + n % 16;
         const float *ahead = panel + width * K + tile * (K / 16) * lines * 16;
         vf sum[32];
@@ -43,6 +42,92 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
                     OUT_VECTOR(y, (m + r) * N + column, sum[r * VECTORS + v], LANES);
                 } else if (column < N) {
                     OUT_VECTOR(y, (m + r) * N + column, sum[r * VECTORS + v], N % LANES);
+                }
+            }
+        }
+    }
+}
+
+/* Linear layer of at most four rows: as linear, but each panel is read once, from its first to its last weight, at the
+ * speed of the memory; SPLIT partial sums of a result do not wait for each other.
+ * x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the last column   y [M][N]
+ * name: linear_row_{M}x{K}x{N}
+ * items: (N + 15) / 16
+ * types: float */
+KERNEL void linear_row(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,
+                       const int first, const int last, const int M, const int K, const int N, const int X,
+                       const int SPLIT) {
+    enum { VECTORS = 16 / LANES };
+    for (int item = first; item < last; item++) {
+        const float *const panel = w + item * 16 * K;
+        vf sum[64];
+        UNROLL
+        for (int i = 0; i < SPLIT * M * VECTORS; i++)
+            sum[i] = bias == NULL || i >= M * VECTORS ? vf_all(0) : vf_load(bias + item * 16 + i % VECTORS * LANES);
+        for (int k = 0; k < K / SPLIT * SPLIT; k += SPLIT) {
+            UNROLL
+            for (int s = 0; s < SPLIT; s++)
+                tile_multiply(sum + s * M * VECTORS, x + k + s, panel + (k + s) * 16, M, VECTORS, M, 0, X, 1, 0);
+        }
+        tile_multiply(sum, x + K / SPLIT * SPLIT, panel + K / SPLIT * SPLIT * 16, M, VECTORS, M, 0, X, K % SPLIT, 0);
+        UNROLL
+        for (int i = M * VECTORS; i < SPLIT * M * VECTORS; i++) sum[i % (M * VECTORS)] += sum[i];
+        UNROLL
+        for (int i = 0; i < M * VECTORS; i++) {
+            const int column = item * 16 + i % VECTORS * LANES;
+            if (N % 16 == 0 || column + LANES <= N) {
+                OUT_VECTOR(y, i / VECTORS * N + column, sum[i], LANES);
+            } else if (column < N) {
+                OUT_VECTOR(y, i / VECTORS * N + column, sum[i], N % LANES);
+            }
+        }
+    }
+}
+
+/* Product of two matrices that are made at run time: y = alpha * a b + beta * c, for BATCH pairs of matrices. PANELS
+ * panels of 16 columns of b at a time are packed, and go through all rows of a, tile by tile as in linear.
+ * a [M][K]: row m begins at m * AM, the next matrix AB later (0: the same one)
+ * b [K][N]: element (k, n) is at k * BK + n * BN, the next matrix BB later
+ * c: element (m, n) is at m * CM + n * CN, CN is 0 or 1, or c is NULL   y [BATCH][M][N]   scratch [PANELS][K][16]
+ * name: product_{M}x{K}x{N}
+ * items: BATCH * GROUPS
+ * scratch: PANELS * K * 16
+ * types: float */
+KERNEL void product(const float *restrict a, const float *restrict b, const float *restrict c, float *restrict scratch,
+                    float *restrict y, const float alpha, const float beta, const int first, const int last,
+                    const int BATCH, const int M, const int K, const int N, const int AB, const int AM, const int BB,
+                    const int BK, const int BN, const int CM, const int CN, const int ROWS, const int VECTORS,
+                    const int PANELS, const int GROUPS) {
+    const int width = PANELS * 16, columns = (N + 15) / 16 * 16;
+    for (int item = first; item < last; item++) {
+        const int batch = item / GROUPS, group = item % GROUPS;
+        const int left = (group + 1) * width <= columns ? group * width : columns - width;
+        for (int n = left; n < left + width; n += 16)
+            panel_pack(scratch + (n - left) * K, b + batch * BB + n * BN, K, N - n < 16 ? N - n : 16, BK, BN);
+        for (int top = 0; top < M; top += ROWS) {
+            const int m = top + ROWS <= M ? top : M - ROWS;
+            for (int n = left; n < left + width; n += VECTORS * LANES) {
+                const float *const panel = scratch + (n - left) / 16 * 16 * K + n % 16;
+                vf sum[32];
+                UNROLL
+                for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
+                tile_multiply(sum, a + batch * AB + m * AM, panel, ROWS, VECTORS, ROWS, 0, AM, K, 16 * K);
+                UNROLL
+                for (int r = 0; r < ROWS; r++) {
+                    if (M % ROWS != 0 && m + r < top) continue;
+                    UNROLL
+                    for (int v = 0; v < VECTORS; v++) {
+                        const int column = n + v * LANES, at = (m + r) * CM + column * CN;
+                        const int count = N % 16 == 0 || column + LANES <= N ? LANES : N - column;
+                        vf result = alpha * sum[r * VECTORS + v];
+                        if (count <= 0 || (columns % width != 0 && column < group * width)) continue;
+                        if (c != NULL) result += beta * (CN == 0 ? vf_all(c[at]) : vf_load_part(c + at, count));
+                        if (count == LANES) {
+                            OUT_VECTOR(y, (batch * M + m + r) * N + column, result, LANES);
+                        } else {
+                            OUT_VECTOR(y, (batch * M + m + r) * N + column, result, N % LANES);
+                        }
+                    }
                 }
             }
         }

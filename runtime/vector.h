@@ -303,4 +303,15 @@ INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int
         }
 }
 
+/* Packs COLUMNS columns of a matrix as one panel [DEPTH][16], zeros behind the last: element (k, n) of it is at
+ * k * ROW + n * COLUMN. */
+INLINE void panel_pack(float *panel, const float *from, const int DEPTH, const int COLUMNS, const int ROW,
+                       const int COLUMN) {
+    for (int k = 0; k < DEPTH; k++)
+        if (COLUMNS == 16)
+            for (int n = 0; n < 16; n++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
+        else
+            for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
+}
+
 #endif

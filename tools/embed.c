@@ -398,11 +398,13 @@ static void write_apply_vector(Text *out) {
 }
 
 static void write_kernels(Text *out) {
-    text_add(out, "/* Made by tools/embed.c from runtime/. */\n"
-                  "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n"
-                  "#define UNROLL /* what is linked has its sizes at run time */\n"
-                  "#include \"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include <string.h>\n"
-                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n");
+    text_add(out,
+             "/* Made by tools/embed.c from runtime/. */\n"
+             "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n"
+             "#define UNROLL /* what is linked has its sizes at run time */\n"
+             "#include \"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include <string.h>\n"
+             "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n"
+             "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\" /* registers, of which sizes say how many */\n");
     for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
     write_apply_vector(out);
     write_apply(out, TYPE_FLOAT);

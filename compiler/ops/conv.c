@@ -150,26 +150,6 @@ static bool sees_all(const Node *node, const Window *window) {
     return all;
 }
 
-static void lower_product(Program *program, const Node *node) {
-    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
-    int64_t depth = shape_product(&w->shape, 1, w->shape.rank);
-    product_emit(program, (Product){.a = x,
-                                    .b = w,
-                                    .c = node_input(node, 2),
-                                    .y = node->outputs.items[0],
-                                    .batch = 1,
-                                    .m = x->shape.dims[0].size,
-                                    .k = depth,
-                                    .n = w->shape.dims[0].size,
-                                    .a_m = depth,
-                                    .a_k = 1,
-                                    .b_k = 1,
-                                    .b_n = depth,
-                                    .c_n = 1,
-                                    .alpha = 1,
-                                    .beta = 1});
-}
-
 /* Channels last: what the vector kernels take. */
 
 typedef struct {
@@ -225,20 +205,25 @@ static Buffer *packed_weights(Program *program, const Node *node, const Planar *
                                           .tap = 1});
 }
 
-static void lower_pointwise(Program *program, const Node *node, const Planar *conv) {
-    const int64_t rows = conv->batch * conv->h.output * conv->w.output;
-    int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    tile_choose(rows, (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH, tile_rows, tile_vectors);
-    Step *step = step_kernel(program, "linear", TYPE_FLOAT);
-    step_value(program, step, "x", node->inputs.items[0]);
-    step_buffer(step, "w", packed_weights(program, node, conv), 0);
-    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
-    step_value(program, step, "y", node->outputs.items[0]);
-    step_size(step, "M", rows), step_size(step, "K", conv->channels), step_size(step, "N", conv->outputs);
-    step_size(step, "X", conv->channels);
-    step_size(step, "WEIGHTS_FIRST", 1);
-    step_pick(program, step, "ROWS", tile_rows);
-    step_pick(program, step, "VECTORS", tile_vectors);
+/* Each row of x, of which there are so many, times the weights. */
+static void lower_product(Program *program, const Node *node, int64_t rows) {
+    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
+    int64_t depth = shape_product(&w->shape, 1, w->shape.rank);
+    product_emit(program, (Product){.a = x,
+                                    .b = w,
+                                    .c = node_input(node, 2),
+                                    .y = node->outputs.items[0],
+                                    .batch = 1,
+                                    .m = rows,
+                                    .k = depth,
+                                    .n = w->shape.dims[0].size,
+                                    .a_m = depth,
+                                    .a_k = 1,
+                                    .b_k = 1,
+                                    .b_n = depth,
+                                    .c_n = 1,
+                                    .alpha = 1,
+                                    .beta = 1});
 }
 
 /* Output rows that are made at once: what they read lies in the second cache, but the weights should be worth it. */
@@ -276,7 +261,7 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
 
 static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
-    if (is_pointwise(&conv)) lower_pointwise(program, node, &conv);
+    if (is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
     else lower_window(program, node, &conv);
 }
 
@@ -295,7 +280,7 @@ static void lower_conv(Program *program, Node *node) {
     Window window = window_read(node, x, sizes);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
     if (node->outputs.items[0]->shape.channels_last) lower_channels_last(program, node);
-    else if (sees_all(node, &window)) lower_product(program, node);
+    else if (sees_all(node, &window)) lower_product(program, node, x->dims[0].size);
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);

@@ -3,6 +3,7 @@
 #include "ops/product.h"
 
 #include "base/checked.h"
+#include "program/pack.h"
 
 static void give(Program *program, Step *step, const Product *p) {
     step_buffer(step, "a", program_buffer(program, p->a), p->a_offset);
@@ -22,6 +23,90 @@ static void settle_strides(Product *p) {
     if (p->n == 1 && p->b_k != 1) p->b_n = 1;
 }
 
+/* Kernels on vectors read a's rows as they lie, and c by rows or as one element each. */
+static bool takes_vectors(const Product *p) {
+    bool along = p->c == NULL || p->c_n == 0 || p->c_n == 1 || p->n == 1;
+    return p->y->type == TYPE_FLOAT && p->a_k == 1 && along && p->m > 0 && p->k > 0 && p->n > 0;
+}
+
+/* A product with constant weights, and a bias that is a constant row, is a linear layer. */
+static bool is_linear(const Product *p) {
+    bool fits = p->c == NULL || (p->c->constant != NULL && (p->c_m == 0 || p->m == 1));
+    return fits && takes_vectors(p) && p->batch == 1 && p->b->constant != NULL && p->a->constant == NULL;
+}
+
+/* ROWS and VECTORS of a kernel, how many tiles of rows there are, and how many groups of columns. */
+typedef struct {
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT], tiles[TARGET_COUNT], groups[TARGET_COUNT], panels[TARGET_COUNT];
+} Tiles;
+
+static Tiles tiles_of(const Product *p) {
+    const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    Tiles tiles;
+    tile_choose(p->m, panels, tiles.rows, tiles.vectors);
+    for (int i = 0; i < TARGET_COUNT; i++) {
+        const int width = tiles.vectors[i] * TARGET_LANES[i];
+        tiles.tiles[i] = (int)((p->m + tiles.rows[i] - 1) / tiles.rows[i]);
+        tiles.groups[i] = (int)((panels * PANEL_WIDTH + width - 1) / width);
+        tiles.panels[i] = width < PANEL_WIDTH ? 1 : width / PANEL_WIDTH;
+    }
+    return tiles;
+}
+
+/* Partial sums of a result where there are few: as many as hide the wait for one another. */
+static void give_split(Program *program, Step *step, int64_t rows) {
+    enum { SUMS = 8 };
+    int split[TARGET_COUNT];
+    for (int i = 0; i < TARGET_COUNT; i++) {
+        const int64_t sums = rows * (PANEL_WIDTH / TARGET_LANES[i]);
+        split[i] = sums < SUMS ? (int)(SUMS / sums) : 1;
+    }
+    step_pick(program, step, "SPLIT", split);
+}
+
+/* Up to FEW_ROWS weights are read from memory more slowly than they are used. */
+static void emit_linear(Program *program, const Product *p) {
+    enum { FEW_ROWS = 3, CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
+    const bool few = p->m <= FEW_ROWS;
+    const Packing weights = {.weights = p->b,
+                             .offset = p->b_offset,
+                             .depth = p->k,
+                             .columns = p->n,
+                             .row = p->b_k,
+                             .column = p->b_n,
+                             .factor = p->alpha};
+    const Packing bias = {.weights = p->c, .depth = 1, .columns = p->n, .column = p->c_n, .factor = p->beta};
+    Step *step = step_kernel(program, few ? "linear_row" : "linear", TYPE_FLOAT);
+    step_buffer(step, "x", program_buffer(program, p->a), p->a_offset);
+    step_buffer(step, "w", pack_panels(program, weights), 0);
+    step_buffer(step, "bias", p->c == NULL ? NULL : pack_panels(program, bias), 0);
+    step_buffer(step, "y", program_buffer(program, p->y), p->y_offset);
+    step_size(step, "M", p->m), step_size(step, "K", p->k), step_size(step, "N", p->n), step_size(step, "X", p->a_m);
+    if (few) {
+        give_split(program, step, p->m);
+        return;
+    }
+    const Tiles tiles = tiles_of(p);
+    step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
+    step_pick(program, step, "TILES", tiles.tiles), step_pick(program, step, "GROUPS", tiles.groups);
+    /* Rows first only where these would not stay in the cache while the weights do. */
+    step_size(step, "WEIGHTS_FIRST", p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS);
+}
+
+static void emit_product(Program *program, const Product *p) {
+    Tiles tiles = tiles_of(p);
+    for (int i = 0; i < TARGET_COUNT; i++) { /* whole panels are packed */
+        const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
+        tiles.groups[i] = (int)((panels + tiles.panels[i] - 1) / tiles.panels[i]);
+    }
+    Step *step = step_kernel(program, "product", TYPE_FLOAT);
+    give(program, step, p);
+    step_number(step, "alpha", p->alpha), step_number(step, "beta", p->beta);
+    step_size(step, "BK", p->b_k), step_size(step, "BN", p->b_n);
+    step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
+    step_pick(program, step, "PANELS", tiles.panels), step_pick(program, step, "GROUPS", tiles.groups);
+}
+
 /* A panel of b pays from about four rows on; below, b is read once and in its order. */
 void product_emit(Program *program, Product product) {
     const Product *p = &product;
@@ -33,7 +118,15 @@ void product_emit(Program *program, Product product) {
         step_size(step, "AK", p->a_k), step_size(step, "BK", p->b_k), step_size(step, "BN", p->b_n);
         return;
     }
+    if (is_linear(p)) {
+        emit_linear(program, p);
+        return;
+    }
     bool inner = (p->m < 4 || p->n < 4) && p->a_k == 1 && p->b_k == 1, row = !inner && p->m < 4 && p->b_n == 1;
+    if (!inner && !row && takes_vectors(p)) {
+        emit_product(program, p);
+        return;
+    }
     Step *step = step_kernel(program, inner ? "gemm_inner" : row ? "gemm_row" : "gemm", type);
     give(program, step, p);
     step_number(step, "alpha", p->alpha), step_number(step, "beta", p->beta);

@@ -204,7 +204,7 @@ static int64_t count_of(const Step *step, const char *expression, int target) {
         const Argument *given = &step->arguments[i];
         sizes[i] = given->picks == NULL ? given->size : given->picks[target];
     }
-    return kernel_count(step->kernel, expression, sizes, target_lanes(target));
+    return kernel_count(step->kernel, expression, sizes, TARGET_LANES[target]);
 }
 
 static int64_t most_of(const Step *step, const char *expression) {

@@ -4,12 +4,8 @@
 
 #include <stdbool.h>
 
-static const struct {
-    int registers;
-    int lanes;
-} TARGETS[TARGET_COUNT] = {{32, 16}, {16, 8}, {32, 4}, {16, 4}, {16, 1}};
-
-int target_lanes(int target) { return TARGETS[target].lanes; }
+const int TARGET_LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
+static const int REGISTERS[TARGET_COUNT] = {32, 16, 32, 16, 16};
 
 /* The sums, one step's weights and one element of x have to fit, or they are spilled at every step. */
 static bool fits(int rows, int vectors, int registers) { return rows * vectors + vectors + 1 <= registers; }
@@ -32,7 +28,7 @@ static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / 
 
 void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
-        const int in_panel = PANEL_WIDTH / TARGETS[target].lanes, registers = TARGETS[target].registers;
+        const int in_panel = PANEL_WIDTH / TARGET_LANES[target], registers = REGISTERS[target];
         double least = -1;
         for (int v = 1; fits(1, v, registers) && v <= panels * in_panel; v++) {
             if (!divides(v, in_panel)) continue;

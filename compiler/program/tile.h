@@ -11,7 +11,7 @@ enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGE
 enum { PANEL_WIDTH = 16 };
 
 /* Floats in a vector of a target: LANES there. */
-int target_lanes(int target);
+extern const int TARGET_LANES[TARGET_COUNT];
 
 /* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, by
  * target. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
