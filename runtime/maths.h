@@ -6,7 +6,10 @@
 MATHS A M(fabs)(A x) { return M(of_bits)(M(bits)(x) & 0x7FFFFFFFu); }
 
 /* x with the sign of y. */
-MATHS A M(copysign)(A x, A y) { return M(of_bits)((M(bits)(x) & 0x7FFFFFFFu) | (M(bits)(y) & 0x80000000u)); }
+MATHS A M(copysign)(A x, A y) {
+    const U size = M(bits)(x) & 0x7FFFFFFFu, sign = M(bits)(y) & 0x80000000u;
+    return M(of_bits)(size | sign);
+}
 
 /* To the nearest whole number, ties to even: what adding 2^23 rounds to, below which a float has a fraction. */
 MATHS A M(rint)(A x) {

@@ -146,6 +146,13 @@ static void lower_shrink(Program *program, Node *node) {
     elementwise_result(program, node, loop);
 }
 
+/* Appends x with a bound put to it: known ones are compared once. */
+static int bounded(Loop *loop, int x, int bound, const char *known, const char *any) {
+    const Scalar *scalar = &loop->scalars[bound];
+    bool is_known = bound >= loop->input_count && scalar->formula == NULL && !isnan(scalar->number);
+    return loop_apply(loop, is_known ? known : any, scalar->type, scalar->type, 2, (int[]){x, bound});
+}
+
 /* min(max(x, low), high): where they cross, high wins. */
 static void lower_clip(Program *program, Node *node) {
     Type type = node->outputs.items[0]->type;
@@ -162,8 +169,8 @@ static void lower_clip(Program *program, Node *node) {
         scalars[2] = loop_literal(loop, type, (double)attr_float(node, "max"));
     }
     int result = scalars[0];
-    if (scalars[1] >= 0) result = loop_apply(loop, "maximum", type, type, 2, (int[]){result, scalars[1]});
-    if (scalars[2] >= 0) loop_apply(loop, "minimum", type, type, 2, (int[]){result, scalars[2]});
+    if (scalars[1] >= 0) result = bounded(loop, result, scalars[1], "at_least", "maximum");
+    if (scalars[2] >= 0) bounded(loop, result, scalars[2], "at_most", "minimum");
     elementwise_result(program, node, loop);
 }
 

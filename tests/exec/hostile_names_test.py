@@ -171,7 +171,7 @@ def test_collisions():
     marks = ["", "_", "/", ".", ":", "-", " ", "__", "\n", "é", "*", "$", "#", "@", "!", "?", "~", "%", "^", "&", "(", ")", "+", "=", "|", ",", ";"]
     check_names("names that clean to one", {name: (b"a" + marks[i].encode() + b"b") for i, name in enumerate(TENSORS + NODES)})
     words = ("int main if NULL malloc printf memcpy errno INFINITY NAN model model_run context base weights class new delete namespace "
-             "template float double stdin EOF INT64_MAX expf sqrt").split()
+             "template float double stdin EOF INT64_MAX expf f32_exp sqrt").split()
     check_names("words of C", dict(zip(TENSORS + NODES, (w.encode() for w in words))))
     words = ("size_t uint8_t int32_t inline restrict _Bool static const asm typeof near far linux unix signgam y0 j1 exp log gamma "
              "isnan bool true false workspace probe model_context MODEL_WORKSPACE").split()

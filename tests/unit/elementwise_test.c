@@ -315,6 +315,17 @@ static void clip_has_three_forms(void **state) {
     folding_input(folding, TYPE_FLOAT, "3", x);
     assert_folds(folding, TYPE_FLOAT, "3", x, 0);
 
+    folding = folding_begin("Clip", 6); /* a NaN goes through */
+    node_set_float(folding->node, "min", -1);
+    node_set_float(folding->node, "max", 2);
+    folding_input(folding, TYPE_FLOAT, "3", (double[]){-5, NAN, 5});
+    assert_folds(folding, TYPE_FLOAT, "3", (double[]){-1, NAN, 2}, 0);
+
+    folding = folding_begin("Clip", 13); /* also one that is a bound */
+    folding_input(folding, TYPE_FLOAT, "3", x);
+    folding_input(folding, TYPE_FLOAT, "", (double[]){NAN});
+    assert_folds(folding, TYPE_FLOAT, "3", (double[]){NAN, NAN, NAN}, 0);
+
     folding = folding_begin("Clip", 13);
     node_set_float(folding->node, "min", 0);
     folding_input(folding, TYPE_FLOAT, "3", x);
