@@ -8,6 +8,8 @@
 
 {{probes}}
 
+{{profile}}
+
 {{support}}
 {{functions}}
 {{prototype}} {

@@ -19,6 +19,7 @@ extern "C" {
 #define {{NAME}}_ALIGNMENT {{alignment}} /* of the workspace{{aligned_too}} */
 {{weights_macro}}
 {{threads_macro}}
+{{profile_macro}}
 #ifndef {{NAME}}_PROBES
 #define {{NAME}}_PROBES 1 /* 0: no probe code is compiled */
 #endif
@@ -45,6 +46,7 @@ typedef struct {
     void (*on_probe)(void *user, const {{name}}_probe *probe, const void *data);
     void *on_probe_user;
 {{threads_members}}
+{{profile_members}}
 } {{name}}_context;
 
 /* Runs the model. Arguments must not overlap. Re-entrant: runs with different workspaces may overlap in time. */

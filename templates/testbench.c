@@ -1,5 +1,5 @@
 /* Runs {{name}} on the arrays of an npz file, and times it. Made by fovea beside {{name}}.c; change it as you like.
- *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N] [--weights FILE]{{threads_usage}}
+ *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N] [--weights FILE]{{further_usage}}
  * Arrays are named as in the model, probes by their ids. Types that numpy lacks are kept as unsigned integers. */
 #define _POSIX_C_SOURCE 200112L /* clock_gettime, threads */
 #include "{{name}}.h"
@@ -25,7 +25,7 @@ static const tensor outputs[OUTPUTS + 1] = {
 
 static int usage(void) {
     fprintf(stderr, "usage: {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N]"
-                    " [--weights FILE]{{threads_usage}}\n");
+                    " [--weights FILE]{{further_usage}}\n");
     return 2;
 }
 
@@ -109,6 +109,9 @@ typedef struct {
 #ifdef {{NAME}}_THREADS
     long threads;
 #endif
+#if {{NAME}}_PROFILE
+    long profile;
+#endif
 } options;
 
 typedef struct {
@@ -132,6 +135,9 @@ static int parse_options(int argc, char **argv, options *given) {
         else if (strcmp(argv[i], "--repeat") == 0) given->repeat = strtol(argv[i + 1], NULL, 10);
 #ifdef {{NAME}}_THREADS
         else if (strcmp(argv[i], "--threads") == 0) given->threads = strtol(argv[i + 1], NULL, 10);
+#endif
+#if {{NAME}}_PROFILE
+        else if (strcmp(argv[i], "--profile") == 0) given->profile = strtol(argv[i + 1], NULL, 10);
 #endif
         else return 0;
     }
@@ -207,6 +213,8 @@ static int measure(const bench *b, long repeat) {
     return 0;
 }
 
+{{profile}}
+
 int {{name}}_testbench(int argc, char **argv);
 
 /* Exit status: 0 fine, 1 the model refused, 2 usage, 4 files or memory. */
@@ -223,6 +231,9 @@ int {{name}}_testbench(int argc, char **argv) {
     int status = prepare(&b, &given);
     if (status == 0) status = run_and_save(&b, &given);
     if (status == 0 && given.repeat > 0) status = measure(&b, given.repeat);
+#if {{NAME}}_PROFILE
+    if (status == 0 && given.profile > 0) status = profile(&b, given.profile);
+#endif
     for (int i = 0; i < INPUTS; i++) release(b.in[i]);
     for (int i = 0; i < OUTPUTS; i++) release(b.out[i]);
     release(b.context.workspace);

@@ -42,7 +42,7 @@ static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {0};
     const char *folder = NULL, *name = NULL, *weights = "auto";
     bool testbench = false;
-    Option rows[5 + MODEL_OPTION_ROWS] = {
+    Option rows[6 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
@@ -53,8 +53,9 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_FLAG, '\0', "testbench", NULL,
          "also write a main that reads and writes npz files, and a CMakeLists.txt", &testbench},
         threads_option(&model),
+        profile_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 5), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 6), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);

@@ -11,6 +11,9 @@
 
 typedef LIST(const char *) Words;
 
+/* With --profile the fastest of so many runs counts. */
+static const char *const PROFILED_RUNS = "20";
+
 struct Execution {
     Arena *arena;
     Program *program;
@@ -105,10 +108,20 @@ static Npz run_compiled(Execution *execution, const Npz *inputs, Npz *probes) {
     const char *out = arena_printf(arena, "%s/out.npz", execution->folder);
     const char *maps = arena_printf(arena, "%s/probes.npz", execution->folder);
     npz_write(in, inputs);
-    const char *const command[] = {
-        execution->binary, "--input", in, "--output", out, probes == NULL ? NULL : "--probes", maps, NULL};
+    Words command = {0};
+    const char *const always[] = {execution->binary, "--input", in, "--output", out};
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++) list_add(arena, &command, always[i]);
+    if (probes != NULL) {
+        list_add(arena, &command, (const char *)"--probes");
+        list_add(arena, &command, maps);
+    }
+    if (execution->program->is_profiled) {
+        list_add(arena, &command, (const char *)"--profile");
+        list_add(arena, &command, PROFILED_RUNS);
+    }
+    list_add(arena, &command, NULL);
     progress("running");
-    int status = process_run(command);
+    int status = process_run(command.items);
     progress(NULL);
     if (status != 0) fail(STATUS_SYSTEM, "the compiled model ended with status %d", status);
     if (probes != NULL) *probes = npz_read(arena, maps);

@@ -56,6 +56,7 @@ Program *model_steps(Graph *graph, const PassOptions *options) {
     aside_mark(program);
     probes_collect(graph, program);
     program->threads = options->threads > 0 ? options->threads : 1;
+    program->is_profiled = options->profile;
     split_program(program);
     plan_memory(program);
     return dumped(program, options, "plan") ? NULL : program;

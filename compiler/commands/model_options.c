@@ -49,6 +49,10 @@ Option threads_option(ModelOptions *model) {
                     &model->pass.threads};
 }
 
+Option profile_option(ModelOptions *model) {
+    return (Option){OPTION_FLAG, '\0', "profile", NULL, "also measure the time of each step", &model->pass.profile};
+}
+
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
     if (model->pass.threads > MOST_THREADS) fail(STATUS_USAGE, "--threads %d: at most 64", model->pass.threads);

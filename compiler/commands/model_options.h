@@ -17,8 +17,9 @@ enum { MODEL_OPTION_ROWS = 7 };
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
 
-/* The row --threads, of commands that make C. */
+/* The rows --threads and --profile, of commands that make C. */
 Option threads_option(ModelOptions *model);
+Option profile_option(ModelOptions *model);
 
 /* Once parsed: makes the model's file the one that messages begin with, and reads --fuse. */
 void model_options_finish(Arena *arena, ModelOptions *model);

@@ -291,6 +291,9 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "pointers", pointers_text(emitter));
     place(&all, "steps", steps);
     place(&all, "threads_macro", threads_macro_text(emitter));
+    place(&all, "profile_macro", profile_macro_text(emitter));
+    place(&all, "profile_members", profile_members_text(emitter));
+    place(&all, "profile", profile_text(emitter));
     place(&all, "threads_members", threads_members_text(emitter));
     place_weights(emitter, &all);
     return all;
@@ -316,6 +319,7 @@ const EmittedModel *emit_model(Program *program, const EmitOptions *options, Out
     emitter.model = arena_new_object(arena, EmittedModel);
     emitter.model->name = model_name(arena, options->name);
     emitter.model->threads = program->threads;
+    emitter.model->is_profiled = program->is_profiled;
     emitter.model->macro = upper_case(arena, emitter.model->name);
     reserve_own_names(&emitter);
     settle_interface(&emitter);

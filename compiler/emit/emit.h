@@ -13,6 +13,13 @@ typedef struct {
     WeightMode weights;
 } EmitOptions;
 
+/* What stands under one heading in NAME_run(): one step, or several that do the same nodes. */
+typedef struct {
+    int first, last;   /* numbers, from 1 */
+    const char *nodes; /* safe in a comment: "/conv1/Conv + /relu/Relu" */
+    int64_t macs;      /* 0: none to count */
+} EmittedStep;
+
 /* An input or output as the C program sees it. */
 typedef struct {
     const Value *value;
@@ -31,6 +38,8 @@ typedef struct {
     WeightMode weights;                  /* never WEIGHTS_AUTO */
     int threads;                         /* that a run may use */
     int64_t weights_bytes;               /* of distinct constants; NAME.weights is this and some padding */
+    bool is_profiled;                    /* the host is told when a step is done, of those: */
+    LIST(EmittedStep) steps;
     LIST(const char *) files;            /* names in the output's folder, in the order written */
 } EmittedModel;
 

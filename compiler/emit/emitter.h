@@ -29,9 +29,12 @@ const char *workspace_text(Emitter *emitter);
 const char *prototype_text(Emitter *emitter);
 const char *threads_macro_text(Emitter *emitter);
 const char *threads_members_text(Emitter *emitter);
+const char *profile_macro_text(Emitter *emitter);
+const char *profile_members_text(Emitter *emitter);
 
 /* run.c: the parts of run(), and the table of probes. */
 const char *probes_text(Emitter *emitter);
+const char *profile_text(Emitter *emitter);
 const char *checks_text(Emitter *emitter);
 const char *pointers_text(Emitter *emitter);
 const char *steps_text(Emitter *emitter);

@@ -157,3 +157,18 @@ const char *threads_members_text(Emitter *emitter) {
            "    void (*parallel_for)(void *user, int32_t n, void (*task)(void *arg, int32_t i), void *arg);\n"
            "    void *parallel_user;\n";
 }
+
+const char *profile_macro_text(Emitter *emitter) {
+    if (!emitter->program->is_profiled) return "";
+    return arena_printf(emitter->arena,
+                        "#ifndef %s_PROFILE\n#define %s_PROFILE 1 /* 0: nobody is told of steps */\n#endif\n",
+                        emitter->model->macro, emitter->model->macro);
+}
+
+const char *profile_members_text(Emitter *emitter) {
+    if (!emitter->program->is_profiled) return "";
+    return "    /* Called when a step is done; they are counted from 0 by their headings in the C file. NULL: nobody. "
+           "*/\n"
+           "    void (*on_step)(void *user, int32_t step);\n"
+           "    void *on_step_user;\n";
+}

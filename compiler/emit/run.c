@@ -1,6 +1,7 @@
 /* Run: the body of NAME_run(): pointers into the workspace, then one call a step, headed by the nodes it does.
  * A probe is called right after the step that completes its buffer. */
 #include "emit/emitter.h"
+#include "passes/split.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -233,6 +234,30 @@ static void add_probe_calls(Text *out, const Emitter *emitter, int step) {
                         emitter->expressions[emitter->probed[i]->number]);
 }
 
+/* Tells the host that what stands under the heading of steps [from, to) is done, and notes what that is. */
+static void add_profile_call(Text *out, Emitter *emitter, const Step *step, int from, int to) {
+    EmittedModel *model = emitter->model;
+    Text nodes = text_new(out->arena);
+    add_nodes(&nodes, step);
+    if (model->is_profiled) text_printf(out, "    %s_STEP(%d);\n", model->macro, model->steps.count);
+    list_add(out->arena, &model->steps, ((EmittedStep){from + 1, to, nodes.data, step_macs(step)}));
+}
+
+const char *profile_text(Emitter *emitter) {
+    const char *macro = emitter->model->macro;
+    if (!emitter->model->is_profiled) return "";
+    return arena_printf(emitter->arena,
+                        "#if %s_PROFILE\n"
+                        "#define %s_STEP(i) \\\n"
+                        "    do { \\\n"
+                        "        if (context->on_step != NULL) context->on_step(context->on_step_user, i); \\\n"
+                        "    } while (0)\n"
+                        "#else\n"
+                        "#define %s_STEP(i) ((void)0)\n"
+                        "#endif\n",
+                        macro, macro, macro);
+}
+
 const char *steps_text(Emitter *emitter) {
     const Program *program = emitter->program;
     Text out = text_new(emitter->arena);
@@ -244,10 +269,12 @@ const char *steps_text(Emitter *emitter) {
         text_add(&out, "\n");
         if (first->is_aside) text_printf(&out, "#if %s_PROBES\n", emitter->model->macro);
         add_heading(&out, first, from, to);
-        for (; from < to; from++) {
-            add_call(&out, emitter, &emitter->calls[from], first->is_aside);
-            add_probe_calls(&out, emitter, from);
+        for (int i = from; i < to; i++) {
+            add_call(&out, emitter, &emitter->calls[i], first->is_aside);
+            add_probe_calls(&out, emitter, i);
         }
+        add_profile_call(&out, emitter, first, from, to);
+        from = to;
         if (first->is_aside) text_add(&out, "#endif\n");
     }
     return out.data;

@@ -46,6 +46,33 @@ static const char *probe_types(Arena *arena) {
     return text.data;
 }
 
+/* What --profile prints of each step. */
+static const char *profiled_steps(Arena *arena, const EmittedModel *model) {
+    Text text = text_new(arena);
+    for (int i = 0; i < model->steps.count; i++) {
+        const EmittedStep *step = &model->steps.items[i];
+        const char *number = step->first == step->last ? arena_printf(arena, "%d", step->first)
+                                                       : arena_printf(arena, "%d-%d", step->first, step->last);
+        text_printf(&text, "    {\"%s\", %s, %" PRId64 "e0},\n", number, string_literal(arena, step->nodes),
+                    step->macs);
+    }
+    return text.data;
+}
+
+/* The template's parts for --profile, where the model was compiled with it. */
+static const char *profile(Arena *arena, const EmittedModel *model) {
+    if (!model->is_profiled) return "";
+    const Placeholder values[] = {
+        {"name", model->name},
+        {"NAME", model->macro},
+        {"step_count", arena_printf(arena, "%d", model->steps.count)},
+        {"steps", profiled_steps(arena, model)},
+    };
+    Text text = text_new(arena);
+    template_fill(&text, "templates/profile.c", values, sizeof values / sizeof *values);
+    return text.data;
+}
+
 static void write_file(Output *output, const char *name, const char *text) {
     output_begin(output, name);
     output_write(output, text, strlen(text));
@@ -63,7 +90,9 @@ void emit_testbench(const EmittedModel *model, Output *output) {
         {"outputs", table(arena, model->outputs.items, model->outputs.count)},
         {"arguments", arguments(arena, model)},
         {"probe_types", probe_types(arena)},
-        {"threads_usage", has_threads ? " [--threads N]" : ""},
+        {"further_usage",
+         arena_printf(arena, "%s%s", has_threads ? " [--threads N]" : "", model->is_profiled ? " [--profile N]" : "")},
+        {"profile", profile(arena, model)},
         {"pool_include", has_threads ? "#include \"pool.h\"\n" : ""},
     };
     Text main_text = text_new(arena);

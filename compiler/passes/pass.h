@@ -15,6 +15,7 @@ typedef struct {
     const char *explain;    /* --why: a family whose near misses are printed */
     const char *dump_after; /* --dump-after: a pass */
     int threads;            /* --threads; 0: one */
+    bool profile;           /* --profile: the host is told when a step is done */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */
     void (*observe)(const Graph *graph, const char *pass, void *argument); /* called after each pass; NULL: nobody */
     void *observe_argument;

@@ -5,7 +5,7 @@
 #include "ops/op.h"
 
 /* The least that a task does: multiply-adds, or else elements times the operations on each. */
-enum { LEAST_MACS = 50000, LEAST_OPERATIONS = 10000 };
+enum { LEAST_MACS = 100000, LEAST_OPERATIONS = 10000 };
 
 int64_t step_macs(const Step *step) {
     int64_t macs = 0;

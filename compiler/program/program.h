@@ -119,6 +119,7 @@ typedef struct Program {
     const struct Packed *packed;   /* see program/pack.h */
     const Node *current;           /* the node being lowered */
     int threads;                   /* that a run may use: passes/split.h */
+    bool is_profiled;              /* a run tells its host when a step is done */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
     int64_t unprobed_bytes; /* of the workspace, without the buffers that are for probes alone: they lie behind or

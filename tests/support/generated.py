@@ -34,10 +34,10 @@ def build(folder, compiler, *flags):
     return binary
 
 
-def run(binary, inputs, output, probes=None, poison=0):
+def run(binary, inputs, output, probes=None, poison=0, options=()):
     """Runs a testbench; returns its outputs, and its probes if they are asked for. poison: what glibc fills fresh memory
     with, the workspace among it."""
-    command = [binary, "--input", inputs, "--output", output]
+    command = [binary, "--input", inputs, "--output", output, *options]
     if probes is not None:
         command += ["--probes", probes]
     subprocess.run(command, check=True, env=dict(os.environ, MALLOC_PERTURB_=str(poison)))
