@@ -40,8 +40,8 @@ def check(output: np.ndarray, model: Model) -> float:
 
 
 class Entrant:
-    """A contender that has started and agrees, the medians of its bursts in order of rounds, and why it failed in one of
-    them, if it did."""
+    """A contender that has started and agrees, the medians of its bursts in order of rounds, and why it failed, if it
+    did."""
 
     def __init__(self, contender: Fovea | Worker, model: Model, effort: Effort) -> None:
         contender.set_up()
