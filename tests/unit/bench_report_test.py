@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tools/bench")
 import charts
+from contenders import layers_of
 from figures import milliseconds, plain, ratio, share_of_peak, ticks
 from report import Report
 
@@ -43,6 +44,17 @@ def test_ticks_enclose_the_values():
 
 def test_plain_numbers():
     assert [plain(x) for x in (0.5, 1.346, 12.34, 1234.5)] == ["0.50", "1.35", "12.3", "1234"]
+
+
+def test_profile_is_read():
+    """As a testbench prints it: steps that do not multiply have no rate."""
+    table = """  share        ms   GFLOP/s  step
+ 75.00%    0.7500     50.00  3. 'conv' (Conv), 'relu' (Relu)
+ 25.00%    0.2500            4-5. 'pool.1' (MaxPool)
+100.00%    1.0000            all steps, the fastest of 9 runs
+"""
+    assert layers_of(table) == [{"ms": 0.75, "flops": 50e9, "nodes": "'conv' (Conv), 'relu' (Relu)"},
+                                {"ms": 0.25, "flops": None, "nodes": "'pool.1' (MaxPool)"}]
 
 
 def contender(bursts, **more):

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import report
-from contenders import Unusable, peer_of
+from contenders import peer_of
 from installs import version_of
-from measure import FULL, QUICK, TOLERANCE, Effort, compare, grow
+from measure import FULL, QUICK, TOLERANCE, Effort, compare, grow, profile
 from models import BUILD, GROWTH, MODELS, ROOT, Model
 from peers.peer import compiler
 
@@ -55,7 +55,8 @@ def describe(peers: list[str]) -> dict:
 def measure_model(model: Model, peers: list[str], effort: Effort) -> dict:
     model.make()
     threads = {str(count): compare(model, peers, count, effort, say) for count in THREADS}
-    return {"title": model.title, "macs": model.inspect()["macs"], "threads": threads}
+    layers = profile(model, effort)
+    return {"title": model.title, "macs": model.inspect()["macs"], "threads": threads, "layers": layers}
 
 
 def measure_growth(model: Model, sizes: list[int], effort: Effort) -> dict:
@@ -108,7 +109,7 @@ def main() -> None:
     results |= {"rounds": effort.rounds, "seconds": effort.seconds, "compiler": " ".join(compiler())}
     results["models"] = {model.name: measure_model(model, arguments.peers, effort) for model in chosen}
     if not arguments.quick:
-        few = Effort(max(3, effort.rounds // 3), effort.seconds, 1)
+        few = Effort(max(3, effort.rounds // 3), effort.seconds, colds=0)
         growing = [model for model in chosen if model.name in GROWTH]
         results["growth"] = {model.name: measure_growth(model, GROWTH[model.name], few) for model in growing}
     page = ROOT / "docs/benchmarks.md" if whole else BUILD / "page/benchmarks.md"
@@ -117,7 +118,4 @@ def main() -> None:
     say(f"{page.relative_to(ROOT)} is written")
 
 
-try:
-    main()
-except Unusable as reason:
-    sys.exit(f"scripts/bench: {reason}")
+main()

@@ -24,13 +24,10 @@ def drawing(width: float, height: float, parts: list[str]) -> str:
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>", ""])
 
 
-def scale(values: list[float], length: float):
-    """The marks of a logarithmic axis around the values, and the function that places a value on it."""
-    marks = ticks(min(values), max(values))
-    if len(marks) == 1:
-        marks.append(2 * marks[0])
-    low, high = math.log(marks[0]), math.log(marks[-1])
-    return marks, lambda value: (math.log(value) - low) / (high - low) * length
+def scale(marks: list[float], length: float):
+    """The function that places a value on a logarithmic axis from the first mark to the last."""
+    low, high = math.log(marks[0]), math.log(marks[-1] if len(marks) > 1 else 2 * marks[0])
+    return lambda value: (math.log(value) - low) / (high - low) * length
 
 
 def legend(names: list[str], x: float, y: float) -> list[str]:
@@ -47,8 +44,9 @@ def bars(groups: dict[str, dict[str, float]], caption: str, width: float = 840) 
     """A group of horizontal bars for each key, one a series, on a logarithmic axis that 1 is marked on."""
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
     values = [value for group in groups.values() for value in group.values()]
-    marks, place = scale([*values, 1.0], width - LEFT - RIGHT)
-    parts, y = legend(names, LEFT, TOP - 16), float(TOP)
+    marks = ticks(min(1.0, *values), max(1.0, *values))
+    place = scale(marks, width - LEFT - RIGHT)
+    parts, y = legend(names, 8, TOP - 16), float(TOP)
     for title, group in groups.items():
         parts.append(text(LEFT - 8, y + BAR * len(group) / 2 + 4, title, "end"))
         for name, value in group.items():
@@ -63,24 +61,25 @@ def bars(groups: dict[str, dict[str, float]], caption: str, width: float = 840) 
     for mark in marks:
         x = LEFT + place(mark)
         parts.insert(0, line(x, TOP, x, y, "#222222" if mark == 1 else "#dddddd"))
-        parts.append(text(x, y + 16, plain(mark), "middle"))
+        parts.append(text(x, y + 16, f"{mark:g}", "middle"))
     parts.append(text(LEFT, y + 36, caption))
     return drawing(width, y + 48, parts)
 
 
 def lines(series: dict[str, dict[float, float]], across: str, up: str, width: float = 560, height: float = 380) -> str:
     """Each series as points joined by lines, both axes logarithmic."""
-    left, right, top, bottom = 70.0, width - 30, 40.0, height - 60
+    left, right, top, bottom = 70.0, width - 30, 56.0, height - 60
     xs = sorted({x for points in series.values() for x in points})
-    _, place_x = scale(xs, right - left)
-    marks, place_y = scale([y for points in series.values() for y in points.values()], bottom - top)
+    ys = [y for points in series.values() for y in points.values()]
+    marks = ticks(min(ys), max(ys))
+    place_x, place_y = scale(xs, right - left), scale(marks, bottom - top)
     parts = legend(list(series), left, top - 16)
     for x in xs:
         parts.append(line(left + place_x(x), top, left + place_x(x), bottom, "#dddddd"))
         parts.append(text(left + place_x(x), bottom + 18, f"{x:g}", "middle"))
     for mark in marks:
         parts.append(line(left, bottom - place_y(mark), right, bottom - place_y(mark), "#dddddd"))
-        parts.append(text(left - 6, bottom - place_y(mark) + 4, plain(mark), "end"))
+        parts.append(text(left - 6, bottom - place_y(mark) + 4, f"{mark:g}", "end"))
     for (_, points), colour in zip(series.items(), COLOURS):
         path = " ".join(f"{left + place_x(x):.1f},{bottom - place_y(y):.1f}" for x, y in sorted(points.items()))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')

@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 PATIENCE = 900  # seconds that a peer may take to convert or start
 
 
-class Unusable(Exception):
+class Unusable(RuntimeError):
     """A contender that cannot be installed, or cannot run this model: why, in a few words."""
 
 
@@ -49,9 +49,10 @@ class Fovea:
 
     name = "fovea"
 
-    def __init__(self, model: Model, threads: int) -> None:
-        self.model = model
-        self.folder = BUILD / "work/fovea" / f"{model.label}-{threads}"
+    def __init__(self, model: Model, threads: int, *options: str) -> None:
+        """options: what else fovea compile is given."""
+        self.model, self.options = model, options
+        self.folder = BUILD / "work/fovea" / "".join([f"{model.label}-{threads}", *options])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.threads = [] if threads == 1 else ["--threads", str(threads)]
 
@@ -59,28 +60,26 @@ class Fovea:
         """Compiles the model to C, and that to a program; keeps what both took."""
         self.compile_model()
         start = time.perf_counter()
-        self.compile_c(self.folder / "model.c")
+        self.compile_c()
         self.compile_seconds = time.perf_counter() - start
         self.code_bytes = text_bytes(self.folder / "model.o")
         self.program = self.link()
 
     def compile_model(self) -> None:
         command = [FOVEA, "compile", self.model.file("onnx"), "-o", self.folder, "--name", "model", "--testbench"]
-        command += ["--weights", "object", "--probes", "none", *self.threads]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Unusable(why(done.stderr))
+        call([*command, "--weights", "object", "--probes", "none", *self.threads, *self.options])
         self.manifest = json.loads((self.folder / "model.json").read_text())
 
-    def compile_c(self, source: Path, *options: str) -> None:
-        command = [*compiler(), *options, "-I", self.folder, "-c", source, "-o", source.with_suffix(".o")]
-        subprocess.run(command, check=True)
+    def compile_c(self) -> None:
+        source = self.folder / "model.c"
+        command = [*compiler(), "-I", self.folder, "-c", source, "-o", source.with_suffix(".o")]
+        call(command)
 
-    def link(self, name: str = "model", *options: str) -> Path:
+    def link(self) -> Path:
         others = [*self.folder.glob("*_main.c"), *self.folder.glob("*.S")]
-        command = [*compiler(), *options, "-I", self.folder, self.folder / "model.o", *others]
-        subprocess.run([*command, "-o", self.folder / name, "-lm", "-pthread"], check=True)
-        return self.folder / name
+        command = [*compiler(), "-I", self.folder, self.folder / "model.o", *others]
+        call([*command, "-o", self.folder / "model", "-lm", "-pthread"])
+        return self.folder / "model"
 
     def command(self) -> list:
         return [self.program, "--input", self.model.file("input.npz"), *self.threads]
@@ -105,8 +104,19 @@ class Fovea:
         said = call([*self.command(), "--repeat", str(count)])
         return float(re.search(r"median ([\d.]+) ms", said)[1]) / 1000
 
+    def layers(self, runs: int) -> list[dict]:
+        """Of a program compiled with --profile: each step's share of the time, slowest first."""
+        return layers_of(call([*self.command(), "--profile", str(runs)]))
+
     def stop(self) -> None:
         pass
+
+
+def layers_of(table: str) -> list[dict]:
+    """The rows that a testbench prints: of each step its milliseconds, floating-point operations a second where it
+    multiplies and adds, and nodes."""
+    rows = re.finditer(r"^ *[\d.]+% +([\d.]+) +(?:([\d.]+) +)?(\d+(?:-\d+)?)\. (.*)$", table, re.MULTILINE)
+    return [{"ms": float(r[1]), "flops": 1e9 * float(r[2]) if r[2] else None, "nodes": r[4]} for r in rows]
 
 
 class Worker:

@@ -1,11 +1,10 @@
 # A Python environment for each peer that needs one, below build/bench/venv, made on demand. A stamp says what is in it.
 
-import subprocess
 import sys
 from pathlib import Path
 
 from models import BUILD
-from peers.peer import Base
+from peers.peer import Base, call
 
 
 def environment_of(name: str, peer: Base) -> Path:
@@ -18,19 +17,22 @@ def environment_of(name: str, peer: Base) -> Path:
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     print(f"installing {wanted} for {peer.TITLE}", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    call([sys.executable, "-m", "venv", folder])
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *peer.PACKAGES], check=True)
+    call([*pip, *peer.PACKAGES])
     if peer.PACKAGES_ALONE:
-        subprocess.run([*pip, "--no-deps", *peer.PACKAGES_ALONE], check=True)
+        call([*pip, "--no-deps", *peer.PACKAGES_ALONE])
     stamp.write_text(wanted)
     return python
 
 
 def version_of(name: str, peer: Base) -> str:
-    """The installed version; empty where the peer is no package."""
+    """The installed version; empty where the peer is no package, or cannot be installed."""
     if not peer.DISTRIBUTION:
         return ""
     program = f"from importlib.metadata import version; print(version({peer.DISTRIBUTION!r}))"
-    done = subprocess.run([environment_of(name, peer), "-c", program], capture_output=True, text=True)
-    return done.stdout.strip()
+    try:
+        return call([environment_of(name, peer), "-c", program]).strip()
+    except RuntimeError as reason:
+        print(f"{peer.TITLE}: {reason}", file=sys.stderr)
+        return ""

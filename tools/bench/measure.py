@@ -18,7 +18,7 @@ FEW = 3
 class Effort:
     rounds: int
     seconds: float  # of one contender's burst, about
-    colds: int  # cold starts, of which the fastest counts
+    colds: int  # cold starts, of which the fastest counts; 0: not measured
 
     def count(self, once: float) -> int:
         return max(1, min(1000, round(self.seconds / once)))
@@ -40,11 +40,12 @@ def check(output: np.ndarray, model: Model) -> float:
 
 
 class Entrant:
-    """A contender that has started and agrees, and the medians of its bursts, in order of rounds."""
+    """A contender that has started and agrees, the medians of its bursts in order of rounds, and why it failed, if it
+    did."""
 
     def __init__(self, contender: Fovea | Worker, model: Model, effort: Effort) -> None:
         contender.set_up()
-        self.contender, self.bursts = contender, []
+        self.contender, self.bursts, self.reason = contender, [], ""
         self.first = contender.start()
         self.difference = check(self.first.output, model)
         once = contender.burst(1, 1)
@@ -52,14 +53,28 @@ class Entrant:
         self.count = effort.count(self.once)
 
     def take_turn(self) -> None:
-        self.bursts.append(self.contender.burst(2 if self.count > 2 else 0, self.count))
+        try:
+            self.bursts.append(self.contender.burst(2 if self.count > 2 else 0, self.count))
+        except RuntimeError as reason:
+            self.reason = str(reason)
+
+    def result(self, effort: Effort) -> dict:
+        """What is kept of it; of cold starts the fastest, and its peak memory."""
+        if self.reason:
+            return {"reason": self.reason}
+        kept = {"bursts": self.bursts, "difference": self.difference}
+        colds = [self.contender.cold() for _ in range(effort.colds)]
+        if colds:
+            fastest = min(colds, key=lambda cold: cold.seconds)
+            kept["cold"] = {"seconds": fastest.seconds, "memory": fastest.memory}
+        return kept
 
 
 def enter(contender: Fovea | Worker, model: Model, effort: Effort) -> Entrant | str:
     """The entrant, or why there is none."""
     try:
         return Entrant(contender, model, effort)
-    except Unusable as reason:
+    except RuntimeError as reason:
         contender.stop()
         return str(reason)
 
@@ -74,14 +89,8 @@ def take_turns(entrants: list[Entrant], rounds: int) -> None:
     """Everybody once a round, forwards and backwards; who is far slower than the first drops out early."""
     for number in range(rounds):
         for entrant in entrants[:: 1 if number % 2 == 0 else -1]:
-            if number < FEW or entrant.once < SLOW * entrants[0].once:
+            if not entrant.reason and (number < FEW or entrant.once < SLOW * entrants[0].once):
                 entrant.take_turn()
-
-
-def cold_starts(entrant: Entrant, effort: Effort) -> dict:
-    """The fastest of some cold starts, and their peak memory."""
-    colds = [entrant.contender.cold() for _ in range(effort.colds)]
-    return {"seconds": min(cold.seconds for cold in colds), "memory": min(cold.memory for cold in colds)}
 
 
 def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -> dict:
@@ -99,15 +108,23 @@ def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -
         say(f"{model.title}, {threads} threads: {effort.rounds} rounds")
         take_turns(entrants, effort.rounds)
         for entrant in entrants:
-            results[entrant.contender.name] = {"bursts": entrant.bursts, "difference": entrant.difference}
-            if threads == 1:
-                results[entrant.contender.name] |= {"cold": cold_starts(entrant, effort)}
+            results[entrant.contender.name] = entrant.result(effort)
     finally:
         for entrant in entrants:
             entrant.contender.stop()
-    if "bursts" in results["fovea"] and threads == 1:
+    if "bursts" in results["fovea"]:
         results["fovea"] |= sizes_of(entrants[0].contender)
     return results
+
+
+def profile(model: Model, effort: Effort) -> list[dict]:
+    """Of each step of fovea's code what layers_of() says; nothing where fovea does not run."""
+    fovea = Fovea(model, 1, "--profile")
+    try:
+        fovea.set_up()
+        return fovea.layers(max(3, effort.count(fovea.burst(0, 3))))
+    except RuntimeError:
+        return []
 
 
 def sizes_of(fovea: Fovea) -> dict:

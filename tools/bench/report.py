@@ -29,6 +29,7 @@ COLD_AIM = 5.0  # times faster than ONNX Runtime's
 MEMORY_AIM = 8 << 20  # bytes beyond weights and workspace
 CODE_AIM = 400_000  # bytes
 COMPILE_AIM = 15.0  # seconds
+SLOWEST = 12  # steps of a model that the page shows
 
 HEAD = """\
 # Benchmarks
@@ -159,6 +160,17 @@ class Report:
                         where.append(f"{model['title']} on {threads}")
         return "\n".join(f"- {name}: {reason} ({', '.join(where)})" for (name, reason), where in told.items())
 
+    def layers(self, model: str) -> str:
+        """The slowest steps, and what they have of the peak."""
+        layers = self.models[model].get("layers", [])
+        whole = sum(layer["ms"] for layer in layers)
+        rows = []
+        for layer in layers[:SLOWEST]:
+            peak = "-" if layer["flops"] is None else f"{100 * layer['flops'] / self.results['peak']:.0f} %"
+            share = f"{100 * layer['ms'] / whole:.1f} %"
+            rows.append([layer["nodes"].replace("|", "\\|"), plain(layer["ms"]), share, peak])
+        return table(["step", "ms", "of the time", "of the peak"], rows) if rows else ""
+
     def speed_ups(self) -> str:
         names = {"fovea": "fovea", **self.titles}
         rows = []
@@ -231,6 +243,13 @@ class Report:
             written.append(save(folder, f"bench_growth_{name}.svg", charts.lines(series, growth["across"], up)))
         return written
 
+    def layer_parts(self) -> list[str]:
+        parts = []
+        for name, model in self.models.items():
+            layers = self.layers(name)
+            parts += [f"{model['title']}:", layers] if layers else []
+        return ["## Layers", LAYERS, *parts] if parts else []
+
     def page(self, written: list[str]) -> str:
         """The whole page; the charts lie in images/ beside it."""
         def pictures(prefix: str) -> list[str]:
@@ -247,6 +266,7 @@ class Report:
         parts += ["## What fovea makes", "Code is instructions and constants of the object file, without weights.",
                   self.sizes()]
         parts += ["## How cost grows", *pictures("bench_growth"), "Times faster than on one thread:", self.speed_ups()]
+        parts += self.layer_parts()
         if self.missing():
             parts += ["## Who is missing", self.missing()]
         parts += ["## What falls short, and what was tried", self.not_met(), (HERE / "shortfalls.md").read_text()]
@@ -258,6 +278,8 @@ From nothing to the first output, and the most memory that was resident. Of fove
 reading its input and writing its output. Of a peer it is loading its library, the model, and a first run, within a
 Python that runs already and whose own memory is left out; what a peer makes of a model beforehand (ncnn's, TVM's and
 the generators' files) is there already."""
+LAYERS = f"""\
+The {SLOWEST} slowest steps of each model, on one thread, as `--profile` tells them: the fastest of many runs."""
 SHARES = """\
 The floating-point operations that direct convolution needs, over time and the peak of one core, on one thread. A
 Winograd convolution needs fewer, and can come out above 100 %."""
