@@ -45,14 +45,14 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
                 else
                     tile_slide(sum, in + c, taps + c, rows, ow * SW - PW, COLUMNS, KW, SW, DW, W, C, DH * W * C, PADDED,
                                WIDTH);
-                float *const to = y + ((n * OH + oh) * OW + ow) * C;
+                const int pixel = (n * OH + oh) * OW + ow;
                 UNROLL
                 for (int o = 0; o < COLUMNS; o++) {
                     if (o < skip) continue;
                     if (C % LANES == 0 || c == next) {
-                        OUT_VECTOR(to, o * C + c, sum[o], WIDTH);
+                        OUT_VECTOR(y, (pixel + o) * C + c, sum[o], WIDTH);
                     } else {
-                        OUT_VECTOR(to, o * C + next, vf_lanes_from(sum[o], LANES - C % LANES), C % LANES);
+                        OUT_VECTOR(y, (pixel + o) * C + next, vf_lanes_from(sum[o], LANES - C % LANES), C % LANES);
                     }
                 }
             }

@@ -3,11 +3,11 @@
 #include "runtime/kernel.h"
 
 /* Conv with x channels first and y channels last.
- * x [N][C][H][W]   w [K/16, rounded up][C*KH*KW][16], zeros behind K   bias [K] or NULL   y [N][OH][OW][K]
- * scratch [C*KH][LINE], LINE = (OW - 1) * SW + (KW - 1) * DW + 1: what one row of y reads
- * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column.
- * A tile is ROWS <= OW pixels and VECTORS vectors of channels, as tile_choose() gives them. The last tile of either is
- * moved back to end with the row or the panels, and stores what is new.
+ * x [N][C][H][W]   w [K/16, rounded up][C*KH*KW][16], zeros behind K   bias [K], zeros behind, or NULL   y
+ * [N][OH][OW][K] scratch [C*KH][LINE], LINE = (OW - 1) * SW + (KW - 1) * DW + 1: what one row of y reads Strides SH,
+ * SW; dilations DH, DW; PH and PW zeros in front of the first row and column. A tile is ROWS <= OW pixels and VECTORS
+ * vectors of channels, as tile_choose() gives them. The last tile of either is moved back to end with the row or the
+ * panels, and stores what is new.
  * items: N * OH
  * scratch: C * KH * ((OW - 1) * SW + (KW - 1) * DW + 1)
  * name: conv{KH}x{KW}_first_{C}_{K}_{OH}x{OW}
@@ -36,7 +36,8 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
                 const int ow = column + ROWS < OW ? column : OW - ROWS;
                 vf sum[32];
                 UNROLL
-                for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
+                for (int i = 0; i < ROWS * VECTORS; i++)
+                    sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + (vector + i % VECTORS) * LANES);
                 for (int line = 0; line < C * KH; line++)
                     for (int kw = 0; kw < KW; kw++)
                         tile_multiply(sum, vf_anew(scratch + line * LINE + ow * SW + kw * DW),
@@ -45,20 +46,15 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
                 for (int v = 0; v < VECTORS; v++) {
                     const int k = (vector + v) * LANES;
                     if (vector + v < next) continue;
-                    if (k + LANES <= K) {
-                        const vf b = bias == NULL ? vf_all(0) : vf_load(bias + k);
-                        UNROLL
-                        for (int r = 0; r < ROWS; r++)
-                            if (ow + r >= column) {
-                                OUT_VECTOR(y, ((n * OH + oh) * OW + ow + r) * K + k, sum[r * VECTORS + v] + b, LANES);
-                            }
-                    } else if (k < K) {
-                        const vf b = bias == NULL ? vf_all(0) : vf_load_part(bias + k, TAIL);
-                        UNROLL
-                        for (int r = 0; r < ROWS; r++)
-                            if (ow + r >= column) {
-                                OUT_VECTOR(y, ((n * OH + oh) * OW + ow + r) * K + k, sum[r * VECTORS + v] + b, TAIL);
-                            }
+                    UNROLL
+                    for (int r = 0; r < ROWS; r++) {
+                        const int pixel = (n * OH + oh) * OW + ow + r;
+                        if (ow + r < column) continue;
+                        if (k + LANES <= K) {
+                            OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], LANES);
+                        } else if (TAIL != 0 && k < K) {
+                            OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], TAIL);
+                        }
                     }
                 }
             }

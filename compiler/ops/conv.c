@@ -183,14 +183,29 @@ static bool is_pointwise(const Planar *conv) {
     return pointwise;
 }
 
+/* Whether every channel is convolved with a kernel of its own. */
+static bool is_depthwise(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
+    const int64_t channels = x->dims[1].size;
+    return attr_int(node, "group") == channels && w->dims[0].size == channels && w->dims[1].size == 1;
+}
+
+/* Whether the input is an image or the like: few channels, which lie one after another. */
+static bool reads_image(const Node *node) {
+    enum { MOST_CHANNELS = 4 };
+    const Shape *x = &node->inputs.items[0]->shape;
+    return !x->channels_last && x->dims[1].size <= MOST_CHANNELS && attr_int(node, "group") == 1;
+}
+
 /* A panel of 16 outputs has to be worth it. */
 static MapLayout layout_conv(const Node *node) {
     enum { FEWEST_OUTPUTS = 8 };
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
-    const bool fits = x->shape.rank == 4 && can_pack(w) && attr_int(node, "group") == 1 &&
+    const bool fits = x->shape.rank == 4 && can_pack(w) && (attr_int(node, "group") == 1 || is_depthwise(node)) &&
                       (node_input(node, 2) == NULL || can_pack(node_input(node, 2))) &&
                       w->shape.dims[0].size >= FEWEST_OUTPUTS && shape_has_layout(&node->outputs.items[0]->shape);
-    return fits ? (MapLayout){READS_CHANNELS_LAST, true} : (MapLayout){READS_ROWS, false};
+    if (!fits) return (MapLayout){READS_ROWS, false};
+    return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
 }
 
 static Buffer *packed_weights(Program *program, const Node *node, const Planar *conv) {
@@ -259,9 +274,62 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
     step_pick(program, step, "VECTORS", tile_vectors);
 }
 
+static void lower_image(Program *program, const Node *node, const Planar *conv) {
+    const int64_t depth = conv->channels * conv->h.kernel * conv->w.kernel;
+    int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
+    tile_choose(conv->w.output, (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH, tile_rows, tile_vectors);
+    Packing packing = {.weights = node->inputs.items[1],
+                       .depth = depth,
+                       .columns = conv->outputs,
+                       .row = 1,
+                       .column = depth,
+                       .factor = 1};
+    Step *step = step_kernel(program, "conv_first", TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_buffer(step, "w", pack_panels(program, packing), 0);
+    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
+    step_value(program, step, "y", node->outputs.items[0]);
+    give_sizes(step, node, &conv->h, &conv->w);
+    step_size(step, "K", conv->outputs);
+    step_pick(program, step, "ROWS", tile_rows);
+    step_pick(program, step, "VECTORS", tile_vectors);
+}
+
+/* As many channels, in whole vectors, as one row of y reads from the first cache. */
+static int64_t block_of(const Planar *conv) {
+    enum { FLOATS = 6 << 10 };
+    const int64_t all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    int64_t block = FLOATS / (conv->h.kernel * conv->w.input) / PANEL_WIDTH;
+    if (block > all) block = all;
+    return (block < 1 ? 1 : block) * PANEL_WIDTH;
+}
+
+static void lower_depthwise_last(Program *program, const Node *node, const Planar *conv) {
+    const int64_t taps = conv->h.kernel * conv->w.kernel, all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    int columns[TARGET_COUNT];
+    tile_choose_columns(conv->w.output, conv->w.kernel, conv->w.stride, conv->w.dilation, columns);
+    Packing packing = {.weights = node->inputs.items[1],
+                       .depth = taps,
+                       .columns = conv->channels,
+                       .row = 1,
+                       .column = taps,
+                       .factor = 1,
+                       .panel = all * PANEL_WIDTH};
+    Step *step = step_kernel(program, "depthwise_last", TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_buffer(step, "w", pack_panels(program, packing), 0);
+    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->channels), 0);
+    step_value(program, step, "y", node->outputs.items[0]);
+    give_sizes(step, node, &conv->h, &conv->w);
+    step_size(step, "BLOCK", block_of(conv));
+    step_pick(program, step, "COLUMNS", columns);
+}
+
 static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
-    if (is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
+    if (reads_image(node)) lower_image(program, node, &conv);
+    else if (is_depthwise(node)) lower_depthwise_last(program, node, &conv);
+    else if (is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
     else lower_window(program, node, &conv);
 }
 

@@ -11,13 +11,14 @@ struct Packed {
 static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
-           a->taps == b->taps && a->tap == b->tap;
+           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
     const int64_t taps = packing->taps == 0 ? 1 : packing->taps, depth = packing->depth * taps;
-    const int64_t count = (packing->columns + PANEL_WIDTH - 1) / PANEL_WIDTH;
-    const Shape shape = {.rank = 3, .dims = {dim_known(count), dim_known(depth), dim_known(PANEL_WIDTH)}};
+    const int64_t width = packing->panel == 0 ? PANEL_WIDTH : packing->panel;
+    const int64_t count = (packing->columns + width - 1) / width;
+    const Shape shape = {.rank = 3, .dims = {dim_known(count), dim_known(depth), dim_known(width)}};
     Tensor *packed = tensor_new(arena, TYPE_FLOAT, &shape);
     const float *from = (const float *)packing->weights->constant->data + packing->offset;
     float *to = packed->data;
@@ -25,7 +26,7 @@ static Tensor *panels(Arena *arena, const Packing *packing) {
         for (int64_t t = 0; t < taps; t++)
             for (int64_t k = 0; k < packing->depth; k++) {
                 const int64_t row = t * packing->depth + k;
-                to[(n / PANEL_WIDTH * depth + row) * PANEL_WIDTH + n % PANEL_WIDTH] =
+                to[(n / width * depth + row) * width + n % width] =
                     (float)packing->factor * from[t * packing->tap + k * packing->row + n * packing->column];
             }
     return packed;

@@ -13,13 +13,14 @@ typedef struct {
     int64_t offset, depth, columns, row, column;
     double factor;
     int64_t taps, tap; /* taps 0: one */
+    int64_t panel;     /* columns of a panel; 0: 16 */
 } Packing;
 
 /* Whether a value's data can be packed: a constant of floats. */
 bool can_pack(const Value *weights);
 
-/* The matrix as panels [columns/16][depth][16], zeros behind the last column: a constant, the same one where the same
- * weights are packed in the same way again. */
+/* The matrix as panels [columns/16][taps*depth][16], zeros behind the last column: a constant, the same one where the
+ * same weights are packed in the same way again. */
 Buffer *pack_panels(Program *program, Packing packing);
 
 /* A bias of `columns` elements, with zeros up to a multiple of 16; NULL where it is. */

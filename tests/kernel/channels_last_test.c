@@ -102,8 +102,11 @@ static void check_first(Random *random) {
     float *panel = arena_new_array(arena, float, (size_t)depth * 16);
     conv2d(x, w, bias, panel, expected, 0, p.N * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, 1, p.KH,
            p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
-    conv_first(x, packed, bias, result(arena, p.C * p.KH * line), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH, p.OW,
-               p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
+    float *padded = bias == NULL
+                        ? NULL
+                        : memcpy(arena_new_array(arena, float, (size_t)panels * 16), bias, sizeof(float) * (size_t)p.K);
+    conv_first(x, packed, padded, result(arena, p.C * p.KH * line), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH,
+               p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
     assert_same(arena, y, expected, p.N, p.K, pixels);
     arena_free(arena);
 }
