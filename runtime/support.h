@@ -310,8 +310,12 @@ static inline float f32_of_bits(uint32_t bits) {
     return value;
 }
 
-/* Either of two floats that are both computed: no branch that would keep a loop from being vectorised. */
-static inline float f32_select(int held, float a, float b) { return held ? a : b; }
+/* Either of two floats that are both computed, held being 0 or 1; by their bits, so that there is no branch which would
+ * keep a loop from being vectorised. */
+static inline float f32_select(int held, float a, float b) {
+    const uint32_t mask = 0u - (uint32_t)held;
+    return f32_of_bits((f32_bits(a) & mask) | (f32_bits(b) & ~mask));
+}
 
 /* binary32 to float4 e2m1, to nearest, ties to even; what is above 6 becomes 6. There is no NaN: it becomes a zero of
  * the other sign, as in ONNX's reference. */

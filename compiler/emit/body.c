@@ -27,7 +27,8 @@ static const char *formula_text(Arena *arena, const Loop *body, const Scalar *sc
     if (!is_cast(scalar)) {
         Text text = text_new(arena);
         specialise(&text, scalar->formula->texts[scalar->operand_type], scalar->operand_type, NULL);
-        return text.data;
+        bool is_float = type_info(scalar->operand_type)->compute == TYPE_FLOAT;
+        return is_float ? unbranched(arena, text.data) : text.data;
     }
     const char *text = cast_text(arena, scalar->operand_type, scalar->type);
     if (text == NULL)

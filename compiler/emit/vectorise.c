@@ -9,7 +9,8 @@
 
 typedef struct {
     Text *out;
-    const Loop *body;
+    bool is_vector;
+    const Loop *body; /* where the formula is used; for vectors alone, as what follows */
     const Scalar *scalar;
     bool has_failed;
 } Walk;
@@ -76,9 +77,9 @@ static bool is_uniform(const Walk *walk, const char *from, const char *to) {
 
 static void walk_down(Walk *walk, const char *from, const char *to);
 
-/* [from, to) where C wants a vector. */
+/* [from, to) where C wants a vector, if it is for vectors. */
 static void add_vector(Walk *walk, const char *from, const char *to) {
-    bool is_same = is_uniform(walk, from, to);
+    bool is_same = walk->is_vector && is_uniform(walk, from, to);
     if (is_same) text_add(walk->out, "vf_all(");
     walk_down(walk, from, to);
     if (is_same) text_add(walk->out, ")");
@@ -93,9 +94,20 @@ static void add_arguments(Walk *walk, const char *from, const char *to) {
     add_vector(walk, from, to);
 }
 
+/* Whether nothing is computed in [from, to): a word, a sign, choices among such. */
+static bool is_at_hand(const char *from, const char *to) {
+    for (const char *p = from; p < to; p++)
+        if (strchr("+*/(", *p) != NULL || (p > from && *p == '-' && p[1] == ' ')) return false;
+    return true;
+}
+
 static void add_choice(Walk *walk, const char *from, const char *question, const char *to) {
     const char *colon = otherwise(question, to);
-    text_add(walk->out, "vf_select(");
+    if (!walk->is_vector && is_at_hand(question, to)) {
+        text_add_bytes(walk->out, from, (size_t)(to - from));
+        return;
+    }
+    text_add(walk->out, walk->is_vector ? "vf_select(" : "f32_select(");
     walk_down(walk, from, question);
     text_add(walk->out, ", ");
     add_vector(walk, question + 1, colon);
@@ -124,6 +136,7 @@ static void check_comparison(Walk *walk, const char *from, const char *to) {
 static void add_word(Walk *walk, const char *from, const char *to, bool is_function) {
     bool is_whole = isdigit((unsigned char)*from);
     for (const char *p = from; p < to; p++) is_whole = is_whole && isdigit((unsigned char)*p);
+    is_whole = is_whole && walk->is_vector;
     const char *word = arena_printf(walk->out->arena, "%.*s", (int)(to - from), from);
     text_printf(walk->out, "%s%s", word, is_whole ? ".0f" : "");
     if (is_function && support_find(word) == NULL) walk->has_failed = true;
@@ -139,7 +152,8 @@ static void copy(Walk *walk, const char *from, const char *to) {
         p = end;
         if (p == to || *p != '(') continue;
         const char *close = closing(p);
-        bool is_bare = !is_function && find(p + 1, close, "?") != NULL;
+        const char *question = is_function ? NULL : find(p + 1, close, "?");
+        bool is_bare = question != NULL && (walk->is_vector || !is_at_hand(question, close));
         if (!is_bare) text_add(walk->out, "(");
         if (is_function) add_arguments(walk, p + 1, close);
         else walk_down(walk, p + 1, close);
@@ -153,6 +167,7 @@ static void walk_down(Walk *walk, const char *from, const char *to) {
     while (to > from && to[-1] == ' ') to--;
     const char *question = find(from, to, "?"), * or = find(from, to, "||"), *and = find(from, to, "&&");
     if (question != NULL) add_choice(walk, from, question, to);
+    else if (!walk->is_vector) copy(walk, from, to);
     else if (or != NULL) add_both(walk, from, or, to);
     else if (and != NULL) add_both(walk, from, and, to);
     else {
@@ -182,9 +197,16 @@ const char *vectorised(Arena *arena, const Loop *body, const Scalar *scalar) {
     const char *source = source_of(arena, scalar);
     if (source == NULL) return NULL;
     Text out = text_new(arena);
-    Walk walk = {.out = &out, .body = body, .scalar = scalar};
+    Walk walk = {.out = &out, .is_vector = true, .body = body, .scalar = scalar};
     const char *end = source + strlen(source);
     if (scalar->type == TYPE_FLOAT) add_vector(&walk, source, end);
     else walk_down(&walk, source, end);
     return walk.has_failed ? NULL : out.data;
+}
+
+const char *unbranched(Arena *arena, const char *text) {
+    Text out = text_new(arena);
+    Walk walk = {.out = &out};
+    walk_down(&walk, text, text + strlen(text));
+    return out.data;
 }

@@ -172,6 +172,45 @@ static Loop *body_of(Arena *arena, const char *formula) {
     return body;
 }
 
+/* What a compiler says of the loops that it has made vectors of. */
+static const char *const REPORTS[] = {"gcc -fopt-info-vec-optimized", "clang -Rpass=loop-vectorize"};
+
+static void loops_over_scalars_become_vectors(void **state) {
+    (void)state;
+    static const char *const names[] = {"exp",       "log",     "tanh",  "erf",  "sigmoid",    "gelu",
+                                        "gelu_tanh", "swish",   "elu",   "selu", "hard_swish", "leaky_relu",
+                                        "softplus",  "at_most", "floor", "mish"};
+    enum { NAMES = sizeof names / sizeof *names };
+    static const char *const inputs[] = {"x[i]", "0.5f", "0.25f", "0.125f"};
+    Arena *arena = arena_new();
+    Text code = text_new(arena), support = text_new(arena);
+    for (int i = 0; i < NAMES; i++) {
+        Text before = text_new(arena);
+        const char *result = body_statements(&before, "", body_of(arena, names[i]), inputs, "v");
+        text_printf(&code, "void loop_%d(const float *restrict x, float *restrict y);\n", i);
+        text_printf(&code, "void loop_%d(const float *restrict x, float *restrict y) {\n", i);
+        text_printf(&code, "    for (int i = 0; i < 4096; i++) {\n%s        y[i] = %s;\n    }\n}\n\n", before.data,
+                    result);
+    }
+    add_support(&support, code.data);
+    const char *head = "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n\n";
+    const char *whole = arena_printf(arena, "%s%s%s", head, support.data, code.data);
+    const char *folder = test_folder(arena), *source = test_path(arena, folder, "loops.c");
+    write_bytes(source, whole, strlen(whole));
+    for (int i = 0; i < 2; i++) {
+        const char *command = arena_printf(
+            arena, "%s -std=c99 -O3 -c %s -o %s/loops.o 2>&1 | grep -cE '(loop vectorized|vectorized loop)'",
+            REPORTS[i], source, folder);
+        FILE *said = popen(command, "r");
+        int count = 0;
+        assert_non_null(said);
+        assert_int_equal(fscanf(said, "%d", &count), 1);
+        pclose(said);
+        if (count != NAMES) fail_test("%d of %d loops: %s", count, NAMES, command);
+    }
+    arena_free(arena);
+}
+
 static void what_networks_use_has_a_vector_form(void **state) {
     (void)state;
     static const char *const names[] = {
@@ -206,6 +245,7 @@ static void the_rest_has_none(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms_give_the_same),
+        cmocka_unit_test(loops_over_scalars_become_vectors),
         cmocka_unit_test(what_networks_use_has_a_vector_form),
         cmocka_unit_test(the_rest_has_none),
     };
