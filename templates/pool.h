@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { POOL_MOST = 64, POOL_SPINS = 4000 };
+enum { POOL_MOST = 64, POOL_SPINS = 20000 };
 
 typedef struct pool pool;
 
