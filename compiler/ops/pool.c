@@ -1,5 +1,6 @@
 /* Pools: MaxPool, AveragePool and LpPool in one to three dimensions, and their global forms.
  * A window is a box, so that a pool in three dimensions is one over rows and columns, then one over planes. */
+#include "ops/pool.h"
 #include "ops/window.h"
 
 #include <math.h>
@@ -26,7 +27,7 @@ static void infer_pool(Node *node) {
 typedef struct {
     const char *kernel;
     Buffer *x, *y;
-    int64_t channels;
+    int64_t batch, channels; /* batch 0: channels of all of it */
     WindowDim h, w;
 } Planar;
 
@@ -34,6 +35,7 @@ static Step *pool_step(Program *program, Type type, const Planar *pool) {
     Step *step = step_kernel(program, pool->kernel, type);
     const WindowDim *h = &pool->h, *w = &pool->w;
     step_buffer(step, "x", pool->x, 0), step_buffer(step, "y", pool->y, 0);
+    if (pool->batch > 0) step_size(step, "N", pool->batch);
     step_size(step, "C", pool->channels);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output);
@@ -44,26 +46,49 @@ static Step *pool_step(Program *program, Type type, const Planar *pool) {
     return step;
 }
 
+/* Whether there is a kernel for maps as these lie: of floats, channels last. */
+static bool reads_channels_last(const Node *node) {
+    const Value *x = node->inputs.items[0];
+    return x->shape.channels_last && x->type == TYPE_FLOAT && x->shape.rank <= 4 && node_output(node, 1) == NULL;
+}
+
+static MapLayout layout_pool(const Node *node) {
+    return reads_channels_last(node) ? (MapLayout){READS_CHANNELS_LAST, true} : (MapLayout){READS_ROWS, false};
+}
+
+/* A pool as its kernel for such maps, or the one for rows, takes it; h and w are to be set. */
+static Planar planar_of(Program *program, const Node *node, const char *kernel) {
+    const Value *x = node->inputs.items[0], *y = node->outputs.items[0];
+    const int64_t batch = x->shape.dims[0].size, channels = x->shape.dims[1].size;
+    Planar pool = {.x = program_buffer(program, x), .y = program_buffer(program, y)};
+    const bool last = reads_channels_last(node);
+    pool.kernel = last ? arena_printf(program->arena, "%s_last", kernel) : kernel;
+    pool.batch = last ? batch : 0;
+    pool.channels = last ? channels : batch * channels;
+    return pool;
+}
+
 /* Lowers a pool with one or two such calls; finish() gives the parameters that only its kernel has. */
 static void lower_windows(Program *program, const Node *node, const char *kernel,
                           void (*finish)(Program *program, Step *step, const Node *node, const Planar *pool)) {
-    const Value *x = node->inputs.items[0], *y = node->outputs.items[0];
+    const Type type = node->inputs.items[0]->type;
     Window window = pool_window(node);
-    int64_t channels = x->shape.dims[0].size * x->shape.dims[1].size;
-    Planar pool = {kernel,   program_buffer(program, x), program_buffer(program, y),
-                   channels, window_dim(&window, 2, 0),  window_dim(&window, 2, 1)};
+    Planar pool = planar_of(program, node, kernel);
+    pool.h = window_dim(&window, 2, 0), pool.w = window_dim(&window, 2, 1);
     if (window.rank == 3) {
         const WindowDim *d = &window.dims[0], *h = &window.dims[1], *w = &window.dims[2];
-        int64_t between[] = {channels, d->input, h->output, w->output};
+        int64_t between[] = {pool.channels, d->input, h->output, w->output};
         Shape shape = shape_of(4, between);
-        Planar inside = {kernel, pool.x, program_scratch(program, x->type, shape_count(&shape)), channels * d->input,
-                         *h,     *w};
-        finish(program, pool_step(program, x->type, &inside), node, &inside);
+        Planar inside = pool;
+        inside.y = program_scratch(program, type, shape_count(&shape));
+        inside.channels *= d->input;
+        inside.h = *h, inside.w = *w;
+        finish(program, pool_step(program, type, &inside), node, &inside);
         int64_t size = h->output * w->output;
         pool.x = inside.y, pool.h = *d;
         pool.w = (WindowDim){.input = size, .output = size, .kernel = 1, .stride = 1, .dilation = 1};
     }
-    finish(program, pool_step(program, x->type, &pool), node, &pool);
+    finish(program, pool_step(program, type, &pool), node, &pool);
 }
 
 static double lowest(Type type) { return type_is_float(type) ? -INFINITY : type == TYPE_INT8 ? -128 : 0; }
@@ -119,14 +144,24 @@ static void infer_global(Node *node) {
     for (int i = 2; i < output->rank; i++) output->dims[i] = dim_known(1);
 }
 
-static Step *global_step(Program *program, const Node *node, const char *kernel) {
-    const Value *x = node->inputs.items[0];
-    Step *step = step_kernel(program, kernel, x->type);
-    step_value(program, step, "x", x);
-    step_value(program, step, "y", node->outputs.items[0]);
-    step_size(step, "C", shape_product(&x->shape, 0, 2));
+/* All of a channel is read, so that any number of dimensions will do. */
+static MapLayout layout_global(const Node *node) {
+    return (MapLayout){node->inputs.items[0]->type == TYPE_FLOAT ? READS_ANY : READS_ROWS, false};
+}
+
+Step *global_pool_step(Program *program, const char *kernel, const Value *x, Buffer *y, int64_t offset) {
+    const bool last = x->shape.channels_last;
+    const int64_t batch = x->shape.dims[0].size, channels = x->shape.dims[1].size;
+    Step *step = step_kernel(program, last ? arena_printf(program->arena, "%s_last", kernel) : kernel, x->type);
+    step_value(program, step, "x", x), step_buffer(step, "y", y, offset);
+    if (last) step_size(step, "N", batch);
+    step_size(step, "C", last ? channels : batch * channels);
     step_size(step, "SIZE", shape_product(&x->shape, 2, x->shape.rank));
     return step;
+}
+
+static Step *global_step(Program *program, const Node *node, const char *kernel) {
+    return global_pool_step(program, kernel, node->inputs.items[0], program_buffer(program, node->outputs.items[0]), 0);
 }
 
 static void lower_global_average(Program *program, Node *node) { global_step(program, node, "global_average_pool"); }
@@ -144,6 +179,7 @@ const Op OPS_pool[] = {
      .attributes = "auto_pad:string=NOTSET ceil_mode:int@10=0 dilations:ints@10 kernel_shape:ints! pads:ints "
                    "storage_order:int@8=0 strides:ints",
      .infer = infer_pool,
+     .layout = layout_pool,
      .lower = lower_max_pool},
     {.name = "AveragePool",
      .versions = {7, 10, 11, 19, 22},
@@ -153,6 +189,7 @@ const Op OPS_pool[] = {
      .attributes = "auto_pad:string=NOTSET ceil_mode:int@10=0 count_include_pad:int=0 dilations:ints@19 "
                    "kernel_shape:ints! pads:ints strides:ints",
      .infer = infer_pool,
+     .layout = layout_pool,
      .lower = lower_average_pool},
     {.name = "LpPool",
      .versions = {2, 11, 18, 22},
@@ -169,6 +206,7 @@ const Op OPS_pool[] = {
      .outputs = "Y:T",
      .types = "T: floats",
      .infer = infer_global,
+     .layout = layout_global,
      .lower = lower_global_average},
     {.name = "GlobalMaxPool",
      .versions = {1, 22},
@@ -176,6 +214,7 @@ const Op OPS_pool[] = {
      .outputs = "Y:T",
      .types = "T: floats",
      .infer = infer_global,
+     .layout = layout_global,
      .lower = lower_global_max},
     {.name = "GlobalLpPool",
      .versions = {2, 22},
