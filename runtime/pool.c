@@ -129,17 +129,25 @@ KERNEL void global_average_pool(const T *restrict x, T *restrict y, const int C,
     }
 }
 
-/* GlobalMaxPool: the largest element of each channel. A NaN in it is the result.
+/* GlobalMaxPool: the largest element of each channel, of 16 partial ones. A NaN in it is the result.
  * x [C][SIZE]   y [C]
  * name: global_max_pool_{C}_{SIZE}
  * types: floats */
 KERNEL void global_max_pool(const T *restrict x, T *restrict y, const int C, const int SIZE) {
     for (int c = 0; c < C; c++) {
-        A best = -INFINITY;
-        for (int i = 0; i < SIZE; i++) {
-            const A value = LOAD(x[c * SIZE + i]);
-            if (value > best || is_nan(value)) best = value;
+        const T *const map = x + c * SIZE;
+        A most[16], best = -INFINITY;
+        for (int j = 0; j < 16; j++) most[j] = -INFINITY;
+        for (int i = 0; i < SIZE / 16 * 16; i += 16)
+            for (int j = 0; j < 16; j++) {
+                const A value = LOAD(map[i + j]);
+                most[j] = value > most[j] || is_nan(value) ? value : most[j];
+            }
+        for (int i = SIZE / 16 * 16; i < SIZE; i++) {
+            const A value = LOAD(map[i]);
+            most[i % 16] = value > most[i % 16] || is_nan(value) ? value : most[i % 16];
         }
+        for (int j = 0; j < 16; j++) best = most[j] > best || is_nan(most[j]) ? most[j] : best;
         OUT(y, c, best);
     }
 }

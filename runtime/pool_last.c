@@ -110,3 +110,30 @@ KERNEL void global_average_pool_last(const float *restrict x, float *restrict y,
         }
     }
 }
+
+/* GlobalMaxPool: the largest element of each channel. A NaN in it is the result.
+ * x [N][SIZE][C]   y [N][C]
+ * A block of channels that lie side by side makes an item.
+ * items: N * ((C + 63) / 64)
+ * name: global_max_pool_last_{C}_{SIZE}
+ * types: float */
+KERNEL void global_max_pool_last(const float *restrict x, float *restrict y, const int first, const int last,
+                                 const int N, const int C, const int SIZE) {
+    const int VECTORS = C % (4 * LANES) == 0 ? 4 : C % (2 * LANES) == 0 ? 2 : 1;
+    for (int item = first; item < last; item++) {
+        const int n = item % N, block = item / N * 64, end = block + 64 < C ? block + 64 : C;
+        for (int c = block; c < end; c += VECTORS * LANES) {
+            vf best[4];
+            UNROLL
+            for (int v = 0; v < VECTORS; v++) best[v] = vf_all(-INFINITY);
+            if (C % LANES == 0 || c + LANES <= C) {
+                window_max(best, x + n * SIZE * C + c, 1, SIZE, 0, C, VECTORS, LANES);
+                UNROLL
+                for (int v = 0; v < VECTORS; v++) { OUT_VECTOR(y, n * C + c + v * LANES, best[v], LANES); }
+            } else {
+                window_max(best, x + n * SIZE * C + c, 1, SIZE, 0, C, 1, C % LANES);
+                OUT_VECTOR(y, n * C + c, best[0], C % LANES);
+            }
+        }
+    }
+}

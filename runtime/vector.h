@@ -204,6 +204,20 @@ INLINE float vf_sum(vf value) {
 #endif
 }
 
+/* The largest of all lanes, halves first. */
+INLINE float vf_most(vf value) {
+#if LANES == 1
+    return value;
+#else
+    float lane[LANES];
+    vf_store(lane, value);
+    UNROLL
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
+#endif
+}
+
 /* Copies rows [top, top + high) of a map [H][W][C] to `to` [high][wide][C], where each begins with LEFT zeros and ends
  * with as many as fit; rows that the map does not have are zeros. */
 INLINE void copy_padded(float *to, const float *map, const int top, const int high, const int H, const int LEFT,

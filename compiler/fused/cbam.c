@@ -14,9 +14,9 @@ typedef struct {
 
 static bool read_mlp(Graph *graph, Value *value, Mlp *mlp) {
     Value *hidden;
-    if (!read_linear(graph, value, ROWS_ARE_INPUTS, &mlp->second)) return false;
+    if (!read_linear(graph, value, &mlp->second)) return false;
     mlp->act = read_formula(graph, mlp->second.x, &hidden);
-    return read_linear(graph, hidden, ROWS_ARE_OUTPUTS, &mlp->first) && mlp->first.outputs == mlp->second.inputs;
+    return read_linear(graph, hidden, &mlp->first) && mlp->first.outputs == mlp->second.inputs;
 }
 
 static bool is_same_constant(Value *a, Value *b) { return a == b || (a != NULL && b != NULL && is_same_tensor(a, b)); }

@@ -35,9 +35,9 @@ static Fusion fusion_of(const Gate *gate, const char *op) {
 static bool fuse_two_layers(Graph *graph, const Block *block, const Gate *gate) {
     Linear first, second;
     Value *hidden;
-    if (!read_linear(graph, gate->sums, ROWS_ARE_INPUTS, &second) || second.outputs != gate->channels) return false;
+    if (!read_linear(graph, gate->sums, &second) || second.outputs != gate->channels) return false;
     const char *act = read_formula(graph, second.x, &hidden);
-    if (!read_linear(graph, hidden, ROWS_ARE_OUTPUTS, &first) || first.inputs != gate->channels) return false;
+    if (!read_linear(graph, hidden, &first) || first.inputs != gate->channels) return false;
     if (first.x != gate->squeeze || first.outputs != second.inputs) return false;
     Fusion fusion = fusion_of(gate, "SqueezeExcitation");
     Value *const inputs[] = {first.weight, first.bias, second.weight, second.bias};
@@ -52,7 +52,7 @@ static bool fuse_two_layers(Graph *graph, const Block *block, const Gate *gate) 
 
 static bool fuse_one_layer(Graph *graph, const Block *block, const Gate *gate) {
     Linear layer;
-    if (!read_linear(graph, gate->sums, ROWS_ARE_OUTPUTS, &layer) || layer.x != gate->squeeze) return false;
+    if (!read_linear(graph, gate->sums, &layer) || layer.x != gate->squeeze) return false;
     if (layer.inputs != gate->channels || layer.outputs != gate->channels) return false;
     Fusion fusion = fusion_of(gate, "ChannelGate");
     fusion.inputs[1] = layer.weight, fusion.inputs[2] = layer.bias, fusion.input_count = 3;

@@ -41,16 +41,15 @@ Node *fusion_apply(Graph *graph, const Block *block, const Fusion *fusion);
  * in *from the value that the first of them is applied to. "" where there is none. */
 const char *read_formula(Graph *graph, Value *value, Value **from);
 
-/* y = w x + b over vectors: the constants, as the values that hold them in the wanted order, and the value x. */
+/* y = w x + b over vectors: the constants, w with a row for each output, and the value x. */
 typedef struct {
     Value *x, *weight, *bias; /* bias may be NULL */
     int64_t inputs, outputs;
 } Linear;
-typedef enum { ROWS_ARE_OUTPUTS, ROWS_ARE_INPUTS } WeightOrder;
 
 /* Reads a Gemm, a MatMul, one of these and an Add, or a pointwise Conv on a map of one pixel. Makes new constants where
  * theirs are in another order. */
-bool read_linear(Graph *graph, Value *value, WeightOrder order, Linear *linear);
+bool read_linear(Graph *graph, Value *value, Linear *linear);
 
 /* Whether a value holds the mean, or the maximum, of each channel of x [N C ..] over all places. */
 bool is_channel_mean(Value *value, Value *x);

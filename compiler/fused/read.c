@@ -84,10 +84,11 @@ const char *read_formula(Graph *graph, Value *value, Value **from) {
 
 /* Linear layers. */
 
-/* Weights as the node has them: element (output, input) is at output * by_output + input * by_input. */
+/* Weights as the node has them: with a row for each output, or turned. */
 typedef struct {
     Value *x, *weight, *bias;
-    int64_t inputs, outputs, by_output, by_input;
+    int64_t inputs, outputs;
+    bool is_turned;
 } Layer;
 
 static bool is_matrix(const Value *value) { return value != NULL && value->constant != NULL && value->shape.rank == 2; }
@@ -95,8 +96,8 @@ static bool is_matrix(const Value *value) { return value != NULL && value->const
 static Layer matrix_layer(const Node *node, bool transposed) {
     Value *weight = node->inputs.items[1];
     int64_t rows = weight->shape.dims[0].size, columns = weight->shape.dims[1].size;
-    return transposed ? (Layer){node->inputs.items[0], weight, NULL, columns, rows, columns, 1}
-                      : (Layer){node->inputs.items[0], weight, NULL, rows, columns, 1, columns};
+    return transposed ? (Layer){node->inputs.items[0], weight, NULL, columns, rows, false}
+                      : (Layer){node->inputs.items[0], weight, NULL, rows, columns, true};
 }
 
 static bool gemm_layer(const Node *node, Layer *layer) {
@@ -111,7 +112,7 @@ static bool conv_layer(const Node *node, Layer *layer) {
     Value *x = node->inputs.items[0], *weight = node->inputs.items[1], *y = node->outputs.items[0];
     if (weight->constant == NULL || attr_int(node, "group") != 1 || !shape_is_known(&x->shape)) return false;
     int64_t outputs = weight->shape.dims[0].size, inputs = weight->shape.dims[1].size;
-    *layer = (Layer){x, weight, node_input(node, 2), inputs, outputs, inputs, 1};
+    *layer = (Layer){x, weight, node_input(node, 2), inputs, outputs, false};
     return shape_count(&weight->shape) == outputs * inputs &&
            shape_count(&x->shape) == x->shape.dims[0].size * inputs &&
            shape_count(&y->shape) == x->shape.dims[0].size * outputs;
@@ -148,16 +149,13 @@ static Value *transposed(Graph *graph, const Value *value, int64_t rows, int64_t
     return graph_constant(graph, graph_free_name(graph, name), tensor);
 }
 
-bool read_linear(Graph *graph, Value *value, WeightOrder order, Linear *linear) {
+bool read_linear(Graph *graph, Value *value, Linear *linear) {
     Layer layer;
     if (!layer_of(graph, value, &layer)) return false;
     if (layer.bias != NULL && (layer.bias->constant == NULL || tensor_count(layer.bias->constant) != layer.outputs))
         return false;
     *linear = (Linear){view_root(layer.x), layer.weight, layer.bias, layer.inputs, layer.outputs};
-    bool by_outputs = layer.by_input == 1;
-    if (by_outputs != (order == ROWS_ARE_OUTPUTS))
-        linear->weight = by_outputs ? transposed(graph, layer.weight, layer.outputs, layer.inputs)
-                                    : transposed(graph, layer.weight, layer.inputs, layer.outputs);
+    if (layer.is_turned) linear->weight = transposed(graph, layer.weight, layer.inputs, layer.outputs);
     return true;
 }
 

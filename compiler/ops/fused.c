@@ -19,8 +19,7 @@ static const char *take_word(Arena *arena, const char **at) {
     return word;
 }
 
-void give_formula(Program *program, Step *step, const char *parameter, const char *text) {
-    Loop *loop = step_formula(program, step, parameter);
+void loop_formula(Program *program, Loop *loop, const char *text) {
     Type type = loop->scalars[0].type;
     for (int result = 0; *text != '\0';) {
         const char *name = take_word(program->arena, &text);
@@ -31,4 +30,8 @@ void give_formula(Program *program, Step *step, const char *parameter, const cha
             arguments[i] = loop_literal(loop, type, strtod(take_word(program->arena, &text), NULL));
         result = loop_apply(loop, name, type, type, count, arguments);
     }
+}
+
+void give_formula(Program *program, Step *step, const char *parameter, const char *text) {
+    loop_formula(program, step_formula(program, step, parameter), text);
 }

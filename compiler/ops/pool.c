@@ -1,5 +1,6 @@
 /* Pools: MaxPool, AveragePool and LpPool in one to three dimensions, and their global forms.
  * A window is a box, so that a pool in three dimensions is one over rows and columns, then one over planes. */
+#include "ops/pool.h"
 #include "ops/window.h"
 
 #include <math.h>
@@ -143,15 +144,24 @@ static void infer_global(Node *node) {
     for (int i = 2; i < output->rank; i++) output->dims[i] = dim_known(1);
 }
 
-static Step *global_step(Program *program, const Node *node, const char *kernel) {
-    const Value *x = node->inputs.items[0];
-    const Planar pool = planar_of(program, node, kernel);
-    Step *step = step_kernel(program, pool.kernel, x->type);
-    step_buffer(step, "x", pool.x, 0), step_buffer(step, "y", pool.y, 0);
-    if (pool.batch > 0) step_size(step, "N", pool.batch);
-    step_size(step, "C", pool.channels);
+/* All of a channel is read, so that any number of dimensions will do. */
+static MapLayout layout_global(const Node *node) {
+    return (MapLayout){node->inputs.items[0]->type == TYPE_FLOAT ? READS_ANY : READS_ROWS, false};
+}
+
+Step *global_pool_step(Program *program, const char *kernel, const Value *x, Buffer *y, int64_t offset) {
+    const bool last = x->shape.channels_last;
+    const int64_t batch = x->shape.dims[0].size, channels = x->shape.dims[1].size;
+    Step *step = step_kernel(program, last ? arena_printf(program->arena, "%s_last", kernel) : kernel, x->type);
+    step_value(program, step, "x", x), step_buffer(step, "y", y, offset);
+    if (last) step_size(step, "N", batch);
+    step_size(step, "C", last ? channels : batch * channels);
     step_size(step, "SIZE", shape_product(&x->shape, 2, x->shape.rank));
     return step;
+}
+
+static Step *global_step(Program *program, const Node *node, const char *kernel) {
+    return global_pool_step(program, kernel, node->inputs.items[0], program_buffer(program, node->outputs.items[0]), 0);
 }
 
 static void lower_global_average(Program *program, Node *node) { global_step(program, node, "global_average_pool"); }
@@ -196,7 +206,7 @@ const Op OPS_pool[] = {
      .outputs = "Y:T",
      .types = "T: floats",
      .infer = infer_global,
-     .layout = layout_pool,
+     .layout = layout_global,
      .lower = lower_global_average},
     {.name = "GlobalMaxPool",
      .versions = {1, 22},
@@ -204,6 +214,7 @@ const Op OPS_pool[] = {
      .outputs = "Y:T",
      .types = "T: floats",
      .infer = infer_global,
+     .layout = layout_global,
      .lower = lower_global_max},
     {.name = "GlobalLpPool",
      .versions = {2, 22},
