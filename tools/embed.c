@@ -191,10 +191,11 @@ static const char *parse_support(const char *text, const char *mark) {
 static void parse_vector(const char *text) {
     const char *from = text;
     for (const char *at = text; (at = strstr(at, "#include ")) != NULL; at++) from = at + strcspn(at, "\n");
-    int number = supports.count;
-    list_add(arena, &supports, ((Named){"vf", ""}));
     const char *first = parse_support(text, "\nINLINE ");
-    supports.items[number].text = trimmed(from, first);
+    list_add(arena, &supports, ((Named){"vf", trimmed(from, first)}));
+    const Named prelude = supports.items[supports.count - 1]; /* above all others: it has a pragma for what follows */
+    memmove(supports.items + 1, supports.items, (size_t)(supports.count - 1) * sizeof *supports.items);
+    supports.items[0] = prelude;
 }
 
 /* Functions of maths.h, for scalars and for vectors: the comment stands above the first form. */
