@@ -98,14 +98,14 @@ def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -
     results, entrants = {}, []
     try:
         for contender in [Fovea(model, threads), *(Worker(name, model, threads) for name in peers)]:
-            say(f"{model.title}, {threads} threads: {contender.name} gets ready")
+            say(f"{model.title}, threads: {threads}: {contender.name} gets ready")
             entrant = enter(contender, model, effort)
             if isinstance(entrant, str):
                 results[contender.name] = {"reason": entrant}
-                say(f"{model.title}, {threads} threads: {contender.name}: {entrant}")
+                say(f"{model.title}, threads: {threads}: {contender.name}: {entrant}")
             else:
                 entrants.append(entrant)
-        say(f"{model.title}, {threads} threads: {effort.rounds} rounds")
+        say(f"{model.title}, threads: {threads}: {effort.rounds} rounds")
         take_turns(entrants, effort.rounds)
         for entrant in entrants:
             results[entrant.contender.name] = entrant.result(effort)

@@ -26,7 +26,7 @@ class Peer(Base):
     def convert(self) -> None:
         """The generated code, and the shape that its output has."""
         library = self.task.folder / "model.so"
-        if library.exists():
+        if self.is_current(library):
             return
         import onnx
 

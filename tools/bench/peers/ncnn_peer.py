@@ -19,7 +19,7 @@ class Peer(Base):
     def convert(self) -> None:
         """pnnx writes beside the ONNX file, so it is given a link to it."""
         link = self.task.folder / "model.onnx"
-        if (self.task.folder / "model.ncnn.param").exists():
+        if self.is_current(self.task.folder / "model.ncnn.param"):
             return
         link.unlink(missing_ok=True)
         link.symlink_to(self.task.older_onnx.resolve())

@@ -1,6 +1,7 @@
 # What a peer is to the benchmark: how it is installed, what it makes of a model beforehand, and how it runs one. A
 # peer's file has a class Peer and imports its library in prepare() only, since that is part of a cold start.
 
+import inspect
 import os
 import subprocess
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ class Base:
 
     def convert(self) -> None:
         """Makes files that prepare() loads. Not timed."""
+
+    def is_current(self, made: Path) -> bool:
+        """Whether what convert() makes is there, and newer than the model and the peer's own file."""
+        sources = [self.task.onnx, self.task.older_onnx, Path(inspect.getfile(type(self)))]
+        return made.exists() and made.stat().st_mtime > max(source.stat().st_mtime for source in sources)
 
     def prepare(self) -> None:
         """From nothing, the library not being loaded yet, to ready to run."""

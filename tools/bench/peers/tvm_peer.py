@@ -1,6 +1,7 @@
 # Apache TVM: the ONNX file through Relax and LLVM, for this processor.
 
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -13,11 +14,11 @@ class Peer(Base):
     DISTRIBUTION = "apache-tvm"
     NOTE = "default schedules, LLVM for this processor, not tuned"
 
-    def library(self) -> str:
-        return os.fspath(self.task.folder / "model.so")
+    def library(self) -> Path:
+        return self.task.folder / "model.so"
 
     def convert(self) -> None:
-        if os.path.exists(self.library()):
+        if self.is_current(self.library()):
             return
         import onnx
         import tvm
@@ -26,14 +27,14 @@ class Peer(Base):
         processor = tvm.get_global_func("target.llvm_get_system_cpu")()
         target = tvm.target.Target({"kind": "llvm", "mcpu": str(processor)})
         module = from_onnx(onnx.load(self.task.onnx), keep_params_in_input=False)
-        tvm.compile(module, target=target).export_library(self.library())
+        tvm.compile(module, target=target).export_library(os.fspath(self.library()))
 
     def prepare(self) -> None:
         os.environ["TVM_NUM_THREADS"] = str(self.task.threads)
         import tvm
         from tvm import relax
 
-        machine = relax.VirtualMachine(tvm.runtime.load_module(self.library()), tvm.cpu())
+        machine = relax.VirtualMachine(tvm.runtime.load_module(os.fspath(self.library())), tvm.cpu())
         self.main = machine["main"]
         self.arguments = [tvm.runtime.tensor(value) for value in self.task.inputs().values()]
 
