@@ -27,7 +27,7 @@ static double step_cost(int rows, int vectors) {
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
 double tile_cost(int target, int64_t rows, int64_t panels, int tile_rows, int tile_vectors) {
-    const int lanes = TARGETS[target].lanes;
+    const int lanes = TARGET_LANES[target];
     const int64_t tiles = divide_up(rows, tile_rows) * divide_up(panels * (PANEL_WIDTH / lanes), tile_vectors);
     return (double)(tiles * lanes) * step_cost(tile_rows, tile_vectors);
 }

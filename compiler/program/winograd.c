@@ -31,7 +31,7 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
     const double outputs = (double)padded(shape->outputs), weights = outputs * (double)shape->channels * points;
     const double transforms = plan->tile == LARGEST_TILE ? 220 : 60; /* of a tile of one channel */
-    const int64_t width = padded(shape->channels) + 16 + vectors * target_lanes(TARGET_AVX512);
+    const int64_t width = padded(shape->channels) + 16 + vectors * TARGET_LANES[TARGET_AVX512];
     const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
     const bool keeps_weights = weights + scratch < 210e3, keeps_scratch = scratch < 180e3;
     const double products =

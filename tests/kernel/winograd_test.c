@@ -136,7 +136,7 @@ static void test_plan(void **state) {
                         shape.batch * ((shape.high + side - 1) / side) * ((shape.wide + side - 1) / side));
         assert_in_range(plan.splits, 1, panels);
         for (int target = 0; target < TARGET_COUNT; target++) {
-            const int rows = plan.rows[target], width = plan.vectors[target] * target_lanes(target);
+            const int rows = plan.rows[target], width = plan.vectors[target] * TARGET_LANES[target];
             assert_in_range(rows, 1, plan.chunk);
             assert_in_range(rows * plan.vectors[target], 1, 32);
             assert_true(width % 16 == 0 ? width / 16 <= panels : 16 % width == 0);
