@@ -13,8 +13,7 @@ struct Packed {
 static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
-           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel &&
-           a->winograd == b->winograd;
+           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
