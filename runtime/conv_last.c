@@ -21,7 +21,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
     const int bands = (OH + BAND - 1) / BAND, tiles = (OW + ROWS - 1) / ROWS, depth = KH * KW * C;
     const int width = VECTORS * LANES, columns = (K + 15) / 16 * 16, groups = (columns + width - 1) / width;
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
-    const int share = depth * K < 200000 ? 0 : (width + BAND * tiles - 1) / (BAND * tiles);
+    const int fetch = depth * K < 200000 ? 0 : (width + BAND * tiles - 1) / (BAND * tiles);
     for (int item = first; item < last; item++) {
         const int split = item % SPLITS, top = item / SPLITS % bands * BAND, n = item / SPLITS / bands;
         const int high = OH - top < BAND ? OH - top : BAND;
@@ -37,14 +37,14 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
             for (int tile = 0; tile < high * tiles; tile++) {
                 const int oh = tile / tiles, want = tile % tiles * ROWS, ow = want + ROWS <= OW ? want : OW - ROWS;
                 const float *const at = in + (oh * SH * wide + ow * SW) * C;
-                const float *const ahead = panel + (width + tile * share) * depth;
+                const float *const ahead = panel + (width + tile * fetch) * depth;
                 vf sum[32];
                 UNROLL
                 for (int i = 0; i < ROWS * VECTORS; i++)
                     sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
                 for (int tap = 0; tap < KH * KW; tap++)
                     tile_multiply_ahead(sum, at + (tap / KW * DH * wide + tap % KW * DW) * C, panel + tap * C * 16,
-                                        ROWS, VECTORS, ROWS, 0, SW * C, C, depth * 16, ahead + tap * C * share, share);
+                                        ROWS, VECTORS, ROWS, 0, SW * C, C, depth * 16, ahead + tap * C * fetch, fetch);
                 UNROLL
                 for (int r = 0; r < ROWS; r++) {
                     const int pixel = (n * OH + top + oh) * OW + ow + r;

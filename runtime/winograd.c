@@ -24,7 +24,7 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
     const int side = TILE - 2, points = TILE * TILE, high = (OH + side - 1) / side, wide = (OW + side - 1) / side;
     const int width = VECTORS * LANES, vectors = (K + 15) / 16 * 16 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
     const int row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, point = vectors * LANES * C;
-    const int share = (width * ROWS + CHUNK - 1) / CHUNK; /* of the next point's weights that a block fetches */
+    const int fetch = (width * ROWS + CHUNK - 1) / CHUNK; /* of the next point's weights that a block fetches */
     float *const values = scratch, *const products = scratch + points * plane;
     for (int item = first; item < last; item++) {
         const int behind = (item / SPLITS + 1) * CHUNK, split = item % SPLITS;
@@ -50,10 +50,10 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
             for (int p = 0; p < points; p++)
                 for (int block = 0; block < CHUNK; block += ROWS) {
                     const int t = block + ROWS < CHUNK ? block : CHUNK - ROWS;
-                    const float *const of = weights + p * point, *const ahead = of + point + block / ROWS * share * C;
+                    const float *const of = weights + p * point, *const ahead = of + point + block / ROWS * fetch * C;
                     vf sum[32] = {vf_all(0)};
                     tile_multiply_ahead(sum, values + p * plane + t * row, of, ROWS, VECTORS, ROWS, 0, row, C, C * 16,
-                                        ahead, share);
+                                        ahead, fetch);
                     UNROLL
                     for (int r = 0; r < ROWS; r++) {
                         UNROLL

@@ -49,7 +49,7 @@ static bool dumped(const Program *program, const PassOptions *options, const cha
 }
 
 Program *model_steps(Graph *graph, const PassOptions *options) {
-    Program *program = lower_graph(graph);
+    Program *program = lower_graph(graph, options);
     if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);
     if (dumped(program, options, "fuse")) return NULL;

@@ -20,6 +20,8 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          &model->pass.patterns},
         {OPTION_TEXT, '\0', "fuse", "RULES",
          "blocks, batchnorm, bias, loops, epilogue, with commas between, or none; all by default", &model->fuse},
+        {OPTION_TEXT, '\0', "winograd", "MODE",
+         "auto (convolutions of 3x3 by Winograd's method where that pays, the default) or off", &model->winograd},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
     memcpy(rows + count, own, sizeof own);
@@ -53,10 +55,20 @@ Option profile_option(ModelOptions *model) {
     return (Option){OPTION_FLAG, '\0', "profile", NULL, "also measure the time of each step", &model->pass.profile};
 }
 
+static WinogradMode winograd_mode(Arena *arena, const char *word) {
+    static const char *const words[] = {"auto", "off", NULL}; /* in the order of the modes */
+    for (int i = 0; words[i] != NULL; i++)
+        if (strcmp(words[i], word) == 0) return (WinogradMode)i;
+    const char *meant = nearest_name(arena, word, words);
+    fail(STATUS_USAGE, "--winograd %s: expected auto or off%s%s", quoted(word), meant == NULL ? "" : "; did you mean ",
+         meant == NULL ? "" : meant);
+}
+
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
     if (model->pass.threads > MOST_THREADS) fail(STATUS_USAGE, "--threads %d: at most 64", model->pass.threads);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
+    if (model->winograd != NULL) model->pass.winograd = winograd_mode(arena, model->winograd);
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");
         const char *rule = arena_printf(arena, "%.*s", (int)length, at);

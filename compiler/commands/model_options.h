@@ -7,12 +7,13 @@
 #include "passes/pass.h"
 
 typedef struct {
-    const char *path; /* of the model */
-    const char *fuse; /* "loops,epilogue" or "none" */
+    const char *path;     /* of the model */
+    const char *fuse;     /* "loops,epilogue" or "none" */
+    const char *winograd; /* "auto" or "off" */
     PassOptions pass;
 } ModelOptions;
 
-enum { MODEL_OPTION_ROWS = 7 };
+enum { MODEL_OPTION_ROWS = 8 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
@@ -21,7 +22,7 @@ int model_option_rows(ModelOptions *model, Option *rows, int count);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
-/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse. */
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse and --winograd. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

@@ -3,6 +3,7 @@
 #include "ops/product.h"
 #include "ops/window.h"
 #include "program/pack.h"
+#include "program/winograd.h"
 
 /* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
  * false where they cannot be said. */
@@ -325,12 +326,47 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
     step_pick(program, step, "COLUMNS", columns);
 }
 
+/* The sizes for Winograd's kernel; tile 0 where it does not apply or pay. */
+static WinogradPlan winograd_of(const Program *program, const Planar *conv) {
+    const WindowDim *dims[] = {&conv->h, &conv->w};
+    const WinogradShape shape = {conv->batch, conv->channels, conv->outputs, conv->h.output, conv->w.output};
+    bool applies = !program->is_direct;
+    for (int i = 0; i < 2; i++)
+        applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation == 1;
+    return applies ? winograd_plan(&shape) : (WinogradPlan){0};
+}
+
+static void lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
+    const WindowDim *h = &conv->h, *w = &conv->w;
+    Step *step = step_kernel(program, "winograd", TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_buffer(step, "w",
+                pack_panels(program, (Packing){.weights = node->inputs.items[1],
+                                               .depth = conv->channels,
+                                               .columns = conv->outputs,
+                                               .winograd = plan->tile}),
+                0);
+    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_size(step, "N", conv->batch), step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
+    step_size(step, "H", h->input), step_size(step, "W", w->input);
+    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
+    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+    step_size(step, "TILE", plan->tile), step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
+    step_pick(program, step, "ROWS", plan->rows);
+    step_pick(program, step, "VECTORS", plan->vectors);
+}
+
 static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
     if (reads_image(node)) lower_image(program, node, &conv);
     else if (is_depthwise(node)) lower_depthwise_last(program, node, &conv);
     else if (is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
-    else lower_window(program, node, &conv);
+    else {
+        const WinogradPlan plan = winograd_of(program, &conv);
+        if (plan.tile != 0) lower_winograd(program, node, &conv, &plan);
+        else lower_window(program, node, &conv);
+    }
 }
 
 /* Each output element is a sum over the channels of its group and the kernel. */

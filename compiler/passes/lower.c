@@ -53,9 +53,10 @@ static void report_unknown_shapes(const Graph *graph) {
     fail_if_reported();
 }
 
-Program *lower_graph(Graph *graph) {
+Program *lower_graph(Graph *graph, const PassOptions *options) {
     report_unknown_shapes(graph);
     Program *program = program_new(graph->arena, graph);
+    program->is_direct = options->winograd == WINOGRAD_OFF;
     for (int i = 0; i < graph->nodes.count; i++) lower_node(program, graph->nodes.items[i]);
     return program;
 }

@@ -3,11 +3,12 @@
 #ifndef FOVEA_PASSES_LOWER_H
 #define FOVEA_PASSES_LOWER_H
 
+#include "passes/pass.h"
 #include "program/program.h"
 
 /* Lowers every node of a graph. Reports all values whose shape is not known, with what to give, and fails if there are
  * any. */
-Program *lower_graph(Graph *graph);
+Program *lower_graph(Graph *graph, const PassOptions *options);
 
 /* What may still be computed while compiling, so that a small model neither grows without bound nor takes forever. */
 typedef struct {

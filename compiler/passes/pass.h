@@ -5,6 +5,8 @@
 
 #include "graph/graph.h"
 
+typedef enum { WINOGRAD_AUTO, WINOGRAD_OFF } WinogradMode;
+
 /* What the user has said of the model. */
 typedef struct {
     StringList dims;        /* --dim: "batch=1" */
@@ -13,6 +15,7 @@ typedef struct {
     StringList patterns;    /* --patterns: files of the user's own blocks */
     const char *probes;     /* --probes: auto, all, none, or a glob over tensor names and probe ids */
     const char *explain;    /* --why: a family whose near misses are printed */
+    WinogradMode winograd;  /* --winograd: whether convolutions may be computed by that method */
     const char *dump_after; /* --dump-after: a pass */
     int threads;            /* --threads; 0: one */
     bool profile;           /* --profile: the host is told when a step is done */

@@ -2,6 +2,8 @@
  * A program remembers what it has packed, so that tied weights are stored once. */
 #include "program/pack.h"
 
+#include "program/winograd.h"
+
 struct Packed {
     Packing packing;
     Buffer *buffer;
@@ -11,7 +13,7 @@ struct Packed {
 static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
-           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel;
+           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
@@ -32,12 +34,21 @@ static Tensor *panels(Arena *arena, const Packing *packing) {
     return packed;
 }
 
+static Tensor *transformed(Arena *arena, const Packing *packing) {
+    const int tile = packing->winograd;
+    const int64_t count = winograd_weights_count(packing->columns, packing->depth, tile);
+    Tensor *weights = tensor_new(arena, TYPE_FLOAT, &(Shape){.rank = 1, .dims = {dim_known(count)}});
+    winograd_transform(packing->weights->constant->data, packing->columns, packing->depth, tile, weights->data);
+    return weights;
+}
+
 bool can_pack(const Value *weights) { return weights->constant != NULL && weights->type == TYPE_FLOAT; }
 
 Buffer *pack_panels(Program *program, Packing packing) {
     for (const struct Packed *packed = program->packed; packed != NULL; packed = packed->next)
         if (same(&packed->packing, &packing)) return packed->buffer;
-    Buffer *buffer = program_constant(program, packing.weights, panels(program->arena, &packing));
+    Tensor *tensor = (packing.winograd != 0 ? transformed : panels)(program->arena, &packing);
+    Buffer *buffer = program_constant(program, packing.weights, tensor);
     struct Packed *packed = arena_new_object(program->arena, struct Packed);
     *packed = (struct Packed){packing, buffer, program->packed};
     program->packed = packed;

@@ -14,6 +14,7 @@ typedef struct {
     double factor;
     int64_t taps, tap; /* taps 0: one */
     int64_t panel;     /* columns of a panel; 0: 16 */
+    int winograd;      /* not 0: weights [columns][depth][3][3], transformed for this tile by winograd_transform() */
 } Packing;
 
 /* Whether a value's data can be packed: a constant of floats. */

@@ -117,6 +117,7 @@ typedef struct Program {
     LIST(Probe *) probes;
     struct ValueBuffer *buffer_of; /* see program_buffer() */
     const struct Packed *packed;   /* see program/pack.h */
+    bool is_direct;                /* no convolution by Winograd's method */
     const Node *current;           /* the node being lowered */
     int threads;                   /* that a run may use: passes/split.h */
     bool is_profiled;              /* a run tells its host when a step is done */

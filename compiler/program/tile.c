@@ -26,6 +26,12 @@ static double step_cost(int rows, int vectors) {
 
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
+double tile_cost(int target, int64_t rows, int64_t panels, int tile_rows, int tile_vectors) {
+    const int lanes = TARGET_LANES[target];
+    const int64_t tiles = divide_up(rows, tile_rows) * divide_up(panels * (PANEL_WIDTH / lanes), tile_vectors);
+    return (double)(tiles * lanes) * step_cost(tile_rows, tile_vectors);
+}
+
 void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
         const int in_panel = PANEL_WIDTH / TARGET_LANES[target], registers = REGISTERS[target];
@@ -33,8 +39,7 @@ void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int v
         for (int v = 1; fits(1, v, registers) && v <= panels * in_panel; v++) {
             if (!divides(v, in_panel)) continue;
             for (int r = 1; fits(r, v, registers) && r <= rows; r++) {
-                const int64_t tiles = divide_up(rows, r) * divide_up(panels * in_panel, v);
-                const double cost = (double)tiles * step_cost(r, v);
+                const double cost = tile_cost(target, rows, panels, r, v);
                 if (least >= 0 && cost >= least) continue;
                 least = cost;
                 rows_out[target] = r;

@@ -9,20 +9,15 @@
 enum { LARGEST_TILE = 6 };
 
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
-static int64_t panels_of(const WinogradShape *shape) { return divide_up(shape->outputs, PANEL_WIDTH); }
-static int64_t padded(int64_t channels) { return divide_up(channels, PANEL_WIDTH) * PANEL_WIDTH; }
+static int64_t panels_of(int64_t channels) { return divide_up(channels, PANEL_WIDTH); }
+static int64_t padded(int64_t channels) { return panels_of(channels) * PANEL_WIDTH; }
 
 static int64_t tiles_of(const WinogradShape *shape, int tile) {
     return shape->batch * divide_up(shape->high, tile - 2) * divide_up(shape->wide, tile - 2);
 }
 
-int64_t winograd_weights_count(const WinogradShape *shape, int tile) {
-    return padded(shape->outputs) * tile * tile * shape->channels;
-}
-
-/* Floats that the kernel wants for one thread: `values` and `products`. */
-static int64_t scratch_of(const WinogradShape *shape, int tile, int64_t chunk, int64_t width) {
-    return tile * tile * chunk * (padded(shape->channels) + 16 + width);
+int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile) {
+    return tile * tile * padded(outputs) * channels;
 }
 
 /* What a weight costs that comes from memory, in multiply-adds of a core. */
@@ -32,28 +27,37 @@ static const double FROM_MEMORY = 6;
  * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache (of 1 MB)
  * cannot keep beside the scratch come from the third for each chunk. */
 static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
-    const int points = plan->tile * plan->tile, rows = plan->rows[TARGET_AVX512];
+    const int points = plan->tile * plan->tile, vectors = plan->vectors[TARGET_AVX512];
     const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
     const double outputs = (double)padded(shape->outputs), weights = outputs * (double)shape->channels * points;
     const double transforms = plan->tile == LARGEST_TILE ? 220 : 60; /* of a tile of one channel */
-    const bool keeps_weights = weights + (double)plan->scratch < 210e3, keeps_scratch = plan->scratch < 180e3;
-    const double products = (double)(divide_up(plan->chunk, rows) * rows) * weights;
+    const int64_t width = padded(shape->channels) + 16 + vectors * TARGET_LANES[TARGET_AVX512];
+    const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
+    const bool keeps_weights = weights + scratch < 210e3, keeps_scratch = scratch < 180e3;
+    const double products =
+        (double)(points * shape->channels) *
+        tile_cost(TARGET_AVX512, plan->chunk, panels_of(shape->outputs), plan->rows[TARGET_AVX512], vectors);
     const double transformed = plan->chunk * transforms * ((double)padded(shape->channels) + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
     return chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
 }
 
+/* The same of a direct convolution, row by row. */
+static double direct_cost(const WinogradShape *shape) {
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT];
+    const int64_t panels = panels_of(shape->outputs);
+    tile_choose(shape->wide, panels, rows, vectors);
+    const double row = tile_cost(TARGET_AVX512, shape->wide, panels, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
+    const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);
+    return 9 * (double)(shape->channels * shape->batch * shape->high) * row + FROM_MEMORY * weights;
+}
+
 static WinogradPlan plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
-    static const int LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
     enum { ENOUGH_ITEMS = 16 }; /* for eight threads to end at about the same time */
     WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(ENOUGH_ITEMS, chunks);
-    plan.splits = (int)(splits < panels_of(shape) ? splits : panels_of(shape));
-    tile_choose(chunk, panels_of(shape), plan.rows, plan.vectors);
-    for (int target = 0; target < TARGET_COUNT; target++) {
-        const int64_t scratch = scratch_of(shape, tile, chunk, plan.vectors[target] * LANES[target]);
-        if (scratch > plan.scratch) plan.scratch = scratch;
-    }
+    plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
+    tile_choose(chunk, panels_of(shape->outputs), plan.rows, plan.vectors);
     return plan;
 }
 
@@ -70,12 +74,10 @@ WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile) {
 }
 
 WinogradPlan winograd_plan(const WinogradShape *shape) {
-    const double weights = (double)(padded(shape->outputs) * 9 * shape->channels);
-    if (winograd_weights_count(shape, LARGEST_TILE) > INT32_MAX) return (WinogradPlan){0};
+    if (winograd_weights_count(shape->outputs, shape->channels, LARGEST_TILE) > INT32_MAX) return (WinogradPlan){0};
     const WinogradPlan small = winograd_plan_tile(shape, 4), large = winograd_plan_tile(shape, 6);
     const WinogradPlan best = cost_of(shape, &small) < cost_of(shape, &large) ? small : large;
-    const double direct = weights * ((double)(shape->batch * shape->high * shape->wide) + FROM_MEMORY);
-    return direct < cost_of(shape, &best) ? (WinogradPlan){0} : best;
+    return direct_cost(shape) < cost_of(shape, &best) ? (WinogradPlan){0} : best;
 }
 
 /* G of Winograd's method: a line's three weights as a polynomial at the finite points, over the product of a point's
@@ -94,19 +96,19 @@ static void transform_matrix(int tile, double matrix[LARGEST_TILE][3]) {
     memcpy(matrix[tile - 1], (double[]){0, 0, 1}, sizeof matrix[0]);
 }
 
-void winograd_transform(const float *weights, const WinogradShape *shape, int tile, float *transformed) {
+void winograd_transform(const float *weights, int64_t outputs, int64_t channels, int tile, float *transformed) {
     double matrix[LARGEST_TILE][3];
     transform_matrix(tile, matrix);
-    memset(transformed, 0, sizeof(float) * (size_t)winograd_weights_count(shape, tile));
-    for (int64_t k = 0; k < shape->outputs; k++)
-        for (int64_t c = 0; c < shape->channels; c++) {
-            const float *const taps = weights + (k * shape->channels + c) * 9;
+    memset(transformed, 0, sizeof(float) * (size_t)winograd_weights_count(outputs, channels, tile));
+    for (int64_t k = 0; k < outputs; k++)
+        for (int64_t c = 0; c < channels; c++) {
+            const float *const taps = weights + (k * channels + c) * 9;
             for (int point = 0; point < tile * tile; point++) {
                 double sum = 0;
                 for (int tap = 0; tap < 9; tap++)
                     sum += matrix[point / tile][tap / 3] * matrix[point % tile][tap % 3] * taps[tap];
-                const int64_t panel = point * panels_of(shape) + k / PANEL_WIDTH;
-                transformed[(panel * shape->channels + c) * PANEL_WIDTH + k % PANEL_WIDTH] = (float)sum;
+                const int64_t panel = point * panels_of(outputs) + k / PANEL_WIDTH;
+                transformed[(panel * channels + c) * PANEL_WIDTH + k % PANEL_WIDTH] = (float)sum;
             }
         }
 }

@@ -17,7 +17,6 @@ typedef struct {
     int chunk; /* tiles that are transformed at once */
     int splits;
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
-    int64_t scratch; /* floats for one thread, on the target that needs most */
 } WinogradPlan;
 
 /* The sizes with which the kernel takes least time. All of the shape's numbers >= 1. */
@@ -26,9 +25,9 @@ WinogradPlan winograd_plan(const WinogradShape *shape);
 WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile);
 
 /* Floats of the transformed weights. */
-int64_t winograd_weights_count(const WinogradShape *shape, int tile);
+int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile);
 /* Transforms weights [outputs][channels][3][3], in double and rounded once, to [tile*tile][outputs/16][channels][16],
  * with zeros in the place of outputs that do not exist. */
-void winograd_transform(const float *weights, const WinogradShape *shape, int tile, float *transformed);
+void winograd_transform(const float *weights, int64_t outputs, int64_t channels, int tile, float *transformed);
 
 #endif

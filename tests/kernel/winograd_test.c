@@ -1,11 +1,12 @@
 /* Winograd's convolution against the plain one: odd sizes, pads, channels that fill no vector, chunks that overlap, and
  * the same bits however the items are split; and the sizes that the compiler chooses for it. */
+#define UNROLL /* sizes are no constants here */
 #include "program/tile.h"
 #include "program/winograd.h"
-#include "runtime/vector.h"
+#include "runtime/conv.c"
+#include "runtime/winograd.c"
 #include "support/numbers.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -23,41 +24,10 @@ static float *random_floats(Random *random, Arena *arena, int64_t count) {
     return floats;
 }
 
-/* Calls a kernel whose parameters have the names of a problem's sizes, and pointers in the order given. last 0: all of
- * its items. */
-static void call(const char *name, const Problem *p, int first, int last, void *const *pointers) {
-    const struct {
-        const char *name;
-        int size;
-    } sizes[] = {{"N", p->N},         {"C", p->C},
-                 {"H", p->H},         {"W", p->W},
-                 {"K", p->K},         {"PH", p->PH},
-                 {"PW", p->PW},       {"OH", p->OH},
-                 {"OW", p->OW},       {"TILE", p->TILE},
-                 {"CHUNK", p->CHUNK}, {"SPLITS", p->SPLITS},
-                 {"ROWS", p->ROWS},   {"VECTORS", p->VECTORS}};
-    const Kernel *kernel = kernel_find(name);
-    KernelArgument arguments[MAX_ARGUMENTS];
-    int64_t by_position[MAX_ARGUMENTS];
-    for (int i = 0; i < kernel->parameter_count; i++) {
-        const Parameter *parameter = &kernel->parameters[i];
-        if (parameter->kind == PARAMETER_INPUT || parameter->kind == PARAMETER_OUTPUT) {
-            arguments[i].pointer = *pointers++;
-            continue;
-        }
-        arguments[i].size = 1; /* groups, strides, dilations */
-        if (strcmp(parameter->name, "KH") == 0 || strcmp(parameter->name, "KW") == 0) arguments[i].size = 3;
-        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-            if (strcmp(parameter->name, sizes[k].name) == 0) arguments[i].size = sizes[k].size;
-        by_position[i] = arguments[i].size;
-    }
-    arguments[kernel_parameter(kernel, "first", 5)].size = first;
-    arguments[kernel_parameter(kernel, "last", 4)].size =
-        last > 0 ? last : kernel_count(kernel, kernel->items, by_position, LANES);
-    kernel->calls[TYPE_FLOAT](arguments);
+static void convolve(const Problem *p, const float *weights, int first, int last, float *y) {
+    winograd(p->x, weights, p->bias, p->scratch, y, first, last, p->N, p->C, p->H, p->W, p->K, p->OH, p->OW, p->PH,
+             p->PW, p->TILE, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
 }
-
-static WinogradShape shape_of_problem(const Problem *p) { return (WinogradShape){p->N, p->C, p->K, p->OH, p->OW}; }
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_registers(Random *random, Problem *p) {
@@ -110,24 +80,24 @@ static float *expected(Arena *arena, const Problem *p, const float *x, const flo
     float *y = arena_new_array(arena, float, (size_t)(p->N * p->K * p->OH * p->OW));
     float *panel = arena_new_array(arena, float, (size_t)(p->C * 9 * 16));
     float *planes = transposed(arena, x, p->N, p->H * p->W, p->C);
-    call("conv2d", p, 0, 0, (void *[]){planes, (void *)w, (void *)bias, panel, y});
+    conv2d(planes, w, bias, panel, y, 0, p->N * ((p->OH * p->OW + 15) / 16), p->N, p->C, p->H, p->W, p->K, p->OH, p->OW,
+           1, 3, 3, 1, 1, 1, 1, p->PH, p->PW);
     return transposed(arena, y, p->N, p->K, p->OH * p->OW);
 }
 
 static void check(Random *random) {
     Arena *arena = arena_new();
     Problem p = random_problem(random, arena);
-    const WinogradShape shape = shape_of_problem(&p);
     const int count = p.N * p.K * p.OH * p.OW;
-    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(&shape, p.TILE));
-    winograd_transform(p.w, &shape, p.TILE, weights);
+    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(p.K, p.C, p.TILE));
+    winograd_transform(p.w, p.K, p.C, p.TILE, weights);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
-    call("winograd", &p, 0, 0, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, y});
+    convolve(&p, weights, 0, p.items, y);
     assert_true(isnan(y[count]));
     for (int first = 0, last; first < p.items; first = last) {
         last = random_between(random, first + 1, p.items);
-        call("winograd", &p, first, last, (void *[]){(void *)p.x, weights, (void *)p.bias, p.scratch, again});
+        convolve(&p, weights, first, last, again);
     }
     assert_memory_equal(y, again, sizeof(float) * (size_t)count);
     const float *reference = expected(arena, &p, p.x, p.w, p.bias);
@@ -153,7 +123,6 @@ static void test_convolution(void **state) {
 /* The plan keeps to what the kernel asks for, whatever the shape. */
 static void test_plan(void **state) {
     (void)state;
-    static const int lanes[TARGET_COUNT] = {16, 8, 4, 4, 1};
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
         const WinogradShape shape = {random_between(&random, 1, 3), random_between(&random, 1, 600),
@@ -167,11 +136,10 @@ static void test_plan(void **state) {
                         shape.batch * ((shape.high + side - 1) / side) * ((shape.wide + side - 1) / side));
         assert_in_range(plan.splits, 1, panels);
         for (int target = 0; target < TARGET_COUNT; target++) {
-            const int rows = plan.rows[target], width = plan.vectors[target] * lanes[target];
+            const int rows = plan.rows[target], width = plan.vectors[target] * TARGET_LANES[target];
             assert_in_range(rows, 1, plan.chunk);
             assert_in_range(rows * plan.vectors[target], 1, 32);
             assert_true(width % 16 == 0 ? width / 16 <= panels : 16 % width == 0);
-            assert_true(plan.scratch >= tile * tile * plan.chunk * ((shape.channels + 15) / 16 * 16 + 16 + width));
         }
     }
 }

@@ -71,7 +71,7 @@ static void finish(Net *net) {
 }
 
 static const float *evaluate(Net *net) {
-    Program *program = lower_graph(net->graph);
+    Program *program = lower_graph(net->graph, &(PassOptions){0});
     Buffer *from = program_buffer(program, net->graph->inputs.items[0]);
     Buffer *to = program_buffer(program, net->graph->outputs.items[0]);
     void **memory = arena_new_array(net->arena, void *, (size_t)program->buffers.count);

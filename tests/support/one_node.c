@@ -144,7 +144,7 @@ static void infer_and_run(void *argument) {
     OneNode *one = run->one;
     infer(one);
     if (one->node->outputs.items[0]->constant != NULL) return;
-    Program *program = lower_graph(one->node->graph);
+    Program *program = lower_graph(one->node->graph, &(PassOptions){0});
     for (int i = 0; i < one->node->outputs.count; i++) program_buffer(program, one->node->outputs.items[i]);
     run->memory = arena_new_array(one->arena, void *, (size_t)program->buffers.count);
     for (int i = 0; i < program->buffers.count; i++) {

@@ -1,0 +1,66 @@
+"""Convolutions by Winograd's method in generated code: on registers of every length they agree with sums in double as
+docs/cli.md says, with one thread and more, and --winograd off leaves them out."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
+from generated import FOVEA, build, compile_model, run
+from hostile import Checks, finish
+
+BOUNDS = {4: 5e-6, 6: 1e-5}  # of the largest output
+seed = int(os.environ.get("FOVEA_SEED", time.time()))
+print(f"FOVEA_SEED={seed}")
+random = np.random.default_rng(seed)
+checks = Checks()
+
+
+def model(folder, channels, outputs, high, wide):
+    """y = SiLU(Conv(x)): the model's path, x, and y in double."""
+    x = random.standard_normal((2, channels, high, wide)).astype(np.float32)
+    weights = (random.standard_normal((outputs, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
+    bias = random.standard_normal(outputs).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "weights", "bias"], ["sum"], pads=[1, 1, 1, 1]),
+             helper.make_node("Sigmoid", ["sum"], ["gate"]), helper.make_node("Mul", ["sum", "gate"], ["y"])]
+    shapes = {"x": x.shape, "y": (2, outputs, high, wide)}
+    infos = {name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()}
+    graph = helper.make_graph(nodes, "conv", [infos["x"]], [infos["y"]],
+                              [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")])
+    path = pathlib.Path(folder) / "conv.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    total = sum(np.einsum("nchw,kc->nkhw", padded[:, :, i:i + high, j:j + wide], weights[:, :, i, j].astype(np.float64))
+                for i in range(3) for j in range(3)) + bias[:, None, None]
+    return path, x, total / (1 + np.exp(-total))
+
+
+def check(what, tile, size):
+    with tempfile.TemporaryDirectory() as folder:
+        path, x, expected = model(folder, *size)
+        np.savez(f"{folder}/in.npz", x=x)
+        for threads in ("1", "3"):
+            compile_model(path, f"{folder}/{threads}", "--threads", threads)
+            checks.check(f"{what}: tile {tile}", f"winograd{tile}_" in pathlib.Path(folder, threads, "model.c").read_text())
+        for compiler, threads, flags in (("gcc", "1", ("-O1", "-DLANES=1")), ("gcc", "3", ("-O1", "-DLANES=4")),
+                                         ("clang", "1", ("-O1", "-DLANES=8", "-Wno-psabi")),
+                                         ("gcc", "3", ("-O1", "-DLANES=16", "-Wno-psabi"))):
+            binary = build(f"{folder}/{threads}", compiler, *flags, *(("-pthread",) if threads != "1" else ()))
+            got, _ = run(binary, f"{folder}/in.npz", f"{folder}/out.npz")
+            error = np.abs(got["y"] - expected).max() / np.abs(expected).max()
+            checks.check(f"{what}: {compiler} {flags[1]}", error < BOUNDS[tile], error)
+        compile_model(path, f"{folder}/off", "--winograd", "off")
+        checks.check(f"{what}: off", "winograd" not in pathlib.Path(folder, "off", "model.c").read_text())
+
+
+check("a large map", 6, (37, 50, 27, 21))
+check("a small map", 4, (70, 64, 6, 7))
+done = subprocess.run([FOVEA, "inspect", "none.onnx", "--winograd", "of"], capture_output=True, text=True)
+checks.check("a word that does not exist", done.returncode == 2 and "did you mean off" in done.stderr, done.stderr)
+finish(checks)
