@@ -48,7 +48,7 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
                 const int pixel = (n * OH + oh) * OW + ow;
                 UNROLL
                 for (int o = 0; o < COLUMNS; o++) {
-                    if (o < skip) continue;
+                    if (OW % COLUMNS != 0 && o < skip) continue;
                     if (C % LANES == 0 || c == next) {
                         OUT_VECTOR(y, (pixel + o) * C + c, sum[o], WIDTH);
                     } else {

@@ -45,11 +45,11 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     const int k = (vector + v) * LANES;
-                    if (vector + v < next) continue;
+                    if (ALL % VECTORS != 0 && vector + v < next) continue;
                     UNROLL
                     for (int r = 0; r < ROWS; r++) {
                         const int pixel = (n * OH + oh) * OW + ow + r;
-                        if (ow + r < column) continue;
+                        if (OW % ROWS != 0 && ow + r < column) continue;
                         if (k + LANES <= K) {
                             OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], LANES);
                         } else if (TAIL != 0 && k < K) {

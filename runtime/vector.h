@@ -36,8 +36,8 @@
 #endif
 
 /* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers; defined as nothing
- * where sizes are no constants. WIDE: before a function that computes with vectors (Clang would halve those of 64
- * bytes). */
+ * where sizes are no constants. ROLLED: before a loop whose body is long enough; Clang would unroll it. WIDE: before a
+ * function that computes with vectors (Clang would halve those of 64 bytes). */
 #if defined(UNROLL)
 #elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -45,6 +45,11 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #else
 #define UNROLL
+#endif
+#if defined(__clang__)
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED
 #endif
 #if defined(__clang__) && LANES == 16
 #define WIDE __attribute__((min_vector_width(512)))
@@ -275,6 +280,7 @@ INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROW
 INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, const int left, const int COLUMNS,
                        const int KERNEL, const int STRIDE, const int DILATION, const int W, const int X, const int XX,
                        const int TAP, const int WIDTH) {
+    ROLLED
     for (int row = 0; row < rows; row++) {
         UNROLL
         for (int k = 0; k < KERNEL; k += 8) { /* of a wider kernel 8 taps at a time */
@@ -303,7 +309,8 @@ INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, 
  * than every number. */
 INLINE void window_max(vf *best, const float *x, int rows, int columns, const int XX, const int X, const int VECTORS,
                        const int WIDTH) {
-    for (int row = 0; row < rows; row++)
+    for (int row = 0; row < rows; row++) {
+        ROLLED
         for (int column = 0; column < columns; column++) {
             UNROLL
             for (int v = 0; v < VECTORS; v++) {
@@ -311,15 +318,18 @@ INLINE void window_max(vf *best, const float *x, int rows, int columns, const in
                 best[v] = vf_select((value > best[v]) | (value != value), value, best[v]);
             }
         }
+    }
 }
 
 INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int XX, const int X, const int VECTORS,
                        const int WIDTH) {
-    for (int row = 0; row < rows; row++)
+    for (int row = 0; row < rows; row++) {
+        ROLLED
         for (int column = 0; column < columns; column++) {
             UNROLL
             for (int v = 0; v < VECTORS; v++) sum[v] += vf_load_part(x + row * XX + column * X + v * LANES, WIDTH);
         }
+    }
 }
 
 /* Packs COLUMNS columns of a matrix as one panel [DEPTH][16], zeros behind the last: element (k, n) of it is at

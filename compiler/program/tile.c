@@ -52,7 +52,7 @@ void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int v
 /* A step of a tile loads each input and each tap of a row once; a load costs half as much as a multiply-add. */
 void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation,
                          int columns_out[TARGET_COUNT]) {
-    enum { MOST_COLUMNS = 16, MOST_TAPS = 8, MOST_UNROLLED = 32 };
+    enum { MOST_COLUMNS = 8, MOST_TAPS = 8, MOST_UNROLLED = 32 };
     const int64_t taps = kernel < MOST_TAPS ? kernel : MOST_TAPS;
     for (int target = 0; target < TARGET_COUNT; target++) {
         double least = -1;

@@ -20,7 +20,8 @@ extern const int TARGET_LANES[TARGET_COUNT];
 void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
 
 /* How many of `outputs` neighbouring pixels of a depthwise convolution make a tile: tile_slide() of runtime/vector.h,
- * with a row of the kernel. At most `outputs` and 16, and as few as can be where such a tile would not be unrolled. */
+ * with a row of the kernel. At most `outputs` and 8: more gain nothing. As few as can be where such a tile would not be
+ * unrolled. */
 void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation,
                          int columns_out[TARGET_COUNT]);
 

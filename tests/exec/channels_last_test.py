@@ -1,0 +1,81 @@
+"""Small networks whose maps lie channels last: generated C, for each length of vectors that this machine and its compilers
+have, agrees with ONNX Runtime. Random sizes, with tails of all kinds. The seed is printed; FOVEA_TEST_SEED repeats it."""
+import os
+import pathlib
+import random
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from generated import build, compile_model, run, worst_difference
+from hostile import Checks, finish
+
+NETWORKS = int(os.environ.get("FOVEA_TEST_GRAPHS", 4))
+FLAGS = [("gcc", "-O2"), ("clang", "-O2"), ("gcc", "-O2", "-DLANES=1")]
+if "avx2" in pathlib.Path("/proc/cpuinfo").read_text():
+    FLAGS += [("gcc", "-O2", "-march=x86-64-v3"), ("gcc", "-O2", "-march=native"), ("clang", "-O2", "-march=native")]
+seed = int(os.environ.get("FOVEA_TEST_SEED", random.randrange(1 << 32)))
+print(f"FOVEA_TEST_SEED={seed}")
+chance, numbers = random.Random(seed), np.random.default_rng(seed)
+checks = Checks()
+
+
+def weight(name, *shape):
+    spread = float(np.sqrt(np.prod(shape[1:])))
+    return numpy_helper.from_array(numbers.standard_normal(shape, dtype=np.float32) / spread, name)
+
+
+def window(most):
+    """A kernel, strides and pads that leave something of maps of 9 x 9."""
+    kernel = [chance.randint(1, most), chance.randint(1, most)]
+    pads = [chance.randint(0, size - 1) for size in kernel + kernel]
+    return dict(kernel_shape=kernel, strides=[chance.randint(1, 2), chance.randint(1, 2)], pads=pads)
+
+
+def network(path):
+    """From an image: a convolution, a depthwise one, each with an activation, pools, and the mean."""
+    planes, channels = chance.randint(1, 4), chance.randint(8, 75)
+    image = [chance.randint(1, 2), planes, chance.randint(18, 40), chance.randint(18, 40)]
+    first, deep = window(5), window(5)
+    kernels = [[channels, planes, *first["kernel_shape"]], [channels, 1, *deep["kernel_shape"]]]
+    nodes = [
+        helper.make_node("Conv", ["x", "w0", "b0"], ["v0"], **first),
+        helper.make_node("Relu", ["v0"], ["v1"]),
+        helper.make_node("Conv", ["v1", "w1"] + chance.choice([[], ["b1"]]), ["v2"], group=channels, **deep),
+        helper.make_node("HardSwish", ["v2"], ["v3"]),
+        helper.make_node("MaxPool", ["v3"], ["highest"], ceil_mode=chance.randint(0, 1), **window(3)),
+        helper.make_node("AveragePool", ["v3"], ["average"], count_include_pad=chance.randint(0, 1), **window(3)),
+        helper.make_node("GlobalAveragePool", ["v3"], ["mean"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "maps", [helper.make_tensor_value_info("x", TensorProto.FLOAT, image)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("highest", "average", "mean")],
+        [weight("w0", *kernels[0]), weight("b0", channels), weight("w1", *kernels[1]), weight("b1", channels)])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return image
+
+
+with tempfile.TemporaryDirectory() as folder:
+    for number in range(NETWORKS):
+        here = pathlib.Path(folder) / str(number)
+        here.mkdir()
+        inputs = {"x": numbers.standard_normal(network(here / "net.onnx"), dtype=np.float32)}
+        np.savez(here / "in.npz", **inputs)
+        session = onnxruntime.InferenceSession(here / "net.onnx")
+        names = [output.name for output in session.get_outputs()]
+        expected = dict(zip(names, session.run(names, inputs)))
+        compile_model(here / "net.onnx", here / "out")
+        code = (here / "out" / "model.c").read_text()
+        for kernel in (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
+                       "global_average_pool_last"):
+            checks.check(number, re.search(kernel, code), f"no {kernel}")
+        for compiler, *flags in FLAGS:
+            got, _ = run(build(here / "out", compiler, *flags), here / "in.npz", here / "out.npz")
+            difference = worst_difference(expected, got)
+            checks.check(f"{number}: {compiler} {flags}", difference < 1e-5, f"differs by {difference}")
+finish(checks)
