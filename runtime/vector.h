@@ -221,6 +221,20 @@ INLINE void copy_padded(float *to, const float *map, const int top, const int hi
     }
 }
 
+/* The largest of all lanes; as with vf_max a NaN may be left out. */
+INLINE float vf_largest(vf value) {
+#if LANES == 1
+    return value;
+#else
+    float lane[LANES];
+    vf_store(lane, value);
+    UNROLL
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
+#endif
+}
+
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
  * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
  * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS]. Meanwhile it fetches what
@@ -301,6 +315,17 @@ INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int
             UNROLL
             for (int v = 0; v < VECTORS; v++) sum[v] += vf_load_part(x + row * XX + column * X + v * LANES, WIDTH);
         }
+}
+
+/* A product's tile that goes to memory: row r begins at to + r * TO. Row r of x begins at x + r * X. */
+INLINE void tile_store(float *to, const float *x, const float *w, const int TO, const int ROWS, const int VECTORS,
+                       const int X, const int DEPTH, const int PANEL) {
+    vf sum[32];
+    UNROLL
+    for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
+    tile_multiply(sum, x, w, ROWS, VECTORS, ROWS, 0, X, DEPTH, PANEL);
+    UNROLL
+    for (int i = 0; i < ROWS * VECTORS; i++) vf_store(to + i / VECTORS * TO + i % VECTORS * LANES, sum[i]);
 }
 
 /* Packs COLUMNS columns of a matrix as one panel [DEPTH][16], zeros behind the last: element (k, n) of it is at
