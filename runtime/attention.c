@@ -179,7 +179,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
             const float largest = vf_largest(most);
             for (int j = 0; j < pitch; j += LANES) {
-                const vf power = vf_exp(vf_load(row + j) - largest);
+                const vf power = vf_exp_fall(vf_load(row + j) - largest);
                 vf_store(row + j, power);
                 total += power;
             }

@@ -332,11 +332,16 @@ INLINE void tile_store(float *to, const float *x, const float *w, const int TO, 
  * k * ROW + n * COLUMN. */
 INLINE void panel_pack(float *panel, const float *from, const int DEPTH, const int COLUMNS, const int ROW,
                        const int COLUMN) {
-    for (int k = 0; k < DEPTH; k++)
-        if (COLUMNS == 16)
-            for (int n = 0; n < 16; n++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
-        else
-            for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
+    for (int k = 0; k < DEPTH && COLUMNS < 16; k++)
+        for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
+    if (COLUMNS < 16) return;
+    if (COLUMN == 1) {
+        for (int k = 0; k < DEPTH; k++)
+            for (int n = 0; n < 16; n += LANES) vf_store(panel + k * 16 + n, vf_load(from + k * ROW + n));
+        return;
+    }
+    for (int n = 0; n < 16; n++)
+        for (int k = 0; k < DEPTH; k++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
 }
 
 #endif
