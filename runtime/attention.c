@@ -115,3 +115,103 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
         }
     }
 }
+
+/* Attention on vectors, with what attention() takes: ROWS queries at a time, in BLOCKS blocks of which the last begins
+ * earlier where they do not divide LQ, and does not store again what was stored before. The scores are divided by their
+ * sum where they are stored, or in the result. Columns of y are contiguous.
+ * q [LQ][D]   k [LK][D]   v [LK][DV]   y [LQ][DV]   mask, bias, keep [LQ][LK] or NULL
+ * The pairs have the dimensions BATCH[RANK]. Q, K, V, Y, MASK, BIAS and KEEP are the strides of q, k, ...: of the RANK
+ * dimensions of the pairs, of a matrix's rows, and of its columns.
+ * In scratch: k and v of a pair in panels of 16 keys or columns, queries [ROWS][D], scores [ROWS][LK, to a whole panel]
+ * probs, logits [COUNT][LQ][LK] or NULL: the probabilities, and what the softmax is taken of
+ * name: attention_{COUNT}x{LQ}x{LK}_{D}_{DV}
+ * items: COUNT * BLOCKS
+ * scratch: (LK + 15) / 16 * 16 * (D + ROWS) + (DV + 15) / 16 * 16 * LK + ROWS * D
+ * types: float */
+KERNEL void attention_tiled(const float *restrict q, const float *restrict k, const float *restrict v,
+                            const float *restrict mask, const float *restrict bias, const uint8_t *restrict keep,
+                            float *restrict scratch, float *restrict y, float *restrict probs, float *restrict logits,
+                            const float scale, const float fill, const int first, const int last, const int COUNT,
+                            const int RANK, const int *BATCH, const int LQ, const int LK, const int D, const int DV,
+                            const int *Q, const int *K, const int *V, const int *Y, const int *MASK, const int *BIAS,
+                            const int *KEEP, const int KEPT, const int GUARDED, const int ROWS, const int SCORES,
+                            const int VALUES, const int BLOCKS) {
+    const int pitch = (LK + 15) / 16 * 16, columns = (DV + 15) / 16 * 16, width = VALUES * LANES;
+    float *const keys = scratch, *const values = keys + pitch * D, *const queries = values + columns * LK;
+    float *const scores = queries + ROWS * D;
+    for (int item = first; item < last; item++) {
+        const int pair = item / BLOCKS, begin = item % BLOCKS * ROWS, top = begin + ROWS <= LQ ? begin : LQ - ROWS;
+        int at_q = 0, at_k = 0, at_v = 0, at_y = 0, at_mask = 0, at_bias = 0, at_keep = 0;
+        float inverse[32];
+        for (int d = RANK - 1, rest = pair; d >= 0; d--) {
+            const int i = rest % BATCH[d];
+            rest /= BATCH[d];
+            at_q += i * Q[d], at_k += i * K[d], at_v += i * V[d], at_y += i * Y[d];
+            at_mask += i * MASK[d], at_bias += i * BIAS[d], at_keep += i * KEEP[d];
+        }
+        if (item == first || begin == 0) {
+            for (int j = 0; j < LK; j += 16)
+                panel_pack(keys + j * D, k + at_k + j * K[RANK], D, LK - j < 16 ? LK - j : 16, K[RANK + 1], K[RANK]);
+            for (int j = 0; j < DV; j += 16)
+                panel_pack(values + j * LK, v + at_v + j * V[RANK + 1], LK, DV - j < 16 ? DV - j : 16, V[RANK],
+                           V[RANK + 1]);
+        }
+        for (int r = 0; r < ROWS; r++)
+            for (int d = 0; d < D; d++) queries[r * D + d] = scale * q[at_q + (top + r) * Q[RANK] + d * Q[RANK + 1]];
+        for (int j = 0; j < pitch / (SCORES * LANES) * (SCORES * LANES); j += SCORES * LANES)
+            tile_store(scores + j, queries, keys + j / 16 * 16 * D + j % 16, pitch, ROWS, SCORES, D, D, 16 * D);
+        for (int j = pitch / (SCORES * LANES) * (SCORES * LANES); j < pitch; j += LANES)
+            tile_store(scores + j, queries, keys + j / 16 * 16 * D + j % 16, pitch, ROWS, 1, D, D, 16 * D);
+        for (int r = 0; r < ROWS; r++) {
+            float *const row = scores + r * pitch;
+            const int i = top + r;
+            vf most = vf_all(-INFINITY), total = vf_all(0);
+            if (mask != NULL)
+                for (int j = 0; j < LK; j++) row[j] += mask[at_mask + i * MASK[RANK] + j * MASK[RANK + 1]];
+            if (bias != NULL)
+                for (int j = 0; j < LK; j++) row[j] += bias[at_bias + i * BIAS[RANK] + j * BIAS[RANK + 1]];
+            if (keep != NULL)
+                for (int j = 0; j < LK; j++)
+                    if ((keep[at_keep + i * KEEP[RANK] + j * KEEP[RANK + 1]] != 0) != KEPT) row[j] = fill;
+            if (logits != NULL && i >= begin)
+                for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j];
+            for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
+            for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
+            const float largest = vf_largest(most);
+            for (int j = 0; j < pitch; j += LANES) {
+                const vf power = vf_exp_fall(vf_load(row + j) - largest);
+                vf_store(row + j, power);
+                total += power;
+            }
+            inverse[r] = 1.0f / vf_sum(total);
+            if (GUARDED && is_nan(inverse[r])) {
+                inverse[r] = 0;
+                for (int j = 0; j < LK; j++) row[j] = 0;
+            }
+            if (probs != NULL && i >= begin)
+                for (int j = 0; j < LK; j++) probs[(pair * LQ + i) * LK + j] = row[j] * inverse[r];
+        }
+        for (int left = 0; left < columns; left += width) {
+            const int n = left + width <= columns ? left : columns - width;
+            vf sum[32];
+            UNROLL
+            for (int i = 0; i < ROWS * VALUES; i++) sum[i] = vf_all(0);
+            tile_multiply(sum, scores, values + n / 16 * 16 * LK + n % 16, ROWS, VALUES, ROWS, 0, pitch, LK, 16 * LK);
+            UNROLL
+            for (int r = 0; r < ROWS; r++) {
+                const int i = top + r;
+                if (LQ % ROWS != 0 && i < begin) continue;
+                UNROLL
+                for (int u = 0; u < VALUES; u++) {
+                    const int column = n + u * LANES;
+                    if (columns % width != 0 && column < left) continue;
+                    if (DV % 16 == 0 || column + LANES <= DV) {
+                        OUT_VECTOR(y, at_y + i * Y[RANK] + column, inverse[r] * sum[r * VALUES + u], LANES);
+                    } else if (column < DV) {
+                        OUT_VECTOR(y, at_y + i * Y[RANK] + column, inverse[r] * sum[r * VALUES + u], DV % LANES);
+                    }
+                }
+            }
+        }
+    }
+}

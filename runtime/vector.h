@@ -245,6 +245,20 @@ INLINE void copy_padded(float *to, const float *map, const int top, const int hi
     }
 }
 
+/* The largest of all lanes; as with vf_max a NaN may be left out. */
+INLINE float vf_largest(vf value) {
+#if LANES == 1
+    return value;
+#else
+    float lane[LANES];
+    vf_store(lane, value);
+    UNROLL
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
+#endif
+}
+
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
  * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
  * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS]. Meanwhile it fetches what
@@ -332,15 +346,31 @@ INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int
     }
 }
 
+/* A product's tile that goes to memory: row r begins at to + r * TO. Row r of x begins at x + r * X. */
+INLINE void tile_store(float *to, const float *x, const float *w, const int TO, const int ROWS, const int VECTORS,
+                       const int X, const int DEPTH, const int PANEL) {
+    vf sum[32];
+    UNROLL
+    for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
+    tile_multiply(sum, x, w, ROWS, VECTORS, ROWS, 0, X, DEPTH, PANEL);
+    UNROLL
+    for (int i = 0; i < ROWS * VECTORS; i++) vf_store(to + i / VECTORS * TO + i % VECTORS * LANES, sum[i]);
+}
+
 /* Packs COLUMNS columns of a matrix as one panel [DEPTH][16], zeros behind the last: element (k, n) of it is at
  * k * ROW + n * COLUMN. */
 INLINE void panel_pack(float *panel, const float *from, const int DEPTH, const int COLUMNS, const int ROW,
                        const int COLUMN) {
-    for (int k = 0; k < DEPTH; k++)
-        if (COLUMNS == 16)
-            for (int n = 0; n < 16; n++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
-        else
-            for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
+    for (int k = 0; k < DEPTH && COLUMNS < 16; k++)
+        for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
+    if (COLUMNS < 16) return;
+    if (COLUMN == 1) {
+        for (int k = 0; k < DEPTH; k++)
+            for (int n = 0; n < 16; n += LANES) vf_store(panel + k * 16 + n, vf_load(from + k * ROW + n));
+        return;
+    }
+    for (int n = 0; n < 16; n++)
+        for (int k = 0; k < DEPTH; k++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
 }
 
 #endif

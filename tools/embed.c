@@ -405,7 +405,8 @@ static void write_kernels(Text *out) {
              "#define UNROLL /* what is linked has its sizes at run time */\n"
              "#include \"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include <string.h>\n"
              "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n"
-             "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\" /* registers, of which sizes say how many */\n");
+             "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\" /* registers, of which sizes say how many */\n"
+             "#pragma GCC diagnostic ignored \"-Warray-bounds\"        /* the same */\n");
     for (int i = 0; i < maths.count; i++) text_printf(out, "%s\n", maths.items[i].text);
     write_apply_vector(out);
     write_apply(out, TYPE_FLOAT);

@@ -501,11 +501,13 @@ void infer_broadcast(Node *node) {
 }
 
 MapLayout layout_any(const Node *node) {
-    const Value *output = node->outputs.items[0];
     bool channels_last = false;
+    int rank = -1;
+    for (int i = 0; i < node->outputs.count; i++) /* any of them may be left out */
+        if (node->outputs.items[i] != NULL) rank = node->outputs.items[i]->shape.rank;
     for (int i = 0; i < node->inputs.count; i++) {
         const Value *input = node->inputs.items[i];
-        if (input != NULL && input->shape.rank == output->shape.rank) channels_last |= input->shape.channels_last;
+        if (input != NULL && input->shape.rank == rank) channels_last |= input->shape.channels_last;
     }
     return (MapLayout){READS_ANY, channels_last};
 }

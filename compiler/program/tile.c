@@ -2,6 +2,7 @@
  * It weighs the work that is done in vain at the edges against how well a tile fills the machine. */
 #include "program/tile.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 const int TARGET_LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
@@ -32,19 +33,31 @@ double tile_cost(int target, int64_t rows, int64_t panels, int tile_rows, int ti
     return (double)(tiles * lanes) * step_cost(tile_rows, tile_vectors);
 }
 
-void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
+/* The cost of one tile of rows after another through all panels, with the vectors for which it is least. */
+static double least_cost(int target, int64_t rows, int r, int64_t panels, int *vectors) {
+    const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
+    double least = INFINITY;
+    for (int v = 1; fits(r, v, REGISTERS[target]) && v <= panels * in_panel; v++) {
+        const double cost = tile_cost(target, rows, panels, r, v);
+        if (!divides(v, in_panel) || cost >= least) continue;
+        least = cost;
+        *vectors = v;
+    }
+    return least;
+}
+
+void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
+                      int vectors_out[2][TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
-        const int in_panel = PANEL_WIDTH / TARGET_LANES[target], registers = REGISTERS[target];
-        double least = -1;
-        for (int v = 1; fits(1, v, registers) && v <= panels * in_panel; v++) {
-            if (!divides(v, in_panel)) continue;
-            for (int r = 1; fits(r, v, registers) && r <= rows; r++) {
-                const double cost = tile_cost(target, rows, panels, r, v);
-                if (least >= 0 && cost >= least) continue;
-                least = cost;
-                rows_out[target] = r;
-                vectors_out[target] = v;
-            }
+        double least = INFINITY;
+        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
+            int vectors[2] = {1, 1};
+            double cost = 0;
+            for (int i = 0; i < 2; i++) cost += (double)depths[i] * least_cost(target, rows, r, panels[i], &vectors[i]);
+            if (cost >= least) continue;
+            least = cost;
+            rows_out[target] = r;
+            for (int i = 0; i < 2; i++) vectors_out[i][target] = vectors[i];
         }
     }
 }
@@ -66,4 +79,10 @@ void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_
             columns_out[target] = columns;
         }
     }
+}
+
+void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
+    int both[2][TARGET_COUNT];
+    tile_choose_both(rows, (int64_t[]){panels, 1}, (int64_t[]){1, 0}, rows_out, both);
+    for (int target = 0; target < TARGET_COUNT; target++) vectors_out[target] = both[0][target];
 }

@@ -25,6 +25,11 @@ void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int v
 void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation,
                          int columns_out[TARGET_COUNT]);
 
+/* The same for two products that take the same rows, one after the other, as scores and values of attention do: by
+ * `panels` panels each, with sums over `depths` elements. vectors_out[i] is the i-th one's. */
+void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
+                      int vectors_out[2][TARGET_COUNT]);
+
 /* How long a target takes for one step of such a product (an element of each row, times a row of weights) with tiles of
  * this size: in multiply-adds of a core that never waits. */
 double tile_cost(int target, int64_t rows, int64_t panels, int tile_rows, int tile_vectors);
