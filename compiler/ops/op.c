@@ -503,7 +503,7 @@ void infer_broadcast(Node *node) {
 MapLayout layout_any(const Node *node) {
     bool channels_last = false;
     int rank = -1;
-    for (int i = 0; i < node->outputs.count; i++) /* any of them may be left out */
+    for (int i = 0; i < node->outputs.count && rank < 0; i++) /* any of them may be left out */
         if (node->outputs.items[i] != NULL) rank = node->outputs.items[i]->shape.rank;
     for (int i = 0; i < node->inputs.count; i++) {
         const Value *input = node->inputs.items[i];
