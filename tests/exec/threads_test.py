@@ -67,7 +67,7 @@ def check_model(name, model, folder):
     random_inputs(model, inputs)
     compile_model(model, alone)
     compile_model(model, shared, "--threads", str(THREADS))
-    traces = re.findall(r"(?i)parallel|thread|share", (alone / "model.c").read_text() + (alone / "model.h").read_text())
+    traces = re.findall(r"(?i)parallel|thread|share_start", (alone / "model.c").read_text() + (alone / "model.h").read_text())
     checks.check(f"{name}: no trace of threads without --threads", not traces, traces)
     code = (shared / "model.c").read_text()
     checks.check(f"{name}: work is shared out", code.count("in_parallel(context") >= 5, code.count("in_parallel(context"))
