@@ -30,7 +30,7 @@ def many_forms(path):
         helper.make_node("Conv", ["x", "w", "b"], ["map"], pads=[1, 1, 1, 1]),
         helper.make_node("Conv", ["map", "depthwise"], ["deep"], pads=[1, 1, 1, 1], group=16),
         helper.make_node("Softmax", ["deep"], ["weights"], axis=-1),
-        helper.make_node("ReduceMean", ["map"], ["channels"], axes=[1], keepdims=0),
+        helper.make_node("ReduceMean", ["x"], ["channels"], axes=[1], keepdims=0),
         helper.make_node("ReduceMax", ["map"], ["rows"], axes=[3], keepdims=0),
         helper.make_node("Transpose", ["weights"], ["turned"], perm=[0, 2, 3, 1]),
         helper.make_node("Add", ["turned", "offsets"], ["moved"]),
