@@ -51,8 +51,8 @@ static void pool_wake(pool *p) {
     pthread_mutex_unlock(&p->mutex);
 }
 
-/* Does tasks until all are taken. A thread that comes late may look at a round that is over, while the next one is being
- * written down: then its exchange fails, since `next` was closed before that. */
+/* Does tasks until all are taken. A thread that comes late may look at a round that is over, while the next one is
+ * being written down: then its exchange fails, since `next` was closed before that. */
 static void pool_do_tasks(pool *p) {
     for (;;) {
         uint64_t next = __atomic_load_n(&p->next, __ATOMIC_ACQUIRE);
