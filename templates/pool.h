@@ -9,31 +9,20 @@
 
 enum { POOL_MOST = 64, POOL_SPINS = 20000 };
 
-typedef struct pool pool;
-
 typedef struct {
-    pool *owner;
-    pthread_t thread;
-    uint32_t number; /* from 1; the thread that calls pool_run() is 0 */
-} pool_worker;
-
-/* The first three are of one round: written before it, and read by those who take part in it. */
-struct pool {
+    /* Of one round, whose tasks are numbered: */
     void (*task)(void *arg, int32_t i);
     void *arg;
-    int32_t tasks;
+    uint32_t tasks;
+    uint64_t next; /* the round in the upper half, the first task that nobody has taken in the lower one */
+    uint32_t done;
 
-    /* Read and written with __atomic functions: */
-    uint32_t round; /* its number in all bits but the lowest 8, in which is how many threads take part */
-    uint32_t left;  /* workers who have not finished this round */
-    int32_t next;   /* the first task that nobody has taken */
-    uint32_t sleeping;
-
+    uint32_t round, stops, sleeping;
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* round or left, while somebody sleeps */
+    pthread_cond_t changed; /* round or done, while somebody sleeps */
     uint32_t threads;       /* with the one that calls */
-    pool_worker workers[POOL_MOST];
-};
+    pthread_t workers[POOL_MOST];
+} pool;
 
 static void pool_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -62,45 +51,57 @@ static void pool_wake(pool *p) {
     pthread_mutex_unlock(&p->mutex);
 }
 
+/* Does tasks until all are taken. A thread that comes late may look at a round that is over, while the next one is
+ * being written down: then its exchange fails, since `next` was closed before that. */
 static void pool_do_tasks(pool *p) {
-    for (int32_t i; (i = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED)) < p->tasks;) p->task(p->arg, i);
-}
-
-static void *pool_work(void *argument) {
-    const pool_worker *const self = (const pool_worker *)argument;
-    pool *const p = self->owner;
-    for (uint32_t seen = 0;;) {
-        pool_wait(p, &p->round, seen);
-        seen = __atomic_load_n(&p->round, __ATOMIC_ACQUIRE);
-        if ((seen & 255) == 0) return NULL; /* a round without threads ends the pool */
-        if (self->number >= (seen & 255)) continue;
-        pool_do_tasks(p);
-        if (__atomic_sub_fetch(&p->left, 1, __ATOMIC_SEQ_CST) == 0) pool_wake(p);
+    for (;;) {
+        uint64_t next = __atomic_load_n(&p->next, __ATOMIC_ACQUIRE);
+        void (*const task)(void *arg, int32_t i) = __atomic_load_n(&p->task, __ATOMIC_ACQUIRE);
+        void *const arg = __atomic_load_n(&p->arg, __ATOMIC_ACQUIRE);
+        const uint32_t tasks = __atomic_load_n(&p->tasks, __ATOMIC_ACQUIRE), i = (uint32_t)next;
+        if (i >= tasks) return;
+        if (!__atomic_compare_exchange_n(&p->next, &next, next + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+        task(arg, (int32_t)i);
+        if (__atomic_add_fetch(&p->done, 1, __ATOMIC_SEQ_CST) == tasks) pool_wake(p);
     }
 }
 
-static void pool_begin(pool *p, uint32_t taking_part) {
-    __atomic_store_n(&p->round, (p->round & ~(uint32_t)255) + 256 + taking_part, __ATOMIC_SEQ_CST);
+static void *pool_work(void *argument) {
+    pool *const p = (pool *)argument;
+    for (uint32_t seen = 0;;) {
+        pool_wait(p, &p->round, seen);
+        seen = __atomic_load_n(&p->round, __ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&p->stops, __ATOMIC_ACQUIRE)) return NULL;
+        pool_do_tasks(p);
+    }
+}
+
+static void pool_begin(pool *p) {
+    __atomic_add_fetch(&p->round, 1, __ATOMIC_SEQ_CST);
     pool_wake(p);
 }
 
-/* Calls task(arg, i) for 0 <= i < n, on the pool's threads, and returns when all are done. */
+/* Calls task(arg, i) for 0 <= i < n, on the pool's threads, and returns when all are done. Threads that the system lets
+ * wait are not waited for: who is there does their tasks. */
 static void pool_run(void *user, int32_t n, void (*task)(void *arg, int32_t i), void *arg) {
     pool *const p = (pool *)user;
-    const uint32_t taking_part = n < 1 ? 1 : (uint32_t)n < p->threads ? (uint32_t)n : p->threads;
-    p->task = task;
-    p->arg = arg;
-    p->tasks = n;
-    __atomic_store_n(&p->next, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&p->left, taking_part - 1, __ATOMIC_RELAXED);
-    if (taking_part > 1) pool_begin(p, taking_part);
+    const uint64_t round = (uint64_t)(p->round + 1) << 32;
+    __atomic_store_n(&p->next, round | UINT32_MAX, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->task, task, __ATOMIC_RELEASE);
+    __atomic_store_n(&p->arg, arg, __ATOMIC_RELEASE);
+    __atomic_store_n(&p->tasks, (uint32_t)n, __ATOMIC_RELEASE);
+    __atomic_store_n(&p->done, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&p->next, round, __ATOMIC_SEQ_CST);
+    pool_begin(p);
     pool_do_tasks(p);
-    for (uint32_t left; (left = __atomic_load_n(&p->left, __ATOMIC_ACQUIRE)) != 0;) pool_wait(p, &p->left, left);
+    for (uint32_t done; (done = __atomic_load_n(&p->done, __ATOMIC_ACQUIRE)) != (uint32_t)n;)
+        pool_wait(p, &p->done, done);
 }
 
 static void pool_stop(pool *p) {
-    pool_begin(p, 0);
-    for (uint32_t i = 1; i < p->threads; i++) pthread_join(p->workers[i].thread, NULL);
+    __atomic_store_n(&p->stops, 1, __ATOMIC_SEQ_CST);
+    pool_begin(p);
+    for (uint32_t i = 1; i < p->threads; i++) pthread_join(p->workers[i], NULL);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->mutex);
 }
@@ -111,10 +112,7 @@ static int pool_start(pool *p, uint32_t threads) {
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
     for (p->threads = 1; p->threads < threads; p->threads++) {
-        pool_worker *const worker = &p->workers[p->threads];
-        worker->owner = p;
-        worker->number = p->threads;
-        if (pthread_create(&worker->thread, NULL, pool_work, worker) == 0) continue;
+        if (pthread_create(&p->workers[p->threads], NULL, pool_work, p) == 0) continue;
         pool_stop(p);
         return 0;
     }

@@ -135,9 +135,20 @@ static int64_t any_size(const char *name, size_t length, const void *kernel) {
     return ANY;
 }
 
+static bool mentions(const char *code, const char *word) {
+    size_t length = strlen(word);
+    for (const char *at = code; (at = strstr(at, word)) != NULL; at += length)
+        if (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && !isalnum((unsigned char)at[length]) &&
+            at[length] != '_')
+            return true;
+    return false;
+}
+
 /* What the lines "items: ..." and "scratch: ..." ask for. */
 static void check_counts(const ParsedKernel *kernel) {
     if (kernel->items != NULL) {
+        if (mentions(kernel->body, "task") || mentions(kernel->body, "items"))
+            fail(STATUS_INVALID, "%s: task and items are names of generated code", kernel->name);
         expression_value(kernel->items, any_size, kernel);
         find_parameter(kernel, "first", strlen("first"), PARAMETER_NUMBER)->kind = PARAMETER_FIRST;
         find_parameter(kernel, "last", strlen("last"), PARAMETER_NUMBER)->kind = PARAMETER_LAST;
@@ -162,9 +173,9 @@ static void parse_kernels(const char *path, const char *text) {
             parse_parameter(kernel, trimmed(from, close));
         }
         parse_comment(kernel, text, at + 1);
-        check_counts(kernel);
         const char *body = strchr(close, '{');
         kernel->body = slice(body, block_end(body));
+        check_counts(kernel);
         list_add(arena, &kernels, kernel);
         at = body;
     }

@@ -26,7 +26,7 @@ typedef struct {
     Words parameters;    /* "const float *restrict x" */
     Words shown;         /* further ones, which are there with probes only */
     const char *body;    /* the lines between its braces */
-    int tasks;           /* above 1: the body does one share of the work, by its last parameter: `int share` */
+    int tasks;           /* above 1: the body does one share of the work, by its last parameter: `int task` */
     int64_t scratch;     /* elements of the parameter `scratch` that belong to one task; 0: there is none */
 } FunctionDraft;
 
@@ -69,7 +69,7 @@ void functions_need(const Functions *functions, const Function *function);
  * function with the same one there is a reference to the first. */
 void functions_write(const Functions *functions, Text *out);
 
-/* Appends the declaration of first and last for the parameter share, which is one of so many tasks. */
+/* Appends the declaration of first and last for the parameter task, which is one of so many. */
 void add_range_of_share(Text *out, const char *items, int tasks);
 /* Appends what shares out the work of the function `share`, of a draft with several tasks, under the name of the whole:
  * a struct for its arguments, a task, and the function that has the tasks done. */

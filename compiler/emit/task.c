@@ -23,7 +23,7 @@ static const char *plain(Arena *arena, const char *parameter) {
 void add_range_of_share(Text *out, const char *items, int tasks) {
     text_printf(out,
                 "    const int items = %s;\n"
-                "    const int first = share_start(items, share, %d), last = share_start(items, share + 1, %d);\n",
+                "    const int first = share_start(items, task, %d), last = share_start(items, task + 1, %d);\n",
                 items, tasks, tasks);
 }
 
@@ -43,7 +43,7 @@ static const char *as_value(Arena *arena, const char *parameter, const FunctionD
 static const char *as_given(Arena *arena, const char *parameter, const FunctionDraft *draft) {
     const char *name = name_of(parameter);
     bool is_scratch = draft->scratch > 0 && strcmp(name, "scratch") == 0;
-    return is_scratch ? arena_printf(arena, "given->%s + %" PRId64 " * share", name, draft->scratch)
+    return is_scratch ? arena_printf(arena, "given->%s + %" PRId64 " * task", name, draft->scratch)
                       : arena_printf(arena, "given->%s", name);
 }
 
@@ -74,8 +74,8 @@ void add_tasks(Text *out, const Functions *functions, const char *name, const ch
     const char *task = names_take(functions->names, arena_printf(arena, "%s_task", name));
     add_struct(out, type, draft, functions->macro);
     Words given = in_form(arena, draft, functions->macro, as_given);
-    list_add(arena, &given, (const char *)"share");
-    text_printf(out, "\nstatic void %s(void *arguments, int32_t share) {\n    const %s *const given = arguments;\n",
+    list_add(arena, &given, (const char *)"task");
+    text_printf(out, "\nstatic void %s(void *arguments, int32_t task) {\n    const %s *const given = arguments;\n",
                 task, type);
     add_list(out, arena_printf(arena, "    %s(", share), &given, ");\n}\n\n");
     Words parameters = {0}, members = in_form(arena, draft, functions->macro, as_member);

@@ -47,7 +47,7 @@ typedef struct Kernel {
     const char *label;   /* of the specialised function: "conv_{KH}x{KW}_{C}_{K}"; from a line "name: ..." there */
     const char *items;   /* how many pieces its work has, none of which needs another: an expression over its sizes
                             (expression.h); from a line "items: ..."; NULL: it is done as a whole. The names
-                            `share` and `items` are not for its body */
+                            `task` and `items` are not for its body */
     const char *scratch; /* elements of its parameter `scratch`, of which each thread needs its own: the same, from a
                             line "scratch: ..." */
     const char *body;    /* from the opening brace to the closing one */
