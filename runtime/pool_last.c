@@ -129,7 +129,9 @@ KERNEL void global_max_pool_last(const float *restrict x, float *restrict y, con
             if (C % LANES == 0 || c + LANES <= C) {
                 window_max(best, x + n * SIZE * C + c, 1, SIZE, 0, C, VECTORS, LANES);
                 UNROLL
-                for (int v = 0; v < VECTORS; v++) { OUT_VECTOR(y, n * C + c + v * LANES, best[v], LANES); }
+                for (int v = 0; v < VECTORS; v++) {
+                    OUT_VECTOR(y, n * C + c + v * LANES, best[v], LANES);
+                }
             } else {
                 window_max(best, x + n * SIZE * C + c, 1, SIZE, 0, C, 1, C % LANES);
                 OUT_VECTOR(y, n * C + c, best[0], C % LANES);

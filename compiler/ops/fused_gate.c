@@ -1,6 +1,6 @@
 /* Fused gates: squeeze and excitation and its kin, and the two halves of CBAM.
- * Weights have a row for each output; formulas are texts, as fused.h has them. Pools and linear layers make the gates, and
- * a loop the product, so that it can be written over x and takes in what follows. */
+ * Weights have a row for each output; formulas are texts, as fused.h has them. Pools and linear layers make the gates,
+ * and a loop the product, so that it can be written over x and takes in what follows. */
 #include "ops/fused.h"
 #include "ops/pool.h"
 #include "ops/product.h"
@@ -74,8 +74,8 @@ static void append_product(Program *program, const Node *node, Gates kind) {
     loop_simplify(loop);
 }
 
-/* Appends y = formula(w x + biases * b) for each vector of x, w and b being inputs of the node from `weights` on: a linear
- * layer, whose epilogue the formula becomes. */
+/* Appends y = formula(w x + biases * b) for each vector of x, w and b being inputs of the node from `weights` on: a
+ * linear layer, whose epilogue the formula becomes. */
 static void append_layer(Program *program, const Node *node, const Value *x, int weights, double biases,
                          const char *formula, const Value *y) {
     const Value *w = node->inputs.items[weights];
@@ -154,8 +154,8 @@ static void append_sum_of_halves(Program *program, const Value *from, const Valu
     loop_simplify(loop);
 }
 
-/* gate(f(mean) + f(max)), where f(p) = w2 act(w1 p + b1) + b2: the second layer is linear, so it is applied once, to the
- * sum. */
+/* gate(f(mean) + f(max)), where f(p) = w2 act(w1 p + b1) + b2: the second layer is linear, so it is applied once, to
+ * the sum. */
 static void lower_cbam_channel(Program *program, Node *node) {
     Sizes sizes = sizes_of(node);
     const Value *x = node->inputs.items[0], *pooled = vectors(program, node, "mean and max", 2 * sizes.n, sizes.c);

@@ -1,6 +1,7 @@
 /* Kernels over channels-last maps against those over channels-first maps, on random shapes: depthwise and first
- * convolutions and pools. */
+ * convolutions, pools of windows and maps, and pools over channels. */
 #define UNROLL /* sizes are no constants here */
+#include "runtime/cbam.c"
 #include "runtime/conv.c"
 #include "runtime/depthwise.c"
 #include "runtime/first.c"
@@ -145,12 +146,36 @@ static void check_global(Random *random) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
     p.C = random_between(random, 1, 200);
-    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W);
+    const int size = p.N * p.C * p.H * p.W, items = p.N * ((p.C + 63) / 64), part = random_between(random, 0, items);
+    float *x = random_floats(random, arena, size);
     float *y = result(arena, p.N * p.C), *expected = result(arena, p.N * p.C);
     global_average_pool(x, expected, p.N * p.C, p.H * p.W);
-    global_average_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, 0, p.N * ((p.C + 63) / 64), p.N, p.C,
-                             p.H * p.W);
+    global_average_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, 0, items, p.N, p.C, p.H * p.W);
     assert_same(arena, y, expected, p.N, p.C, 1);
+    for (int i = 0; i < size; i++)
+        if (random_below(random, 50) == 0) x[i] = random_below(random, 2) ? NAN : -INFINITY;
+    global_max_pool(x, expected, p.N * p.C, p.H * p.W);
+    for (int half = 0; half < 2; half++)
+        global_max_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, half == 0 ? part : 0, half == 0 ? items : part,
+                             p.N, p.C, p.H * p.W);
+    assert_same(arena, y, expected, p.N, p.C, 1);
+    arena_free(arena);
+}
+
+/* The mean and the maximum over the channels at each place. */
+static void check_channels(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    p.C = random_between(random, 1, 70);
+    const int size = p.H * p.W, mean = random_between(random, 0, 1), part = random_between(random, 0, p.N * size);
+    float *x = random_floats(random, arena, p.N * p.C * size);
+    float *y = result(arena, p.N * 2 * size), *expected = result(arena, p.N * 2 * size);
+    pool_channels(x, expected, p.N, p.C, size, mean);
+    for (int half = 0; half < 2; half++)
+        pool_channels_last(swapped(arena, x, p.N, p.C, size), y, half == 0 ? part : 0, half == 0 ? p.N * size : part,
+                           p.N, p.C, size, mean);
+    for (int i = 0; i < p.N * 2 * size; i++)
+        if (y[i] != expected[i]) fail_test("place %d: %g, expected %g", i, (double)y[i], (double)expected[i]);
     arena_free(arena);
 }
 
@@ -164,11 +189,12 @@ static void test_first(void **state) { (void)state, repeat(100, check_first); }
 static void test_max(void **state) { (void)state, repeat(100, check_max); }
 static void test_average(void **state) { (void)state, repeat(100, check_average); }
 static void test_global(void **state) { (void)state, repeat(100, check_global); }
+static void test_channels(void **state) { (void)state, repeat(100, check_channels); }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depthwise), cmocka_unit_test(test_first),  cmocka_unit_test(test_max),
-        cmocka_unit_test(test_average),   cmocka_unit_test(test_global),
+        cmocka_unit_test(test_average),   cmocka_unit_test(test_global), cmocka_unit_test(test_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

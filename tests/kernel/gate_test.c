@@ -39,7 +39,8 @@ typedef struct {
 static double *zeros(const Case *c, int64_t count) { return arena_new_array(c->arena, double, (size_t)count); }
 
 static Case begin(Random *random, const char *op) {
-    Case c = {.random = random, .folding = folding_begin(op, 17), .type = random_float_type(random)};
+    Case c = {
+        .random = random, .folding = folding_begin(op, 17), .type = random_below(random, 2) ? TYPE_FLOAT : TYPE_DOUBLE};
     c.arena = c.folding->arena;
     c.folding->node->domain = FUSED_DOMAIN;
     c.n = c.dims[0] = random_between(random, 1, 2);
@@ -110,7 +111,7 @@ static void two_layers(const Case *c, const double *const *weights, const double
             double hidden = weights[1][r];
             for (int64_t k = 0; k < c->c; k++) hidden += weights[0][r * c->c + k] * pooled[n * c->c + k];
             hidden = c->act.function(hidden);
-            for (int64_t k = 0; k < c->c; k++) sums[n * c->c + k] += weights[2][r * c->c + k] * hidden;
+            for (int64_t k = 0; k < c->c; k++) sums[n * c->c + k] += weights[2][k * c->r + r] * hidden;
         }
     }
 }
@@ -120,7 +121,7 @@ static void check_two_layers(Random *random, bool cbam) {
     const double *weights[4];
     node_set_string(c.folding->node, "act", c.act.text);
     for (int i = 0; i < 4; i++)
-        weights[i] = i % 2 == 0 ? add_weights(&c, 2, (int64_t[]){c.r, c.c}, false)
+        weights[i] = i % 2 == 0 ? add_weights(&c, 2, i == 0 ? (int64_t[]){c.r, c.c} : (int64_t[]){c.c, c.r}, false)
                                 : add_weights(&c, 1, i == 1 ? &c.r : &c.c, true);
     take_means(&c);
     two_layers(&c, weights, c.means, c.gates);
