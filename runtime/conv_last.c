@@ -6,9 +6,9 @@
  * x [N][H][W][C]   w [K/16][KH*KW*C][16]   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. BAND output rows at a time
  * are made, of channels that are dealt out in SPLITS shares. Where windows reach beyond the map, what the band reads is
- * copied into scratch first, with its zeros. Where the last tile of a row or of channels would not be full it begins
- * earlier, and what was stored before is not stored again. While a tile is multiplied, a part of the weights of the
- * next channels is fetched.
+ * copied into scratch first, with its zeros. Where the last tile of a row would not be full it begins earlier, and what
+ * was stored before is not stored again; the last group of channels is smaller. While a tile is multiplied, a part of
+ * the weights of the next channels is fetched.
  * items: N * ((OH + BAND - 1) / BAND) * SPLITS
  * scratch: ((BAND - 1) * SH + (KH - 1) * DH + 1) * ((OW - 1) * SW + (KW - 1) * DW + 1) * C * PADDED
  * name: conv{KH}x{KW}_last_{C}_{K}_{OH}x{OW}
@@ -20,6 +20,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                       const int PADDED, const int BAND, const int SPLITS, const int ROWS, const int VECTORS) {
     const int bands = (OH + BAND - 1) / BAND, tiles = (OW + ROWS - 1) / ROWS, depth = KH * KW * C;
     const int width = VECTORS * LANES, columns = (K + 15) / 16 * 16, groups = (columns + width - 1) / width;
+    const int rest = columns / LANES % VECTORS;
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
     const int fetch = depth * K < 200000 ? 0 : (width + BAND * tiles - 1) / (BAND * tiles);
     for (int item = first; item < last; item++) {
@@ -32,7 +33,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
             in = scratch;
         }
         for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
-            const int from = (group + 1) * width <= columns ? group * width : columns - width;
+            const int from = group * width, full = rest == 0 || group < groups - 1;
             const float *const panel = w + from / 16 * 16 * depth + from % 16;
             for (int tile = 0; tile < high * tiles; tile++) {
                 const int oh = tile / tiles, want = tile % tiles * ROWS, ow = want + ROWS <= OW ? want : OW - ROWS;
@@ -40,11 +41,19 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                 const float *const ahead = panel + (width + tile * fetch) * depth;
                 vf sum[32];
                 UNROLL
-                for (int i = 0; i < ROWS * VECTORS; i++)
-                    sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
-                for (int tap = 0; tap < KH * KW; tap++)
-                    tile_multiply_ahead(sum, at + (tap / KW * DH * wide + tap % KW * DW) * C, panel + tap * C * 16,
-                                        ROWS, VECTORS, ROWS, 0, SW * C, C, depth * 16, ahead + tap * C * fetch, fetch);
+                for (int i = 0; i < ROWS * VECTORS; i++) {
+                    const int none = bias == NULL || (!full && i % VECTORS >= rest);
+                    sum[i] = none ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
+                }
+                for (int tap = 0; tap < KH * KW; tap++) {
+                    const float *const pixels = at + (tap / KW * DH * wide + tap % KW * DW) * C;
+                    if (full)
+                        tile_multiply_ahead(sum, pixels, panel + tap * C * 16, ROWS, VECTORS, ROWS, 0, SW * C, C,
+                                            depth * 16, ahead + tap * C * fetch, fetch);
+                    else
+                        tile_multiply_part(sum, pixels, panel + tap * C * 16, ROWS, VECTORS, rest, ROWS, 0, SW * C, C,
+                                           depth * 16, NULL, 0);
+                }
                 UNROLL
                 for (int r = 0; r < ROWS; r++) {
                     const int pixel = (n * OH + top + oh) * OW + ow + r;
@@ -52,7 +61,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                     UNROLL
                     for (int v = 0; v < VECTORS; v++) {
                         const int k = from + v * LANES, left = K - k < LANES ? K - k : LANES;
-                        if ((columns % width != 0 && k < group * width) || k >= K) continue;
+                        if (k >= K) continue;
                         OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], left);
                     }
                 }

@@ -2,9 +2,9 @@
  * A tile of ROWS rows by VECTORS vectors stays in registers; compiler/program/tile.h chooses it. */
 #include "runtime/kernel.h"
 
-/* Linear layer: y = x w + bias, in TILES tiles of rows by GROUPS of columns. Where rows or columns are no multiple of a
- * tile, the last one begins earlier, and what was stored before is not stored again.
- * x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the last column   y [M][N]
+/* Linear layer: y = x w + bias, in TILES tiles of rows by GROUPS of columns. Where rows are no multiple of a tile, the
+ * last one begins earlier, and what was stored before is not stored again; where columns are none, the last group is
+ * smaller. x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the last column   y [M][N]
  * WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, which are fetched meanwhile;
  * otherwise a few rows go through all weights.
  * name: linear_{M}x{K}x{N}
@@ -13,32 +13,35 @@
 KERNEL void linear(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,
                    const int first, const int last, const int M, const int K, const int N, const int X, const int ROWS,
                    const int VECTORS, const int TILES, const int GROUPS, const int WEIGHTS_FIRST) {
-    const int width = VECTORS * LANES, columns = (N + 15) / 16 * 16;
+    const int width = VECTORS * LANES, columns = (N + 15) / 16 * 16, rest = columns / LANES % VECTORS;
     const int lines = (width + TILES - 1) / TILES; /* to fetch in 16 steps, so that a tile does its part of a panel */
     for (int item = first; item < last; item++) {
         const int tile = WEIGHTS_FIRST ? item % TILES : item / GROUPS;
         const int group = WEIGHTS_FIRST ? item / TILES : item % GROUPS;
         const int m = (tile + 1) * ROWS <= M ? tile * ROWS : M - ROWS;
-        const int n = (group + 1) * width <= columns ? group * width : columns - width;
+        const int n = group * width, full = rest == 0 || group < GROUPS - 1;
         const float *const row = x + m * X, *const panel = w + n / 16 * 16 * K + n % 16;
         const float *ahead = panel + width * K + tile * (K / 16) * lines * 16;
         vf sum[32];
         UNROLL
-        for (int i = 0; i < ROWS * VECTORS; i++)
-            sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + n + i % VECTORS * LANES);
-        for (int k = 0; k < K / 16 * 16; k += 16) {
-            for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);
-            tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, ROWS, 0, X, 16, 16 * K);
+        for (int i = 0; i < ROWS * VECTORS; i++) {
+            const int none = bias == NULL || (!full && i % VECTORS >= rest);
+            sum[i] = none ? vf_all(0) : vf_load(bias + n + i % VECTORS * LANES);
         }
-        tile_multiply(sum, row + K / 16 * 16, panel + K / 16 * 256, ROWS, VECTORS, ROWS, 0, X, K % 16, 16 * K);
+        if (full)
+            for (int k = 0; k < K; k += 16) {
+                const int depth = K - k < 16 ? K - k : 16;
+                for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);
+                tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, ROWS, 0, X, depth, 16 * K);
+            }
+        else tile_multiply_part(sum, row, panel, ROWS, VECTORS, rest, ROWS, 0, X, K, 16 * K, NULL, 0);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
             if (M % ROWS != 0 && m + r < tile * ROWS) continue;
             UNROLL
             for (int v = 0; v < VECTORS; v++) {
                 const int column = n + v * LANES;
-                if (columns % width != 0 && column < group * width) continue;
-                if (N % 16 == 0 || column + LANES <= N) {
+                if ((N % 16 == 0 && rest == 0) || column + LANES <= N) {
                     OUT_VECTOR(y, (m + r) * N + column, sum[r * VECTORS + v], LANES);
                 } else if (column < N) {
                     OUT_VECTOR(y, (m + r) * N + column, sum[r * VECTORS + v], N % LANES);

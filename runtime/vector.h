@@ -261,23 +261,32 @@ INLINE float vf_largest(vf value) {
 
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
  * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
- * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS]. Meanwhile it fetches what
- * will be read next: AHEAD floats from ahead on for each k (0: none). */
-INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
-                                const int WIDTH, const int XX, const int X, const int DEPTH, const int PANEL,
-                                const float *ahead, const int AHEAD) {
+ * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS], of which the first USED
+ * vectors of each row take part. Meanwhile it fetches what will be read next: AHEAD floats from ahead on for each k (0:
+ * none).
+ */
+INLINE void tile_multiply_part(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
+                               const int USED, const int WIDTH, const int XX, const int X, const int DEPTH,
+                               const int PANEL, const float *ahead, const int AHEAD) {
     for (int k = 0; k < DEPTH; k++) {
         vf column[16];
         if (AHEAD != 0) PREFETCH(ahead + k * AHEAD);
         UNROLL
-        for (int v = 0; v < VECTORS; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
+        for (int v = 0; v < USED; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
             const float in = (x + r / WIDTH * XX + r % WIDTH * X)[k]; /* not one sum of ints: Clang gathers */
             UNROLL
-            for (int v = 0; v < VECTORS; v++) sum[r * VECTORS + v] += in * column[v];
+            for (int v = 0; v < USED; v++) sum[r * VECTORS + v] += in * column[v];
         }
     }
+}
+
+/* The same with all vectors. */
+INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
+                                const int WIDTH, const int XX, const int X, const int DEPTH, const int PANEL,
+                                const float *ahead, const int AHEAD) {
+    tile_multiply_part(sum, x, w, ROWS, VECTORS, VECTORS, WIDTH, XX, X, DEPTH, PANEL, ahead, AHEAD);
 }
 
 /* The same without fetching ahead. */

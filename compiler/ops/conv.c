@@ -261,7 +261,7 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
     int64_t splits = (ENOUGH_ITEMS + bands - 1) / bands;
     if (splits > panels) splits = panels;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    tile_choose(w->output, panels, tile_rows, tile_vectors);
+    tile_choose(w->output, panels, REST_IS_SMALLER, tile_rows, tile_vectors);
     Step *step = step_kernel(program, "conv_last", TYPE_FLOAT);
     step_value(program, step, "x", node->inputs.items[0]);
     step_buffer(step, "w", packed_weights(program, node, conv), 0);
@@ -278,7 +278,8 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
 static void lower_image(Program *program, const Node *node, const Planar *conv) {
     const int64_t depth = conv->channels * conv->h.kernel * conv->w.kernel;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    tile_choose(conv->w.output, (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH, tile_rows, tile_vectors);
+    tile_choose(conv->w.output, (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH, REST_IS_REPEATED, tile_rows,
+                tile_vectors);
     Packing packing = {.weights = node->inputs.items[1],
                        .depth = depth,
                        .columns = conv->outputs,

@@ -40,10 +40,10 @@ typedef struct {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT], tiles[TARGET_COUNT], groups[TARGET_COUNT], panels[TARGET_COUNT];
 } Tiles;
 
-static Tiles tiles_of(const Product *p) {
+static Tiles tiles_of(const Product *p, TileRest rest) {
     const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
     Tiles tiles;
-    tile_choose(p->m, panels, tiles.rows, tiles.vectors);
+    tile_choose(p->m, panels, rest, tiles.rows, tiles.vectors);
     for (int i = 0; i < TARGET_COUNT; i++) {
         const int width = tiles.vectors[i] * TARGET_LANES[i];
         tiles.tiles[i] = (int)((p->m + tiles.rows[i] - 1) / tiles.rows[i]);
@@ -86,7 +86,7 @@ static void emit_linear(Program *program, const Product *p) {
         give_split(program, step, p->m);
         return;
     }
-    const Tiles tiles = tiles_of(p);
+    const Tiles tiles = tiles_of(p, REST_IS_SMALLER);
     step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
     step_pick(program, step, "TILES", tiles.tiles), step_pick(program, step, "GROUPS", tiles.groups);
     /* Rows first only where these would not stay in the cache while the weights do. */
@@ -94,7 +94,7 @@ static void emit_linear(Program *program, const Product *p) {
 }
 
 static void emit_product(Program *program, const Product *p) {
-    Tiles tiles = tiles_of(p);
+    Tiles tiles = tiles_of(p, REST_IS_REPEATED);
     for (int i = 0; i < TARGET_COUNT; i++) { /* whole panels are packed */
         const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
         tiles.groups[i] = (int)((panels + tiles.panels[i] - 1) / tiles.panels[i]);

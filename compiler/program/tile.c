@@ -22,23 +22,25 @@ static bool divides(int vectors, int in_panel) { return vectors % in_panel == 0 
 static double step_cost(int rows, int vectors) {
     const int sums = rows * vectors, loads = rows + vectors, wait = 12;
     const int bound = sums > loads ? sums : loads;
-    return (bound > wait ? bound : wait) + (rows + 4 * vectors) / 16.0;
+    return (bound > wait ? bound : wait) + (rows + 8 * vectors) / 16.0;
 }
 
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
-double tile_cost(int target, int64_t rows, int64_t panels, int tile_rows, int tile_vectors) {
-    const int lanes = TARGET_LANES[target];
-    const int64_t tiles = divide_up(rows, tile_rows) * divide_up(panels * (PANEL_WIDTH / lanes), tile_vectors);
-    return (double)(tiles * lanes) * step_cost(tile_rows, tile_vectors);
+double tile_cost(int target, int64_t rows, int64_t panels, TileRest rest, int tile_rows, int tile_vectors) {
+    const int64_t lanes = TARGET_LANES[target], vectors = panels * (PANEL_WIDTH / lanes);
+    const int left = (int)(vectors % tile_vectors);
+    double step = (double)(vectors / tile_vectors) * step_cost(tile_rows, tile_vectors);
+    if (left > 0) step += step_cost(tile_rows, rest == REST_IS_SMALLER ? left : tile_vectors);
+    return (double)(divide_up(rows, tile_rows) * lanes) * step;
 }
 
 /* The cost of one tile of rows after another through all panels, with the vectors for which it is least. */
-static double least_cost(int target, int64_t rows, int r, int64_t panels, int *vectors) {
+static double least_cost(int target, int64_t rows, int r, int64_t panels, TileRest rest, int *vectors) {
     const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
     double least = INFINITY;
     for (int v = 1; fits(r, v, REGISTERS[target]) && v <= panels * in_panel; v++) {
-        const double cost = tile_cost(target, rows, panels, r, v);
+        const double cost = tile_cost(target, rows, panels, rest, r, v);
         if (!divides(v, in_panel) || cost >= least) continue;
         least = cost;
         *vectors = v;
@@ -53,11 +55,27 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
         for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
             int vectors[2] = {1, 1};
             double cost = 0;
-            for (int i = 0; i < 2; i++) cost += (double)depths[i] * least_cost(target, rows, r, panels[i], &vectors[i]);
+            for (int i = 0; i < 2; i++)
+                cost += (double)depths[i] * least_cost(target, rows, r, panels[i], REST_IS_REPEATED, &vectors[i]);
             if (cost >= least) continue;
             least = cost;
             rows_out[target] = r;
             for (int i = 0; i < 2; i++) vectors_out[i][target] = vectors[i];
+        }
+    }
+}
+
+void tile_choose(int64_t rows, int64_t panels, TileRest rest, int rows_out[TARGET_COUNT],
+                 int vectors_out[TARGET_COUNT]) {
+    for (int target = 0; target < TARGET_COUNT; target++) {
+        double least = INFINITY;
+        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
+            int vectors = 1;
+            const double cost = least_cost(target, rows, r, panels, rest, &vectors);
+            if (cost >= least) continue;
+            least = cost;
+            rows_out[target] = r;
+            vectors_out[target] = vectors;
         }
     }
 }
@@ -79,10 +97,4 @@ void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_
             columns_out[target] = columns;
         }
     }
-}
-
-void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
-    int both[2][TARGET_COUNT];
-    tile_choose_both(rows, (int64_t[]){panels, 1}, (int64_t[]){1, 0}, rows_out, both);
-    for (int target = 0; target < TARGET_COUNT; target++) vectors_out[target] = both[0][target];
 }

@@ -13,11 +13,16 @@ enum { PANEL_WIDTH = 16 };
 /* Floats in a vector of a target: LANES there. */
 extern const int TARGET_LANES[TARGET_COUNT];
 
+/* What a kernel does where groups of vectors do not make up all columns: the last group is smaller, or it is moved back
+ * and repeats some. */
+typedef enum { REST_IS_SMALLER, REST_IS_REPEATED } TileRest;
+
 /* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, by
  * target. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
  * place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a panel (1, 2, 4, 4, 16)
  * and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. rows and panels >= 1. */
-void tile_choose(int64_t rows, int64_t panels, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
+void tile_choose(int64_t rows, int64_t panels, TileRest rest, int rows_out[TARGET_COUNT],
+                 int vectors_out[TARGET_COUNT]);
 
 /* How many of `outputs` neighbouring pixels of a depthwise convolution make a tile: tile_slide() of runtime/vector.h,
  * with a row of the kernel. At most `outputs` and 8: more gain nothing. As few as can be where such a tile would not be
@@ -26,12 +31,13 @@ void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_
                          int columns_out[TARGET_COUNT]);
 
 /* The same for two products that take the same rows, one after the other, as scores and values of attention do: by
- * `panels` panels each, with sums over `depths` elements. vectors_out[i] is the i-th one's. */
+ * `panels` panels each, with sums over `depths` elements, where the rest is repeated. vectors_out[i] is the i-th one's.
+ */
 void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
                       int vectors_out[2][TARGET_COUNT]);
 
 /* How long a target takes for one step of such a product (an element of each row, times a row of weights) with tiles of
  * this size: in multiply-adds of a core that never waits. */
-double tile_cost(int target, int64_t rows, int64_t panels, int tile_rows, int tile_vectors);
+double tile_cost(int target, int64_t rows, int64_t panels, TileRest rest, int tile_rows, int tile_vectors);
 
 #endif

@@ -35,8 +35,8 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
     const bool keeps_weights = weights + scratch < 210e3, keeps_scratch = scratch < 180e3;
     const double products =
-        (double)(points * shape->channels) *
-        tile_cost(TARGET_AVX512, plan->chunk, panels_of(shape->outputs), plan->rows[TARGET_AVX512], vectors);
+        (double)(points * shape->channels) * tile_cost(TARGET_AVX512, plan->chunk, panels_of(shape->outputs),
+                                                       REST_IS_REPEATED, plan->rows[TARGET_AVX512], vectors);
     const double transformed = plan->chunk * transforms * ((double)padded(shape->channels) + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
     return chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
@@ -46,8 +46,9 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
 static double direct_cost(const WinogradShape *shape) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
     const int64_t panels = panels_of(shape->outputs);
-    tile_choose(shape->wide, panels, rows, vectors);
-    const double row = tile_cost(TARGET_AVX512, shape->wide, panels, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
+    tile_choose(shape->wide, panels, REST_IS_SMALLER, rows, vectors);
+    const double row =
+        tile_cost(TARGET_AVX512, shape->wide, panels, REST_IS_SMALLER, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);
     return 9 * (double)(shape->channels * shape->batch * shape->high) * row + FROM_MEMORY * weights;
 }
@@ -57,7 +58,7 @@ static WinogradPlan plan_chunk(const WinogradShape *shape, int tile, int64_t chu
     WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(ENOUGH_ITEMS, chunks);
     plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
-    tile_choose(chunk, panels_of(shape->outputs), plan.rows, plan.vectors);
+    tile_choose(chunk, panels_of(shape->outputs), REST_IS_REPEATED, plan.rows, plan.vectors);
     return plan;
 }
 
