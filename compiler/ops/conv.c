@@ -261,7 +261,12 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
     int64_t splits = (ENOUGH_ITEMS + bands - 1) / bands;
     if (splits > panels) splits = panels;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    tile_choose(w->output, panels, REST_IS_SMALLER, tile_rows, tile_vectors);
+    const TileProduct product = {.rows = w->output,
+                                 .panels = panels,
+                                 .depth = h->kernel * w->kernel * conv->channels,
+                                 .stride = w->stride * conv->channels,
+                                 .rest = REST_IS_SMALLER};
+    tile_choose(&product, tile_rows, tile_vectors);
     Step *step = step_kernel(program, "conv_last", TYPE_FLOAT);
     step_value(program, step, "x", node->inputs.items[0]);
     step_buffer(step, "w", packed_weights(program, node, conv), 0);
@@ -278,8 +283,11 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
 static void lower_image(Program *program, const Node *node, const Planar *conv) {
     const int64_t depth = conv->channels * conv->h.kernel * conv->w.kernel;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    tile_choose(conv->w.output, (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH, REST_IS_REPEATED, tile_rows,
-                tile_vectors);
+    const TileProduct product = {.rows = conv->w.output,
+                                 .panels = (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH,
+                                 .depth = depth,
+                                 .rest = REST_IS_REPEATED};
+    tile_choose(&product, tile_rows, tile_vectors);
     Packing packing = {.weights = node->inputs.items[1],
                        .depth = depth,
                        .columns = conv->outputs,

@@ -43,7 +43,8 @@ typedef struct {
 static Tiles tiles_of(const Product *p, TileRest rest) {
     const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
     Tiles tiles;
-    tile_choose(p->m, panels, rest, tiles.rows, tiles.vectors);
+    const TileProduct product = {.rows = p->m, .panels = panels, .depth = p->k, .stride = p->a_m, .rest = rest};
+    tile_choose(&product, tiles.rows, tiles.vectors);
     for (int i = 0; i < TARGET_COUNT; i++) {
         const int width = tiles.vectors[i] * TARGET_LANES[i];
         tiles.tiles[i] = (int)((p->m + tiles.rows[i] - 1) / tiles.rows[i]);

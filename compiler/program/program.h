@@ -180,7 +180,8 @@ void loop_simplify(Loop *loop);
 /* Whether a loop has no body and changes no type: it moves elements as they are stored, bit by bit. */
 bool loop_is_copy(const Loop *loop);
 
-/* Strides of a shape as it lies in memory, and those with which it is read when broadcast to a loop of `rank` dimensions. */
+/* Strides of a shape as it lies in memory, and those with which it is read when broadcast to a loop of `rank`
+ * dimensions. */
 void strides_of(const Shape *shape, int64_t *strides);
 void strides_broadcast(const Shape *shape, int rank, int64_t *strides);
 

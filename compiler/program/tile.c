@@ -27,20 +27,42 @@ static double step_cost(int rows, int vectors) {
 
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
-double tile_cost(int target, int64_t rows, int64_t panels, TileRest rest, int tile_rows, int tile_vectors) {
-    const int64_t lanes = TARGET_LANES[target], vectors = panels * (PANEL_WIDTH / lanes);
+/* How often the elements that a tile reads of x meet in one set of the first-level cache, of 64 lines of 16 floats. */
+static int most_in_a_set(int rows, int64_t stride) {
+    enum { SETS = 64, LINE = 16 };
+    int count[SETS] = {0}, most = 1;
+    for (int r = 0; r < rows; r++) {
+        int *set = &count[r * stride / LINE % SETS];
+        if (++*set > most) most = *set;
+    }
+    return most;
+}
+
+/* What a step costs beyond its work: rows that drive each other out of the first-level cache, of 8 ways, and weights of
+ * a group that the second one cannot keep for all tiles. */
+static double waiting(int target, const TileProduct *product, int rows, int vectors) {
+    enum { WAYS = 7, CACHED_WEIGHTS = 160 << 10 };
+    double factor = 1;
+    if (most_in_a_set(rows, product->stride) > WAYS && product->stride != 0) factor += 0.25;
+    if (vectors * TARGET_LANES[target] * product->depth > CACHED_WEIGHTS) factor += 0.3;
+    return factor;
+}
+
+double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors) {
+    const int64_t lanes = TARGET_LANES[target], vectors = product->panels * (PANEL_WIDTH / lanes);
     const int left = (int)(vectors % tile_vectors);
     double step = (double)(vectors / tile_vectors) * step_cost(tile_rows, tile_vectors);
-    if (left > 0) step += step_cost(tile_rows, rest == REST_IS_SMALLER ? left : tile_vectors);
-    return (double)(divide_up(rows, tile_rows) * lanes) * step;
+    if (left > 0) step += step_cost(tile_rows, product->rest == REST_IS_SMALLER ? left : tile_vectors);
+    return (double)(divide_up(product->rows, tile_rows) * lanes) * step *
+           waiting(target, product, tile_rows, tile_vectors);
 }
 
 /* The cost of one tile of rows after another through all panels, with the vectors for which it is least. */
-static double least_cost(int target, int64_t rows, int r, int64_t panels, TileRest rest, int *vectors) {
+static double least_cost(int target, const TileProduct *product, int r, int *vectors) {
     const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
     double least = INFINITY;
-    for (int v = 1; fits(r, v, REGISTERS[target]) && v <= panels * in_panel; v++) {
-        const double cost = tile_cost(target, rows, panels, rest, r, v);
+    for (int v = 1; fits(r, v, REGISTERS[target]) && v <= product->panels * in_panel; v++) {
+        const double cost = tile_cost(target, product, r, v);
         if (!divides(v, in_panel) || cost >= least) continue;
         least = cost;
         *vectors = v;
@@ -55,8 +77,10 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
         for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
             int vectors[2] = {1, 1};
             double cost = 0;
-            for (int i = 0; i < 2; i++)
-                cost += (double)depths[i] * least_cost(target, rows, r, panels[i], REST_IS_REPEATED, &vectors[i]);
+            for (int i = 0; i < 2; i++) {
+                const TileProduct product = {.rows = rows, .panels = panels[i], .rest = REST_IS_REPEATED};
+                cost += (double)depths[i] * least_cost(target, &product, r, &vectors[i]);
+            }
             if (cost >= least) continue;
             least = cost;
             rows_out[target] = r;
@@ -65,13 +89,12 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
     }
 }
 
-void tile_choose(int64_t rows, int64_t panels, TileRest rest, int rows_out[TARGET_COUNT],
-                 int vectors_out[TARGET_COUNT]) {
+void tile_choose(const TileProduct *product, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
         double least = INFINITY;
-        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
+        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= product->rows; r++) {
             int vectors = 1;
-            const double cost = least_cost(target, rows, r, panels, rest, &vectors);
+            const double cost = least_cost(target, product, r, &vectors);
             if (cost >= least) continue;
             least = cost;
             rows_out[target] = r;

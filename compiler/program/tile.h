@@ -17,12 +17,18 @@ extern const int TARGET_LANES[TARGET_COUNT];
  * and repeats some. */
 typedef enum { REST_IS_SMALLER, REST_IS_REPEATED } TileRest;
 
-/* The tiles with which a product of `rows` rows by `panels` panels of 16 columns takes least time, by
- * target. rows_out[i] <= rows, and the last tile of a kernel may begin earlier than its
- * place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a panel (1, 2, 4, 4, 16)
- * and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. rows and panels >= 1. */
-void tile_choose(int64_t rows, int64_t panels, TileRest rest, int rows_out[TARGET_COUNT],
-                 int vectors_out[TARGET_COUNT]);
+/* A product of rows of x by panels of 16 columns. rows and panels >= 1. */
+typedef struct {
+    int64_t rows, panels;
+    int64_t depth;  /* elements of a row of x: how long each column is */
+    int64_t stride; /* floats from one row of a tile to the next; 0: they do not get in each other's way */
+    TileRest rest;
+} TileProduct;
+
+/* The tiles with which a product takes least time, by target. rows_out[i] <= rows, and the last tile of a kernel may
+ * begin earlier than its place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a
+ * panel (1, 2, 4, 4, 16) and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. */
+void tile_choose(const TileProduct *product, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
 
 /* How many of `outputs` neighbouring pixels of a depthwise convolution make a tile: tile_slide() of runtime/vector.h,
  * with a row of the kernel. At most `outputs` and 8: more gain nothing. As few as can be where such a tile would not be
@@ -38,6 +44,6 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
 
 /* How long a target takes for one step of such a product (an element of each row, times a row of weights) with tiles of
  * this size: in multiply-adds of a core that never waits. */
-double tile_cost(int target, int64_t rows, int64_t panels, TileRest rest, int tile_rows, int tile_vectors);
+double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors);
 
 #endif

@@ -23,6 +23,12 @@ int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile) {
 /* What a weight costs that comes from memory, in multiply-adds of a core. */
 static const double FROM_MEMORY = 6;
 
+/* At one point, of a chunk of tiles. */
+static TileProduct product_of(const WinogradShape *shape, int64_t chunk) {
+    return (TileProduct){
+        .rows = chunk, .panels = panels_of(shape->outputs), .depth = shape->channels, .rest = REST_IS_REPEATED};
+}
+
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
  * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache (of 1 MB)
  * cannot keep beside the scratch come from the third for each chunk. */
@@ -34,9 +40,9 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const int64_t width = padded(shape->channels) + 16 + vectors * TARGET_LANES[TARGET_AVX512];
     const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
     const bool keeps_weights = weights + scratch < 210e3, keeps_scratch = scratch < 180e3;
+    const TileProduct product = product_of(shape, plan->chunk);
     const double products =
-        (double)(points * shape->channels) * tile_cost(TARGET_AVX512, plan->chunk, panels_of(shape->outputs),
-                                                       REST_IS_REPEATED, plan->rows[TARGET_AVX512], vectors);
+        (double)(points * shape->channels) * tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
     const double transformed = plan->chunk * transforms * ((double)padded(shape->channels) + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
     return chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
@@ -45,10 +51,10 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
 /* The same of a direct convolution, row by row. */
 static double direct_cost(const WinogradShape *shape) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
-    const int64_t panels = panels_of(shape->outputs);
-    tile_choose(shape->wide, panels, REST_IS_SMALLER, rows, vectors);
-    const double row =
-        tile_cost(TARGET_AVX512, shape->wide, panels, REST_IS_SMALLER, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
+    const TileProduct product = {
+        .rows = shape->wide, .panels = panels_of(shape->outputs), .depth = 9 * shape->channels};
+    tile_choose(&product, rows, vectors);
+    const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);
     return 9 * (double)(shape->channels * shape->batch * shape->high) * row + FROM_MEMORY * weights;
 }
@@ -58,7 +64,8 @@ static WinogradPlan plan_chunk(const WinogradShape *shape, int tile, int64_t chu
     WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(ENOUGH_ITEMS, chunks);
     plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
-    tile_choose(chunk, panels_of(shape->outputs), REST_IS_REPEATED, plan.rows, plan.vectors);
+    const TileProduct product = product_of(shape, chunk);
+    tile_choose(&product, plan.rows, plan.vectors);
     return plan;
 }
 

@@ -26,7 +26,9 @@ typedef struct {
 static Tile random_tile(Random *random, int m, int n) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
     const int columns = (n + 15) / 16 * 16;
-    tile_choose(random_between(random, 1, m), random_between(random, 1, columns / 16), REST_IS_SMALLER, rows, vectors);
+    const TileProduct product = {.rows = random_between(random, 1, m),
+                                 .panels = random_between(random, 1, columns / 16)};
+    tile_choose(&product, rows, vectors);
     const int width = vectors[OWN_TARGET] * LANES;
     return (Tile){rows[OWN_TARGET], vectors[OWN_TARGET], (m + rows[OWN_TARGET] - 1) / rows[OWN_TARGET],
                   width < 16 ? 1 : width / 16, (columns + width - 1) / width};

@@ -1,0 +1,61 @@
+/* Thin: a convolution of one pixel with strides skips most of its map. It reads a copy of what it needs instead, and is
+ * then a product of that copy's pixels, one after the other, with the weights. */
+#include "ops/op.h"
+#include "passes/pass.h"
+
+#include <string.h>
+
+static bool all_are(const Node *node, const char *attribute, int64_t number) {
+    int count;
+    const int64_t *values = attr_ints(node, attribute, &count);
+    for (int i = 0; i < count; i++)
+        if (values[i] != number) return false;
+    return true;
+}
+
+/* Whether a node is such a convolution, whose map will lie with its channels last. */
+static bool skips_pixels(const Node *node) {
+    if (node->domain[0] != '\0' || strcmp(node->op_type, "Conv") != 0) return false;
+    const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
+    const bool one = x->rank == 4 && w->dims[2].size == 1 && w->dims[3].size == 1;
+    return one && !all_are(node, "strides", 1) && all_are(node, "pads", 0) && *attr_string(node, "auto_pad") == 'N' &&
+           node->op->layout(node).reads == READS_CHANNELS_LAST;
+}
+
+static Value *integers(Graph *graph, const char *name, int64_t first, int64_t second) {
+    return graph_constant(graph, name, tensor_ints(graph->arena, (int64_t[]){first, second}, 2));
+}
+
+/* A Slice of every so many rows and columns, made before the convolution. */
+static void thin_out(Graph *graph, NodeList *nodes, Node *conv) {
+    Value *x = conv->inputs.items[0], *thinned = graph_value(graph, x->name);
+    int count;
+    const int64_t *strides = attr_ints(conv, "strides", &count);
+    Node *slice = node_new(graph, "Slice", conv->name);
+    slice->op = op_find("", "Slice");
+    slice->version = op_newest(slice->op);
+    slice->block = conv->block;
+    list_add(graph->arena, &slice->inputs, x);
+    list_add(graph->arena, &slice->inputs, integers(graph, "starts", 0, 0));
+    list_add(graph->arena, &slice->inputs, integers(graph, "ends", x->shape.dims[2].size, x->shape.dims[3].size));
+    list_add(graph->arena, &slice->inputs, integers(graph, "axes", 2, 3));
+    list_add(graph->arena, &slice->inputs, integers(graph, "steps", strides[0], strides[1]));
+    list_add(graph->arena, &slice->outputs, thinned);
+    list_add(graph->arena, nodes, slice);
+    thinned->producer = slice;
+    op_infer(slice);
+    conv->inputs.items[0] = thinned;
+    node_set_ints(conv, "strides", (int64_t[]){1, 1}, 2);
+}
+
+void pass_thin(Graph *graph, const PassOptions *options) {
+    (void)options;
+    NodeList nodes = {0};
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        if (skips_pixels(node)) thin_out(graph, &nodes, node);
+        list_add(graph->arena, &nodes, node);
+    }
+    graph->nodes = nodes;
+    graph_index(graph);
+}
