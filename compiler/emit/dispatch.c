@@ -16,19 +16,25 @@ const char *variant_prototypes_text(Emitter *emitter) {
     return out.data;
 }
 
-/* "const int v3 = v2 && __builtin_cpu_supports("avx2") && ...", in lines of three; before: "v2 && ". */
+/* "const int v3 = v2 && __builtin_cpu_supports("avx2") && ..."; before: "v2 && ". */
 static void add_questions(Text *out, const char *level, const char *before, const char *features) {
     const char *head = arena_printf(out->arena, "    const int %s = ", level);
+    size_t column = strlen(head) + strlen(before);
     text_printf(out, "%s%s", head, before);
-    int asked = 0;
-    for (const char *at = features; *at != '\0'; asked++) {
+    for (const char *at = features; *at != '\0';) {
         size_t length = strcspn(at, ",");
-        if (asked > 0 && asked % 3 == 0) text_printf(out, " &&\n%*s", (int)strlen(head), "");
-        else if (asked > 0) text_add(out, " && ");
-        text_printf(out, "__builtin_cpu_supports(\"%.*s\")", (int)length, at);
-        at += length + (at[length] == ',');
+        bool is_last = at[length] == '\0';
+        const char *question = arena_printf(out->arena, "__builtin_cpu_supports(\"%.*s\")%s", (int)length, at,
+                                            is_last ? ";" : " &&");
+        bool fits = column + 1 + strlen(question) <= LINE_WIDTH;
+        if (!fits) column = strlen(head);
+        if (!fits) text_printf(out, "\n%*s", (int)column, "");
+        else if (at > features) text_add(out, " ");
+        text_add(out, question);
+        column += 1 + strlen(question);
+        at += length + !is_last;
     }
-    text_add(out, ";\n");
+    text_add(out, "\n");
 }
 
 static void add_return(Text *out, const Emitter *emitter, const char *condition, const Target *variant) {
