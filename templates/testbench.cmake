@@ -12,6 +12,7 @@ target_include_directories({{name}} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 if(UNIX)
   target_link_libraries({{name}} PUBLIC m)
 endif()
+{{target}}
 
 add_executable({{name}}_main {{name}}_main.c)
 target_link_libraries({{name}}_main PRIVATE {{name}})

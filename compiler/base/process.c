@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,14 +15,26 @@
 
 extern char **environ;
 
-int process_run(const char *const *argv) {
+static int run(const char *const *argv, const posix_spawn_file_actions_t *actions) {
     pid_t process;
-    if (posix_spawnp(&process, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0) return -1;
+    if (posix_spawnp(&process, argv[0], actions, NULL, (char *const *)(uintptr_t)argv, environ) != 0) return -1;
     int status;
     while (waitpid(process, &status, 0) < 0)
         if (errno != EINTR) return -1;
     if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
     return WEXITSTATUS(status);
+}
+
+int process_run(const char *const *argv) { return run(argv, NULL); }
+
+int process_run_quietly(const char *const *argv) {
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0) return -1;
+    bool ready = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+                 posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) == 0;
+    int status = ready ? run(argv, &actions) : -1;
+    posix_spawn_file_actions_destroy(&actions);
+    return status;
 }
 
 bool process_exists(Arena *arena, const char *program) {

@@ -9,6 +9,9 @@
  * signal that ended it, or -1 where it could not be started. */
 int process_run(const char *const *argv);
 
+/* The same, with nothing of what it writes. */
+int process_run_quietly(const char *const *argv);
+
 /* Whether a program of this name can be started: a path, or a name on PATH. */
 bool process_exists(Arena *arena, const char *program);
 

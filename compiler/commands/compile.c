@@ -39,10 +39,10 @@ static void print_summary(const Program *program, const EmittedModel *model, boo
 }
 
 static void run(Arena *arena, int argc, char **argv) {
-    ModelOptions model = {0};
+    ModelOptions model = {.target = "portable"};
     const char *folder = NULL, *name = NULL, *weights = "auto";
-    bool testbench = false;
-    Option rows[6 + MODEL_OPTION_ROWS] = {
+    bool testbench = false, dispatch = false;
+    Option rows[8 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
@@ -52,19 +52,24 @@ static void run(Arena *arena, int argc, char **argv) {
          &weights},
         {OPTION_FLAG, '\0', "testbench", NULL,
          "also write a main that reads and writes npz files, and a CMakeLists.txt", &testbench},
+        target_option(&model),
+        {OPTION_FLAG, '\0', "dispatch", NULL,
+         "variants for x86-64-v2, x86-64-v3 and x86-64-v4, of which a run takes what the processor can do", &dispatch},
         threads_option(&model),
         profile_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 6), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 8), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);
+    if (dispatch && model.pass.target != TARGETS)
+        fail(STATUS_USAGE, "--dispatch has targets of its own; give no --target %s", model.target);
 
     Program *program = model_program(model_load(arena, model.path), &model.pass);
     if (program == NULL) return; /* --dump-after */
     Output *output = output_new(arena, folder);
     output_keep(output, model.path);
-    const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode};
+    const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
     const EmittedModel *emitted = emit_model(program, &options, output);
     emit_manifest(program, emitted, output);
     if (testbench) emit_testbench(emitted, output);

@@ -2,6 +2,7 @@
  * in generated code does not end fovea; the interpreted way runs the same steps here. */
 #include "commands/execute.h"
 
+#include "base/file.h"
 #include "base/process.h"
 #include "emit/emit.h"
 #include "emit/testbench.h"
@@ -39,6 +40,25 @@ static void add_words(Arena *arena, Words *words, const char *text) {
     }
 }
 
+/* Whether a compiler takes a target's flags: not all of them know -march=native. */
+static bool takes_flags(Arena *arena, const char *folder, const char *compiler, const char *flags) {
+    const char *source = arena_printf(arena, "%s/empty.c", folder);
+    file_write_atomic(source, "\n", 1);
+    Words command = {0};
+    add_words(arena, &command, compiler);
+    add_words(arena, &command, flags);
+    const char *const rest[] = {"-w", "-c", source, "-o", arena_printf(arena, "%s/empty.o", folder), NULL};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) list_add(arena, &command, rest[i]);
+    return process_run_quietly(command.items) == 0;
+}
+
+static void add_target_flags(const Execution *execution, const char *compiler, Words *command) {
+    const Target *target = execution->program->target;
+    const bool may_lack = target->registers == TARGET_COUNT; /* where it is not, the code insists */
+    if (!may_lack || takes_flags(execution->arena, execution->folder, compiler, target->flags))
+        add_words(execution->arena, command, target->flags);
+}
+
 static void build(Execution *execution, const char *compiler) {
     Arena *arena = execution->arena;
     const char *folder = execution->folder;
@@ -50,8 +70,10 @@ static void build(Execution *execution, const char *compiler) {
     progress("compiling with %s", compiler);
     Words command = {0};
     add_words(arena, &command, compiler);
-    const char *const flags[] = {"-std=c99", "-O3", "-march=native", "-w", "-I", folder, "-o", execution->binary};
+    /* In strict C99 GCC would not compute a multiply-add as one. */
+    const char *const flags[] = {"-std=gnu99", "-O3", "-w", "-I", folder, "-o", execution->binary};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) list_add(arena, &command, flags[i]);
+    add_target_flags(execution, compiler, &command);
     for (int i = 0; i < model->files.count; i++) {
         const char *file = model->files.items[i], *dot = strrchr(file, '.');
         if (dot != NULL && (strcmp(dot, ".c") == 0 || strcmp(dot, ".S") == 0))
@@ -69,8 +91,11 @@ static void build(Execution *execution, const char *compiler) {
 Execution *execution_new(Arena *arena, Program *program, bool interpret) {
     Execution *execution = arena_new_object(arena, Execution);
     *execution = (Execution){.arena = arena, .program = program};
+    const char *compiler = interpret ? NULL : find_compiler(arena);
+    if (compiler == NULL && program->target->registers != TARGET_COUNT)
+        fail(STATUS_USAGE, "--target %s: that takes a C compiler; fovea itself interprets on this machine alone",
+             program->target->name);
     if (interpret) return execution;
-    const char *compiler = find_compiler(arena);
     if (compiler == NULL) {
         warn("no C compiler was found (CC, cc, clang, gcc): the model is interpreted, which is slow");
         return execution;

@@ -9,7 +9,8 @@
 typedef struct Execution Execution;
 
 /* Makes a program ready to run. Unless interpret is asked for, its C is built with CC, cc, clang or gcc, whichever is
- * there first, in a temporary folder that goes with the arena; without one it says so and interprets. */
+ * there first, for the program's target, in a temporary folder that goes with the arena; without one it says so and
+ * interprets. fovea's own kernels are for registers of their own, so that programs for others are not interpreted. */
 Execution *execution_new(Arena *arena, Program *program, bool interpret);
 
 /* Runs once. inputs: by ONNX name, of the model's types and shapes; a missing or unfit one is an error. Returns the

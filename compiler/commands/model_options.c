@@ -2,6 +2,7 @@
  * One table, so that they mean the same everywhere. */
 #include "commands/model_options.h"
 
+#include "base/text.h"
 #include "passes/fuse.h"
 
 #include <string.h>
@@ -40,6 +41,30 @@ static void check_rule(Arena *arena, const char *rule) {
     unwind(STATUS_USAGE);
 }
 
+/* "portable, native, ... or scalar". */
+static const char *target_names(Arena *arena) {
+    Text names = text_new(arena);
+    for (const Target *target = TARGETS; target->name != NULL; target++)
+        text_printf(&names, "%s%s", target == TARGETS ? "" : target[1].name == NULL ? " or " : ", ", target->name);
+    return names.data;
+}
+
+static const Target *read_target(Arena *arena, const char *name) {
+    const Target *target = target_find(name);
+    if (target == NULL) fail(STATUS_USAGE, "--target %s: expected %s", quoted(name), target_names(arena));
+    return target;
+}
+
+Option target_option(ModelOptions *model) {
+    return (Option){OPTION_TEXT,
+                    '\0',
+                    "target",
+                    "TARGET",
+                    "what the C is compiled for: portable, native (this machine), x86-64-v2, x86-64-v3, x86-64-v4,\n"
+                    "aarch64, wasm32, cortex-m or scalar",
+                    &model->target};
+}
+
 enum { MOST_THREADS = 64 };
 
 Option threads_option(ModelOptions *model) {
@@ -67,6 +92,7 @@ static WinogradMode winograd_mode(Arena *arena, const char *word) {
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
     if (model->pass.threads > MOST_THREADS) fail(STATUS_USAGE, "--threads %d: at most 64", model->pass.threads);
+    if (model->target != NULL) model->pass.target = read_target(arena, model->target);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     if (model->winograd != NULL) model->pass.winograd = winograd_mode(arena, model->winograd);
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {

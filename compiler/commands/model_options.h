@@ -10,6 +10,7 @@ typedef struct {
     const char *path;     /* of the model */
     const char *fuse;     /* "loops,epilogue" or "none" */
     const char *winograd; /* "auto" or "off" */
+    const char *target;   /* a name of program/target.h, of commands that make C */
     PassOptions pass;
 } ModelOptions;
 
@@ -18,11 +19,12 @@ enum { MODEL_OPTION_ROWS = 8 };
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
 
-/* The rows --threads and --profile, of commands that make C. */
+/* The rows --target, --threads and --profile, of commands that make C. */
+Option target_option(ModelOptions *model);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
-/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse and --winograd. */
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd and --target. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

@@ -23,6 +23,8 @@ static void reserve_in_both(Emitter *emitter, const char *name) {
 
 /* What the templates and helpers define. */
 static void reserve_own_names(Emitter *emitter) {
+    for (const Target *variant = target_variant(NULL); variant != NULL; variant = target_variant(variant))
+        reserve_in_both(emitter, arena_printf(emitter->arena, "%s_run_%s", emitter->model->name, target_level(variant)));
     static const char *const SUFFIXES[] = {"run", "status", "probe", "probes", "context", "weights", "check_weights"};
     static const char *const WORDS[] = {"base", "context", "weights", "in_parallel"};
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++)
@@ -152,13 +154,13 @@ static void settle_weights(Emitter *emitter, WeightMode mode) {
     emitter->weights = weights_collect(program, emitter->used, mode);
     emitter->model->weights = emitter->weights.mode;
     emitter->model->weights_bytes = emitter->weights.data_bytes;
-    bool is_inline = emitter->weights.mode == WEIGHTS_INLINE;
+    bool is_inline = emitter->weights.mode == WEIGHTS_INLINE, is_shared = emitter->model->is_dispatched;
     for (int i = 0; i < emitter->weights.items.count; i++) {
         Weight *weight = emitter->weights.items.items[i];
-        if (!is_inline) weight->name = local_name(emitter, wish_for(emitter->arena, weight->first));
-        else
-            names_reserve(&emitter->run,
-                          weight->name = names_take(&emitter->file, wish_for(emitter->arena, weight->first)));
+        const char *wish = wish_for(emitter->arena, weight->first);
+        if (is_inline && is_shared) wish = arena_printf(emitter->arena, "%s_%s", emitter->model->name, wish);
+        if (!is_inline) weight->name = local_name(emitter, wish);
+        else names_reserve(&emitter->run, weight->name = names_take(&emitter->file, wish));
     }
     for (int i = 0; i < program->buffers.count; i++) {
         const Weight *weight = emitter->weights.by_buffer[i];
@@ -209,7 +211,7 @@ static const char *includes_text(const char *functions, const char *support, con
 }
 
 typedef struct {
-    Placeholder items[40];
+    Placeholder items[48];
     int count;
 } Placeholders;
 
@@ -224,7 +226,7 @@ static void place_weights(Emitter *emitter, Placeholders *placeholders) {
     const char *name = emitter->model->name, *macro = emitter->model->macro;
     bool is_inline = emitter->weights.mode == WEIGHTS_INLINE, is_file = emitter->weights.mode == WEIGHTS_FILE;
     Text declarations = text_new(arena);
-    if (is_inline) weights_declare(&emitter->weights, &declarations);
+    if (is_inline) weights_declare(&emitter->weights, emitter->model->is_dispatched, &declarations);
     else if (!is_file)
         text_printf(&declarations,
                     "/* The contents of %s.weights: %s_weights.S brings them in. */\n"
@@ -232,7 +234,6 @@ static void place_weights(Emitter *emitter, Placeholders *placeholders) {
                     name, name, name);
     const char *blob_bytes = arena_printf(arena, "%" PRId64, emitter->weights.blob_bytes);
     place(placeholders, "weights_declarations", declarations.data);
-    place(placeholders, "weights_place", is_inline && declarations.length > 0 ? ", the weights at the end" : "");
     place(placeholders, "aligned_too", is_file ? " and the weights" : "");
     place(placeholders, "weights_macro",
           !is_file ? ""
@@ -263,7 +264,37 @@ static void place_weights(Emitter *emitter, Placeholders *placeholders) {
         place(&own, "checksum", arena_printf(arena, "0x%016" PRIx64 "u", weights_checksum(&emitter->weights)));
         template_fill(&check, "templates/check_weights.c", own.items, own.count);
     }
-    place(placeholders, "weights_check", check.data);
+    const bool is_dispatched = emitter->model->is_dispatched;
+    place(placeholders, "weights_check", is_dispatched ? "" : check.data);
+    place(placeholders, "shared_check", is_dispatched ? check.data : "");
+    place(placeholders, "check_includes", is_file ? "#include <string.h>\n" : "");
+}
+
+/* What stands above NAME_run(), or above what takes its place in each variant. */
+static const char *guide_text(const Emitter *emitter) {
+    Arena *arena = emitter->arena;
+    const char *below = "is below, the functions that its steps call are above it";
+    if (emitter->model->is_dispatched)
+        return arena_printf(arena, "%s_RUN() %s. Those that include this give it a name.",
+                            emitter->model->macro, below);
+    bool weights_follow = emitter->weights.mode == WEIGHTS_INLINE && emitter->weights.items.count > 0;
+    return arena_printf(arena, "%s_run() %s%s.", emitter->model->name, below,
+                        weights_follow ? ", the weights at the end" : "");
+}
+
+/* The head of NAME_run(), or of what takes its place in each variant. */
+static void place_run(Emitter *emitter, Placeholders *placeholders) {
+    Arena *arena = emitter->arena;
+    const char *prototype = prototype_text(emitter, arena_printf(arena, "%s_run", emitter->model->name));
+    place(placeholders, "prototype", prototype);
+    if (!emitter->model->is_dispatched) {
+        place(placeholders, "definition", prototype);
+        return;
+    }
+    const char *named = prototype_text(emitter, arena_printf(arena, "%s_RUN", emitter->model->macro));
+    place(placeholders, "definition", arena_printf(arena, "%s;\n\n%s", named, named));
+    place(placeholders, "variant_prototypes", variant_prototypes_text(emitter));
+    place(placeholders, "choice", choice_text(emitter));
 }
 
 static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
@@ -281,11 +312,13 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "sizes", sizes_text(emitter));
     place(&all, "workspace", workspace_text(emitter));
     place(&all, "alignment", arena_printf(arena, "%d", WORKSPACE_ALIGNMENT));
-    place(&all, "prototype", prototype_text(emitter));
+    place(&all, "guide", guide_text(emitter));
     const char *steps = steps_text(emitter);
-    place(&all, "includes", includes_text(functions, support.data, steps, emitter->weights.mode == WEIGHTS_FILE));
+    const bool checks_weights = emitter->weights.mode == WEIGHTS_FILE && !emitter->model->is_dispatched;
+    place(&all, "includes", includes_text(functions, support.data, steps, checks_weights));
     place(&all, "probes", probes_text(emitter));
     place(&all, "support", support.data);
+    place(&all, "target", mentions_identifier(support.data, "LANES") ? target_text(emitter) : "");
     place(&all, "functions", functions);
     place(&all, "checks", checks_text(emitter));
     place(&all, "pointers", pointers_text(emitter));
@@ -295,6 +328,7 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "profile_members", profile_members_text(emitter));
     place(&all, "profile", profile_text(emitter));
     place(&all, "threads_members", threads_members_text(emitter));
+    place_run(emitter, &all);
     place_weights(emitter, &all);
     return all;
 }
@@ -313,11 +347,31 @@ static void write_template(Emitter *emitter, Output *output, const char *suffix,
     output_write(output, text.data, text.length);
 }
 
+/* NAME.c, or with --dispatch what it becomes: a choice, and for each variant a file around the same kernels. */
+static void write_code(Emitter *emitter, Output *output, const Placeholders *all) {
+    const bool is_inline = emitter->weights.mode == WEIGHTS_INLINE, is_dispatched = emitter->model->is_dispatched;
+    if (is_dispatched) write_template(emitter, output, "_kernels.h", "templates/model.c", all);
+    for (const Target *at = target_variant(NULL); is_dispatched && at != NULL; at = target_variant(at)) {
+        Placeholders own = *all;
+        place(&own, "variant", at->name);
+        place(&own, "level", target_level(at));
+        place(&own, "features", features_text(emitter->arena, at));
+        place(&own, "lanes", arena_printf(emitter->arena, "%d", TARGET_LANES[at->registers]));
+        write_template(emitter, output, arena_printf(emitter->arena, "_%s.c", target_level(at)), "templates/variant.c",
+                       &own);
+    }
+    write_template(emitter, output, ".c", is_dispatched ? "templates/dispatch.c" : "templates/model.c", all);
+    if (is_dispatched && is_inline) write_template(emitter, output, "_weights.c", "templates/weights.c", all);
+    if (is_inline) weights_write_definitions(&emitter->weights, is_dispatched, emitter->arena, output);
+}
+
 const EmittedModel *emit_model(Program *program, const EmitOptions *options, Output *output) {
     Arena *arena = program->arena;
     Emitter emitter = {.arena = arena, .program = program, .file = names_new(arena), .run = names_new(arena)};
     emitter.model = arena_new_object(arena, EmittedModel);
     emitter.model->name = model_name(arena, options->name);
+    emitter.model->target = program->target;
+    emitter.model->is_dispatched = options->dispatch;
     emitter.model->threads = program->threads;
     emitter.model->is_profiled = program->is_profiled;
     emitter.model->macro = upper_case(arena, emitter.model->name);
@@ -330,10 +384,8 @@ const EmittedModel *emit_model(Program *program, const EmitOptions *options, Out
 
     Placeholders all = all_placeholders(&emitter, options->origin != NULL ? options->origin : "an ONNX model");
     write_template(&emitter, output, ".h", "templates/model.h", &all);
-    write_template(&emitter, output, ".c", "templates/model.c", &all);
-    if (emitter.weights.mode == WEIGHTS_INLINE) {
-        weights_write_definitions(&emitter.weights, arena, output);
-    } else {
+    write_code(&emitter, output, &all);
+    if (emitter.weights.mode != WEIGHTS_INLINE) {
         begin_file(&emitter, output, ".weights");
         weights_write_blob(&emitter.weights, output);
     }

@@ -11,6 +11,7 @@ typedef struct {
     const char *name;   /* wished for; model_name() of it is the prefix of all files and symbols */
     const char *origin; /* for the header comment: "an ONNX model (opset 18)"; NULL: "an ONNX model" */
     WeightMode weights;
+    bool dispatch; /* variants for x86-64 processors, in NAME_v3.c and its like; NAME_run() chooses one */
 } EmitOptions;
 
 /* What stands under one heading in NAME_run(): one step, or several that do the same nodes. */
@@ -36,6 +37,8 @@ typedef struct {
     const char *macro; /* "SENET": macros are SENET_WORKSPACE, SENET_ALIGNMENT, SENET_PROBES, SENET_WEIGHTS */
     LIST(EmittedTensor) inputs, outputs; /* in the order of the graph's */
     WeightMode weights;                  /* never WEIGHTS_AUTO */
+    const Target *target;
+    bool is_dispatched;                  /* there is a variant for each target that has one */
     int threads;                         /* that a run may use */
     int64_t weights_bytes;               /* of distinct constants; NAME.weights is this and some padding */
     bool is_profiled;                    /* the host is told when a step is done, of those: */

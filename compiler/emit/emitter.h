@@ -26,7 +26,9 @@ typedef struct {
 const char *summary_text(Emitter *emitter);
 const char *sizes_text(Emitter *emitter);
 const char *workspace_text(Emitter *emitter);
-const char *prototype_text(Emitter *emitter);
+/* "senet_status senet_run(...)", of a function of that name. */
+const char *prototype_text(Emitter *emitter, const char *function);
+const char *target_text(Emitter *emitter);
 const char *threads_macro_text(Emitter *emitter);
 const char *threads_members_text(Emitter *emitter);
 const char *profile_macro_text(Emitter *emitter);
@@ -38,5 +40,10 @@ const char *profile_text(Emitter *emitter);
 const char *checks_text(Emitter *emitter);
 const char *pointers_text(Emitter *emitter);
 const char *steps_text(Emitter *emitter);
+
+/* dispatch.c: the parts of what chooses a variant, and the features that one is compiled with. */
+const char *variant_prototypes_text(Emitter *emitter);
+const char *choice_text(Emitter *emitter);
+const char *features_text(Arena *arena, const Target *variant);
 
 #endif

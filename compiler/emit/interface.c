@@ -98,9 +98,22 @@ const char *summary_text(Emitter *emitter) {
     text_printf(&out, " *\n *   workspace %s bytes (lower bound %s), weights %s bytes\n",
                 grouped(emitter->arena, program->workspace_bytes), grouped(emitter->arena, program->lower_bound_bytes),
                 grouped(emitter->arena, emitter->model->weights_bytes));
+    if (*program->target->flags != '\0')
+        text_printf(&out, " *   for the target %s: compile with %s\n", program->target->name, program->target->flags);
     add_blocks(&out, program);
     add_probes(&out, program);
     return out.data;
+}
+
+/* Code for a target that says which registers there are is for these alone: its tiles are, and so is its workspace. */
+const char *target_text(Emitter *emitter) {
+    const Target *target = emitter->program->target;
+    if (target->registers == TARGET_COUNT) return "";
+    return arena_printf(emitter->arena,
+                        "#if LANES != %d\n"
+                        "#error \"%s is made for the target %s: compile it with %s\"\n"
+                        "#endif\n",
+                        TARGET_LANES[target->registers], emitter->model->name, target->name, target->flags);
 }
 
 static void add_size(Text *out, const EmittedTensor *tensor) {
@@ -129,7 +142,7 @@ static const char *parameter_text(Arena *arena, const EmittedTensor *tensor, con
     return arena_printf(arena, "%s%s %s[%s]", qualifier, tensor->c_type, tensor->identifier, tensor->size_macro);
 }
 
-const char *prototype_text(Emitter *emitter) {
+const char *prototype_text(Emitter *emitter, const char *function) {
     Arena *arena = emitter->arena;
     const EmittedModel *model = emitter->model;
     Text out = text_new(arena);
@@ -139,7 +152,7 @@ const char *prototype_text(Emitter *emitter) {
         list_add(arena, &parameters, parameter_text(arena, &model->inputs.items[i], "const "));
     for (int i = 0; i < model->outputs.count; i++)
         list_add(arena, &parameters, parameter_text(arena, &model->outputs.items[i], ""));
-    add_list(&out, arena_printf(arena, "%s_status %s_run(", model->name, model->name), &parameters, ")");
+    add_list(&out, arena_printf(arena, "%s_status %s(", model->name, function), &parameters, ")");
     return out.data;
 }
 

@@ -132,6 +132,14 @@ const char *manifest_text(Arena *arena, json_t *json) {
     return text;
 }
 
+/* The targets of the variants; none without --dispatch. */
+static json_t *variants(const EmittedModel *model) {
+    json_t *names = json_array();
+    for (const Target *at = target_variant(NULL); model->is_dispatched && at != NULL; at = target_variant(at))
+        json_array_append_new(names, json_string(at->name));
+    return names;
+}
+
 void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
     Arena *arena = program->arena;
     json_t *memory =
@@ -141,7 +149,8 @@ void emit_manifest(const Program *program, const EmittedModel *model, Output *ou
     json_t *files = json_array();
     for (int i = 0; i < model->files.count; i++) json_array_append_new(files, json_string(model->files.items[i]));
     json_t *root =
-        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION, "inputs",
+        json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION,
+                  "target", model->target->name, "dispatch", variants(model), "inputs",
                   tensors(model->inputs.items, model->inputs.count), "outputs",
                   tensors(model->outputs.items, model->outputs.count), "blocks", manifest_blocks(program->graph),
                   "probes", open_probes(program), "memory", memory, "files", files);

@@ -73,6 +73,23 @@ static const char *profile(Arena *arena, const EmittedModel *model) {
     return text.data;
 }
 
+/* What the C compiler is told. Portable code is compiled for any machine of the host's kind unless one asks for more;
+ * files of --dispatch say it themselves. */
+static const char *target_flags(Arena *arena, const EmittedModel *model) {
+    const char *name = model->name, *macro = model->macro;
+    if (model->is_dispatched) return "";
+    if (*model->target->flags != '\0')
+        return arena_printf(arena, "target_compile_options(%s PRIVATE %s) # target %s\n", name, model->target->flags,
+                            model->target->name);
+    return arena_printf(arena,
+                        "\n# cmake -D%s_NATIVE=ON: as fast as this machine can, and for machines like it alone.\n"
+                        "option(%s_NATIVE \"Compile %s with -march=native\" OFF)\n"
+                        "if(%s_NATIVE)\n"
+                        "  target_compile_options(%s PRIVATE -march=native)\n"
+                        "endif()\n",
+                        macro, macro, name, macro, name);
+}
+
 static void write_file(Output *output, const char *name, const char *text) {
     output_begin(output, name);
     output_write(output, text, strlen(text));
@@ -111,6 +128,7 @@ void emit_testbench(const EmittedModel *model, Output *output) {
         {"name", model->name},
         {"languages", model->weights == WEIGHTS_OBJECT ? "C ASM" : "C"},
         {"sources", sources.data},
+        {"target", target_flags(arena, model)},
         {"threads", !has_threads ? ""
                                  : arena_printf(arena,
                                                 "find_package(Threads REQUIRED)\n"

@@ -103,19 +103,19 @@ static void write_piece(void *argument, const void *bytes, size_t count) { outpu
 
 void weights_write_blob(const Weights *weights, Output *output) { each_piece(weights, write_piece, output); }
 
-/* "static const float conv1_weight[576]"; C has no empty arrays. */
-static void add_declaration(Text *out, const Weight *weight) {
+/* "static const float conv1_weight[576]", after "static " or another class; C has no empty arrays. */
+static void add_declaration(Text *out, const char *class, const Weight *weight) {
     long long count = (long long)tensor_count(weight->tensor);
     const TypeInfo *info = type_info(weight->tensor->type);
     if (weight->as_bits)
-        text_printf(out, "static const union %s {\n    %s bits[%lld];\n    %s values[%lld];\n} %s", weight->name,
+        text_printf(out, "%sconst union %s {\n    %s bits[%lld];\n    %s values[%lld];\n} %s", class, weight->name,
                     info->bytes == 8 ? "uint64_t" : "uint32_t", count, info->c_name, count, weight->name);
-    else text_printf(out, "static const %s %s[%lld]", info->c_name, weight->name, count > 0 ? count : 1);
+    else text_printf(out, "%sconst %s %s[%lld]", class, info->c_name, weight->name, count > 0 ? count : 1);
 }
 
-void weights_declare(const Weights *weights, Text *out) {
+void weights_declare(const Weights *weights, bool is_shared, Text *out) {
     for (int i = 0; i < weights->items.count; i++) {
-        add_declaration(out, weights->items.items[i]);
+        add_declaration(out, is_shared ? "extern " : "static ", weights->items.items[i]);
         text_add(out, ";\n");
     }
 }
@@ -148,15 +148,16 @@ static void write_elements(const Weight *weight, Text *text, Output *output) {
     text_add(text, count > 0 ? "\n" : "0");
 }
 
-void weights_write_definitions(const Weights *weights, Arena *arena, Output *output) {
+void weights_write_definitions(const Weights *weights, bool is_shared, Arena *arena, Output *output) {
+    const char *class = is_shared ? "" : "static ";
     Text text = text_new(arena);
     if (weights->items.count > 0) text_add(&text, "\n/* The weights. */\n");
     for (int i = 0; i < weights->items.count; i++) {
         const Weight *weight = weights->items.items[i];
         text_add(&text, "\n");
-        if (weight->as_bits) text_printf(&text, "static const union %s %s = {{", weight->name, weight->name);
+        if (weight->as_bits) text_printf(&text, "%sconst union %s %s = {{", class, weight->name, weight->name);
         else {
-            add_declaration(&text, weight);
+            add_declaration(&text, class, weight);
             text_add(&text, " = {");
         }
         write_elements(weight, &text, output);

@@ -42,8 +42,9 @@ uint64_t weights_checksum(const Weights *weights);
 /* Writes the blob, item by item; nothing is copied. */
 void weights_write_blob(const Weights *weights, Output *output);
 
-/* C for the inline mode, once the items have names: declarations for the top of the file, and what follows it. */
-void weights_declare(const Weights *weights, Text *out);
-void weights_write_definitions(const Weights *weights, Arena *arena, Output *output);
+/* C for the inline mode, once the items have names: declarations for the top of a file, and what follows it. Static, or
+ * for several files that share them. */
+void weights_declare(const Weights *weights, bool is_shared, Text *out);
+void weights_write_definitions(const Weights *weights, bool is_shared, Arena *arena, Output *output);
 
 #endif

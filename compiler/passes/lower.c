@@ -57,6 +57,7 @@ Program *lower_graph(Graph *graph, const PassOptions *options) {
     report_unknown_shapes(graph);
     Program *program = program_new(graph->arena, graph);
     program->is_direct = options->winograd == WINOGRAD_OFF;
+    if (options->target != NULL) program->target = options->target;
     for (int i = 0; i < graph->nodes.count; i++) lower_node(program, graph->nodes.items[i]);
     return program;
 }

@@ -4,6 +4,7 @@
 #define FOVEA_PASSES_PASS_H
 
 #include "graph/graph.h"
+#include "program/target.h"
 
 typedef enum { WINOGRAD_AUTO, WINOGRAD_OFF } WinogradMode;
 
@@ -17,6 +18,7 @@ typedef struct {
     const char *explain;    /* --why: a family whose near misses are printed */
     WinogradMode winograd;  /* --winograd: whether convolutions may be computed by that method */
     const char *dump_after; /* --dump-after: a pass */
+    const Target *target;   /* --target; NULL: portable */
     int threads;            /* --threads; 0: one */
     bool profile;           /* --profile: the host is told when a step is done */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */

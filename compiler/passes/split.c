@@ -33,11 +33,11 @@ static int64_t operations(const Step *step) {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static int tasks_of(const Step *step, int threads) {
+static int tasks_of(const Program *program, const Step *step) {
     int64_t macs = step->kind == STEP_KERNEL ? step_macs(step) : 0;
     int64_t worth = macs > 0 ? macs / LEAST_MACS : operations(step) / LEAST_OPERATIONS;
-    if (step->kind == STEP_KERNEL) worth = smaller(worth, step_most_items(step));
-    return (int)smaller(worth, threads);
+    if (step->kind == STEP_KERNEL) worth = smaller(worth, step_most_items(program, step));
+    return (int)smaller(worth, program->threads);
 }
 
 /* A share of a step's scratch for each task, in cache lines of its own. */
@@ -53,7 +53,7 @@ static void widen_scratch(Step *step) {
 void split_program(Program *program) {
     for (int i = 0; i < program->steps.count; i++) {
         Step *step = program->steps.items[i];
-        step->tasks = tasks_of(step, program->threads);
+        step->tasks = tasks_of(program, step);
         if (step->kind == STEP_KERNEL && step->tasks > 1) widen_scratch(step);
     }
 }

@@ -20,6 +20,7 @@ Program *program_new(Arena *arena, Graph *graph) {
     program->arena = arena;
     program->graph = graph;
     program->threads = 1;
+    program->target = &TARGETS[0];
     return program;
 }
 
@@ -182,7 +183,8 @@ void step_size(Step *step, const char *parameter, int64_t size) {
 
 void step_pick(Program *program, Step *step, const char *parameter, const int *picks) {
     int *copied = arena_new_array(program->arena, int, TARGET_COUNT);
-    for (int i = 0; i < TARGET_COUNT; i++) copied[i] = picks[i];
+    const int own = program->target->registers;
+    for (int i = 0; i < TARGET_COUNT; i++) copied[i] = picks[own == TARGET_COUNT ? i : own];
     argument(step, parameter, PARAMETER_SIZE)->picks = copied;
 }
 
@@ -198,30 +200,31 @@ void step_number(Step *step, const char *parameter, double number) {
     argument(step, parameter, PARAMETER_NUMBER)->number = number;
 }
 
-static int64_t count_of(const Step *step, const char *expression, int target) {
+static int64_t count_of(const Step *step, const char *expression, int registers) {
     int64_t sizes[MAX_ARGUMENTS];
     for (int i = 0; i < step->kernel->parameter_count; i++) {
         const Argument *given = &step->arguments[i];
-        sizes[i] = given->picks == NULL ? given->size : given->picks[target];
+        sizes[i] = given->picks == NULL ? given->size : given->picks[registers];
     }
-    return kernel_count(step->kernel, expression, sizes, TARGET_LANES[target]);
+    return kernel_count(step->kernel, expression, sizes, TARGET_LANES[registers]);
 }
 
-static int64_t most_of(const Step *step, const char *expression) {
+static int64_t most_of(const Program *program, const Step *step, const char *expression) {
+    const int own = program->target->registers;
     int64_t most = 0;
-    for (int target = 0; target < TARGET_COUNT; target++) {
-        int64_t count = count_of(step, expression, target);
+    for (int registers = 0; registers < TARGET_COUNT; registers++) {
+        int64_t count = own == TARGET_COUNT || own == registers ? count_of(step, expression, registers) : 0;
         if (count > most) most = count;
     }
     return most;
 }
 
-int64_t step_items(const Step *step, int target) {
-    return step->kernel->items == NULL ? 1 : count_of(step, step->kernel->items, target);
+int64_t step_items(const Step *step, int registers) {
+    return step->kernel->items == NULL ? 1 : count_of(step, step->kernel->items, registers);
 }
 
-int64_t step_most_items(const Step *step) {
-    return step->kernel->items == NULL ? 1 : most_of(step, step->kernel->items);
+int64_t step_most_items(const Program *program, const Step *step) {
+    return step->kernel->items == NULL ? 1 : most_of(program, step, step->kernel->items);
 }
 
 Buffer *step_scratch(const Step *step) {
@@ -233,7 +236,7 @@ static void give_scratch(Program *program, Step *step) {
     const Parameter *parameter =
         &step->kernel->parameters[kernel_parameter(step->kernel, "scratch", strlen("scratch"))];
     Type type = strcmp(parameter->type, "float") == 0 ? TYPE_FLOAT : type_info(step->type)->compute;
-    int64_t count = most_of(step, step->kernel->scratch);
+    int64_t count = most_of(program, step, step->kernel->scratch);
     if (count > INT32_MAX) fail_size(step, count);
     step_buffer(step, "scratch", count == 0 ? NULL : program_scratch(program, type, count), 0);
 }
@@ -241,7 +244,7 @@ static void give_scratch(Program *program, Step *step) {
 void step_check(Program *program, Step *step) {
     if (step->kind != STEP_KERNEL) return;
     if (step->kernel->scratch != NULL) give_scratch(program, step);
-    if (step_most_items(step) > INT32_MAX) fail_size(step, step_most_items(step));
+    if (step_most_items(program, step) > INT32_MAX) fail_size(step, step_most_items(program, step));
     for (int i = 0; i < step->kernel->parameter_count; i++) {
         const Parameter *parameter = &step->kernel->parameters[i];
         bool is_own = parameter->kind == PARAMETER_FIRST || parameter->kind == PARAMETER_LAST;

@@ -119,6 +119,7 @@ typedef struct Program {
     const struct Packed *packed;   /* see program/pack.h */
     bool is_direct;                /* no convolution by Winograd's method */
     const Node *current;           /* the node being lowered */
+    const Target *target;          /* what its C is for; the first of TARGETS unless lowering is told another */
     int threads;                   /* that a run may use: passes/split.h */
     bool is_profiled;              /* a run tells its host when a step is done */
     /* Set by the planner: */
@@ -148,7 +149,8 @@ void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offs
 /* The buffer of a value; NULL passes NULL. What a kernel makes for a probe alone is marked as such. */
 void step_value(Program *program, Step *step, const char *parameter, const Value *value);
 void step_size(Step *step, const char *parameter, int64_t size);
-/* A size that depends on the target: picks has TARGET_COUNT of them. Copied. */
+/* A size that depends on the registers: picks has TARGET_COUNT of them. Where the program's target says which there are,
+ * that one is taken for all, else all are copied. */
 void step_pick(Program *program, Step *step, const char *parameter, const int *picks);
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
 void step_number(Step *step, const char *parameter, double number);
@@ -157,10 +159,10 @@ void step_number(Step *step, const char *parameter, double number);
 Loop *step_formula(Program *program, Step *step, const char *parameter);
 /* That nothing is left out; lowering calls it. Gives a kernel its scratch, for one thread. */
 void step_check(Program *program, Step *step);
-/* How many items a kernel's step has on a target (program/tile.h), and on the one on which it has most; 1 where its
- * kernel has none. */
-int64_t step_items(const Step *step, int target);
-int64_t step_most_items(const Step *step);
+/* How many items a kernel's step has with some registers (program/target.h), and with those of the program's target with
+ * which it has most; 1 where its kernel has none. */
+int64_t step_items(const Step *step, int registers);
+int64_t step_most_items(const Program *program, const Step *step);
 /* What its kernel's parameter `scratch` points to; NULL where that is none of each thread's own. */
 Buffer *step_scratch(const Step *step);
 

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdbool.h>
 
-const int TARGET_LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
 static const int REGISTERS[TARGET_COUNT] = {32, 16, 32, 16, 16};
 
 /* The sums, one step's weights and one element of x have to fit, or they are spilled at every step. */

@@ -3,15 +3,11 @@
 #ifndef FOVEA_PROGRAM_TILE_H
 #define FOVEA_PROGRAM_TILE_H
 
+#include "program/target.h"
+
 #include <stdint.h>
 
-/* What registers the C compiler's target has, in the order of PICK() in runtime/vector.h. */
-enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGET_COUNT };
-
 enum { PANEL_WIDTH = 16 };
-
-/* Floats in a vector of a target: LANES there. */
-extern const int TARGET_LANES[TARGET_COUNT];
 
 /* What a kernel does where groups of vectors do not make up all columns: the last group is smaller, or it is moved back
  * and repeats some. */

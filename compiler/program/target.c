@@ -1,0 +1,35 @@
+/* Target: the table. The features of a variant are both what it is compiled with and what the processor is asked for, so
+ * there are none in it that compilers cannot ask for. */
+#include "program/target.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const int TARGET_LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
+
+const Target TARGETS[] = {
+    {"portable", "", TARGET_COUNT, NULL},
+    {"native", "-march=native", TARGET_COUNT, NULL},
+    {"x86-64-v2", "-march=x86-64-v2", TARGET_SSE, "sse4.2,popcnt"},
+    {"x86-64-v3", "-march=x86-64-v3", TARGET_AVX2, "avx2,fma,bmi,bmi2"},
+    {"x86-64-v4", "-march=x86-64-v4", TARGET_AVX512, "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
+    {"aarch64", "-march=armv8-a", TARGET_NEON, NULL},
+    {"wasm32", "-msimd128", TARGET_SSE, NULL},
+    {"cortex-m", "-DLANES=1", TARGET_SCALAR, NULL},
+    {"scalar", "-DLANES=1", TARGET_SCALAR, NULL},
+    {NULL, NULL, TARGET_COUNT, NULL},
+};
+
+const Target *target_find(const char *name) {
+    for (const Target *target = TARGETS; target->name != NULL; target++)
+        if (strcmp(target->name, name) == 0) return target;
+    return NULL;
+}
+
+const Target *target_variant(const Target *before) {
+    const Target *target = before == NULL ? TARGETS : before + 1;
+    while (target->name != NULL && target->features == NULL) target++;
+    return target->name == NULL ? NULL : target;
+}
+
+const char *target_level(const Target *target) { return strrchr(target->name, '-') + 1; }

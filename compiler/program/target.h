@@ -1,0 +1,29 @@
+/* Target: what generated code is compiled for.
+ * One table: what --target takes, what the C compiler is told, and which registers there are. */
+#ifndef FOVEA_PROGRAM_TARGET_H
+#define FOVEA_PROGRAM_TARGET_H
+
+/* The registers that kernels have tiles for, in the order of PICK() in runtime/vector.h. */
+enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGET_COUNT };
+
+/* Floats in a vector: LANES there. */
+extern const int TARGET_LANES[TARGET_COUNT];
+
+typedef struct Target {
+    const char *name;     /* "x86-64-v3" */
+    const char *flags;    /* what GCC and Clang are told, with spaces between; "": nothing */
+    int registers;        /* TARGET_AVX2; TARGET_COUNT: the C compiler's macros say which there are */
+    const char *features; /* where --dispatch has a variant: what it needs beyond the one before, with commas between */
+} Target;
+
+extern const Target TARGETS[]; /* ended by a NULL name; the first is portable, for any compiler and machine */
+
+/* The target of a name; NULL: there is none. */
+const Target *target_find(const char *name);
+
+/* The target of the first variant of --dispatch, or of the next one; NULL: there is none. */
+const Target *target_variant(const Target *before);
+/* "v3", of one of these. */
+const char *target_level(const Target *target);
+
+#endif
