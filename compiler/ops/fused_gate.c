@@ -21,9 +21,11 @@ static void infer_spatial(Node *node) {
     node->outputs.items[1]->shape.dims[1] = dim_known(1);
 }
 
-/* Channels last where x lies so and there are kernels for it. */
+/* The product lies as x does; there are kernels for floats. */
 static MapLayout layout_gate(const Node *node) {
-    return node->inputs.items[0]->type == TYPE_FLOAT ? layout_any(node) : (MapLayout){READS_ROWS, false};
+    const Value *x = node->inputs.items[0];
+    const bool any = x->type == TYPE_FLOAT;
+    return (MapLayout){any ? READS_ANY : READS_ROWS, any && x->shape.channels_last};
 }
 
 typedef struct {
@@ -58,19 +60,28 @@ static Buffer *gates_of(Program *program, const Node *node) {
 
 typedef enum { OF_CHANNELS, OF_PLACES } Gates;
 
+/* Strides of a map as [N][C][SIZE]. */
+static void strides_of_map(const Shape *shape, int64_t *strides) {
+    int64_t all[MAX_RANK];
+    strides_of(shape, all);
+    strides[0] = all[0], strides[1] = all[1], strides[2] = all[shape->rank - 1];
+}
+
 /* Appends y = x * gates, over all elements as they lie. */
 static void append_product(Program *program, const Node *node, Gates kind) {
     const Value *x = node->inputs.items[0], *y = node->outputs.items[0];
     Sizes sizes = sizes_of(node);
-    const int64_t extents[] = {sizes.n, sizes.c, sizes.size}, places[] = {sizes.size, 0, 1};
-    int64_t channels[] = {sizes.c, 1, 0}, whole[] = {sizes.c * sizes.size, sizes.size, 1};
-    if (x->shape.channels_last) whole[1] = 1, whole[2] = sizes.c;
-    Loop *loop = step_loop(program, 3, extents);
+    const int64_t extents[] = {sizes.n, sizes.c, sizes.size};
+    const int64_t channels[] = {sizes.c, 1, 0}, places[] = {sizes.size, 0, 1};
+    int64_t map[3];
     int factors[2];
-    factors[0] = loop_input(loop, program_buffer(program, x), 0, whole);
+    Loop *loop = step_loop(program, 3, extents);
+    strides_of_map(&x->shape, map);
+    factors[0] = loop_input(loop, program_buffer(program, x), 0, map);
     factors[1] = loop_input(loop, gates_of(program, node), 0, kind == OF_CHANNELS ? channels : places);
     loop_apply(loop, "multiply", x->type, y->type, 2, factors);
-    loop_output(loop, program_buffer(program, y), 0, whole);
+    strides_of_map(&y->shape, map);
+    loop_output(loop, program_buffer(program, y), 0, map);
     loop_simplify(loop);
 }
 

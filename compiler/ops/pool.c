@@ -109,11 +109,15 @@ static void lower_max_pool(Program *program, Node *node) {
     lower_windows(program, node, indices ? "max_pool_indices" : "max_pool", finish_max);
 }
 
-static void finish_average(Program *program, Step *step, const Node *node, const Planar *pool) {
-    (void)program;
-    step_size(step, "COUNT_PADS", attr_int(node, "count_include_pad") != 0);
+static void give_counted(Step *step, const Planar *pool, bool pads) {
+    step_size(step, "COUNT_PADS", pads);
     step_size(step, "EH", pool->h.input + pool->h.after);
     step_size(step, "EW", pool->w.input + pool->w.after);
+}
+
+static void finish_average(Program *program, Step *step, const Node *node, const Planar *pool) {
+    (void)program;
+    give_counted(step, pool, attr_int(node, "count_include_pad") != 0);
 }
 
 static void lower_average_pool(Program *program, Node *node) {
@@ -158,6 +162,31 @@ Step *global_pool_step(Program *program, const char *kernel, const Value *x, Buf
     step_size(step, "C", last ? channels : batch * channels);
     step_size(step, "SIZE", shape_product(&x->shape, 2, x->shape.rank));
     return step;
+}
+
+/* One of the kernels of windows, with one that is as high or as wide as the map. */
+void map_pool_step(Program *program, const char *how, const Value *x, bool rows, bool columns, Buffer *y) {
+    const int64_t *const size = (int64_t[]){x->shape.dims[2].size, x->shape.dims[3].size};
+    WindowDim dims[2];
+    if (rows && columns) {
+        global_pool_step(program, arena_printf(program->arena, "global_%s_pool", how), x, y, 0);
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        const bool whole = i == 0 ? rows : columns;
+        dims[i] = (WindowDim){.input = size[i], .stride = 1, .dilation = 1};
+        dims[i].output = whole ? 1 : size[i], dims[i].kernel = whole ? size[i] : 1;
+    }
+    const Planar pool = {.kernel = arena_printf(program->arena, "%s_pool_last", how),
+                         .x = program_buffer(program, x),
+                         .y = y,
+                         .batch = x->shape.dims[0].size,
+                         .channels = x->shape.dims[1].size,
+                         .h = dims[0],
+                         .w = dims[1]};
+    Step *step = pool_step(program, x->type, &pool);
+    if (strcmp(how, "max") == 0) step_number(step, "lowest", lowest(x->type));
+    else give_counted(step, &pool, false);
 }
 
 static Step *global_step(Program *program, const Node *node, const char *kernel) {

@@ -1,6 +1,8 @@
 /* Reductions: loops that combine elements along axes, the position of an extreme, and cumulative sums.
- * A reduction of nothing gives the identity of what it combines with (0, 1, or the end of the type's range). */
+ * Of maps that lie channels last the means and maxima over places are pools, a vector of channels at a time. A
+ * reduction of nothing gives the identity of what it combines with (0, 1, or the end of the type's range). */
 #include "ops/op.h"
+#include "ops/pool.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,18 +13,19 @@ typedef struct {
     const char *prepare, *combine, *finish; /* formulas; NULL: nothing is done */
     double initial;                         /* what combine starts with; infinities: the end of the type's range */
     bool divided;                           /* by the number of elements, at the end */
+    const char *pool;                       /* what map_pool_step() calls it; NULL: there is none */
 } Reduction;
 
 static const Reduction reductions[] = {
-    {"ReduceSum", NULL, "add", NULL, 0, false},
-    {"ReduceMean", NULL, "add", NULL, 0, true},
-    {"ReduceMax", NULL, "maximum", NULL, -INFINITY, false},
-    {"ReduceMin", NULL, "minimum", NULL, INFINITY, false},
-    {"ReduceProd", NULL, "multiply", NULL, 1, false},
-    {"ReduceL1", "absolute", "add", NULL, 0, false},
-    {"ReduceL2", "square", "add", "sqrt", 0, false},
-    {"ReduceSumSquare", "square", "add", NULL, 0, false},
-    {"ReduceLogSum", NULL, "add", "log", 0, false},
+    {"ReduceSum", NULL, "add", NULL, 0, false, NULL},
+    {"ReduceMean", NULL, "add", NULL, 0, true, "average"},
+    {"ReduceMax", NULL, "maximum", NULL, -INFINITY, false, "max"},
+    {"ReduceMin", NULL, "minimum", NULL, INFINITY, false, NULL},
+    {"ReduceProd", NULL, "multiply", NULL, 1, false, NULL},
+    {"ReduceL1", "absolute", "add", NULL, 0, false, NULL},
+    {"ReduceL2", "square", "add", "sqrt", 0, false, NULL},
+    {"ReduceSumSquare", "square", "add", NULL, 0, false, NULL},
+    {"ReduceLogSum", NULL, "add", "log", 0, false, NULL},
 };
 
 /* The axes that a node reduces, as flags. Returns false where they are computed at run time. */
@@ -110,10 +113,26 @@ static Walk walk_of(const Node *node) {
     return walk;
 }
 
-/* Read by strides, made as rows. */
+/* NULL for ReduceLogSumExp, which takes several loops. */
+static const Reduction *reduction_of(const Node *node) {
+    for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
+        if (strcmp(reductions[i].op, node->op->name) == 0) return &reductions[i];
+    return NULL;
+}
+
+/* Whether a node reduces rows, columns or both of a map that lies channels last, in a way that pools do. */
+static bool is_pool(const Node *node, bool *reduced) {
+    const Value *x = node->inputs.items[0];
+    const Reduction *reduction = reduction_of(node);
+    if (reduction == NULL || reduction->pool == NULL || x->type != TYPE_FLOAT) return false;
+    if (!x->shape.channels_last || x->shape.rank != 4 || !reduced_axes(node, 4, reduced)) return false;
+    return !reduced[0] && !reduced[1] && (reduced[2] || reduced[3]);
+}
+
+/* Read by strides; pools leave what is left of a map as it lies, others make rows. */
 static MapLayout layout_reduce(const Node *node) {
-    (void)node;
-    return (MapLayout){READS_ANY, false};
+    bool reduced[MAX_RANK];
+    return (MapLayout){READS_ANY, is_pool(node, reduced)};
 }
 
 static Loop *reduction_loop(Program *program, const Walk *walk) {
@@ -176,15 +195,15 @@ static void add_finish(Program *program, Loop *loop, const Reduction *reduction,
     loop_cast(finish, scalar, type);
 }
 
-static const Reduction *reduction_of(const Node *node) {
-    for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
-        if (strcmp(reductions[i].op, node->op->name) == 0) return &reductions[i];
-    fail(STATUS_BUG, "%s is no reduction", node->op->name);
-}
-
 static void lower_reduce(Program *program, Node *node) {
     const Reduction *reduction = reduction_of(node);
     Type type = node->inputs.items[0]->type, wide = accumulator(type);
+    bool reduced[MAX_RANK];
+    if (is_pool(node, reduced)) {
+        map_pool_step(program, reduction->pool, node->inputs.items[0], reduced[2], reduced[3],
+                      program_buffer(program, node->outputs.items[0]));
+        return;
+    }
     Walk walk = walk_of(node);
     Loop *loop = reduction_loop(program, &walk);
     int scalar = loop_input(loop, program_buffer(program, node->inputs.items[0]), 0, walk.in);
