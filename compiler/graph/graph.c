@@ -286,6 +286,7 @@ static void print_value(Text *text, const Value *value) {
     }
     text_printf(text, "%s %s%s", quoted(value->name), type_info(value->type)->name,
                 shape_text(text->arena, &value->shape));
+    if (value->shape.channels_last) text_add(text, " channels last");
     if (value->constant != NULL) text_add(text, " constant");
     if (value->is_probed) text_add(text, " probed");
 }

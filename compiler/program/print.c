@@ -40,6 +40,12 @@ static void print_loop(const Program *program, const Loop *loop, FILE *out) {
     print_buffer(program, loop->output.buffer, out);
 }
 
+/* A size that depends on the target has one number for each. */
+static void print_size(const Argument *size, FILE *out) {
+    if (size->picks == NULL) fprintf(out, "%" PRId64, size->size);
+    for (int i = 0; size->picks != NULL && i < TARGET_COUNT; i++) fprintf(out, "%s%d", i > 0 ? "|" : "", size->picks[i]);
+}
+
 static void print_kernel(const Program *program, const Step *step, FILE *out) {
     const Kernel *kernel = step->kernel;
     fprintf(out, "%s(", kernel->name);
@@ -49,7 +55,7 @@ static void print_kernel(const Program *program, const Step *step, FILE *out) {
         switch (kernel->parameters[i].kind) {
         case PARAMETER_INPUT:
         case PARAMETER_OUTPUT: print_buffer(program, given->buffer, out); break;
-        case PARAMETER_SIZE: fprintf(out, "%" PRId64, given->size); break;
+        case PARAMETER_SIZE: print_size(given, out); break;
         case PARAMETER_FIRST: fprintf(out, "0"); break;
         case PARAMETER_LAST: fprintf(out, "%" PRId64, step_most_items(program, step)); break;
         case PARAMETER_NUMBER: fprintf(out, "%g", given->number); break;

@@ -211,7 +211,7 @@ static void put(Arena *arena, Npz *npz, const char *key, Tensor *tensor) {
 
 /* Two files that differ in every way. */
 static void make_files(Arena *arena, Npz *expected, Npz *actual) {
-    Tensor *half = tensor_new(arena, TYPE_FLOAT16, &(Shape){1, {{1, NULL}}});
+    Tensor *half = tensor_new(arena, TYPE_FLOAT16, &(Shape){.rank = 1, .dims = {{1, NULL}}});
     *(uint16_t *)half->data = 0x3C00;
     put(arena, expected, "same", VECTOR(arena, 1, 2));
     put(arena, expected, "half", VECTOR(arena, 1));

@@ -264,7 +264,7 @@ static void compressed_archives_are_read(void **state) {
     Arena *arena = arena_new();
     const char *path = test_path(arena, test_folder(arena), "deflated.npz");
     Npz npz = all_types(arena);
-    NpzEntry zeros = {"zeros", tensor_new(arena, TYPE_DOUBLE, &(Shape){1, {{300000, NULL}}})};
+    NpzEntry zeros = {"zeros", tensor_new(arena, TYPE_DOUBLE, &(Shape){.rank = 1, .dims = {{300000, NULL}}})};
     list_add(arena, &npz, zeros);
     npz_write(path, &npz);
     deflate(path);
@@ -290,7 +290,7 @@ static void what_cannot_be_written_leaves_nothing(void **state) {
     const char *folder = test_folder(arena);
     WriteRequest strings = {.path = test_path(arena, folder, "a.npz")}, bad_name = strings, twice = strings;
     NpzEntry entry = {"x", patterned(arena, TYPE_FLOAT, 0, NULL)}, not_utf8 = {"\xff\xfe", entry.tensor};
-    NpzEntry text = {"text", tensor_new(arena, TYPE_STRING, &(Shape){0, {{0, NULL}}})};
+    NpzEntry text = {"text", tensor_new(arena, TYPE_STRING, &(Shape){.rank = 0, .dims = {{0, NULL}}})};
     list_add(arena, &strings.npz, entry);
     list_add(arena, &strings.npz, text);
     list_add(arena, &bad_name.npz, not_utf8);
