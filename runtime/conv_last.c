@@ -2,25 +2,27 @@
  * A tile of ROWS pixels by VECTORS vectors of channels stays in registers; compiler/program/tile.h chooses it. */
 #include "runtime/kernel.h"
 
-/* Conv over channels-last maps: for each place of the window a product of pixels and weights.
- * x [N][H][W][C]   w [K/16][KH*KW*C][16]   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
+/* Conv over channels-last maps, in G groups: for each place of the window a product of pixels and weights.
+ * x [N][H][W][C]   w [K/16][KH*KW*C/G][16]   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
+ * With more than one group K/G is a multiple of 16.
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. BAND output rows at a time
- * are made, of channels that are dealt out in SPLITS shares. Where windows reach beyond the map, what the band reads is
- * copied into scratch first, with its zeros. Where the last tile of a row would not be full it begins earlier, and what
- * was stored before is not stored again; the last group of channels is smaller. While a tile is multiplied, a part of
- * the weights of the next channels is fetched.
+ * are made, of channels that are dealt out in SPLITS shares, block by block of VECTORS vectors. Where windows reach
+ * beyond the map, what the band reads is copied into scratch first, with its zeros. Where the last tile of a row would
+ * not be full it begins earlier, and what was stored before is not stored again; the last block of channels is smaller.
+ * While a tile is multiplied, a part of the weights of the next channels is fetched.
  * items: N * ((OH + BAND - 1) / BAND) * SPLITS
  * scratch: ((BAND - 1) * SH + (KH - 1) * DH + 1) * ((OW - 1) * SW + (KW - 1) * DW + 1) * C * PADDED
  * name: conv{KH}x{KW}_last_{C}_{K}_{OH}x{OW}
  * types: float */
 KERNEL void conv_last(const float *restrict x, const float *restrict w, const float *restrict bias,
                       float *restrict scratch, float *restrict y, const int first, const int last, const int N,
-                      const int C, const int H, const int W, const int K, const int OH, const int OW, const int KH,
-                      const int KW, const int SH, const int SW, const int DH, const int DW, const int PH, const int PW,
-                      const int PADDED, const int BAND, const int SPLITS, const int ROWS, const int VECTORS) {
-    const int bands = (OH + BAND - 1) / BAND, tiles = (OW + ROWS - 1) / ROWS, depth = KH * KW * C;
-    const int width = VECTORS * LANES, columns = (K + 15) / 16 * 16, groups = (columns + width - 1) / width;
-    const int rest = columns / LANES % VECTORS;
+                      const int C, const int H, const int W, const int K, const int OH, const int OW, const int G,
+                      const int KH, const int KW, const int SH, const int SW, const int DH, const int DW, const int PH,
+                      const int PW, const int PADDED, const int BAND, const int SPLITS, const int ROWS,
+                      const int VECTORS) {
+    const int bands = (OH + BAND - 1) / BAND, tiles = (OW + ROWS - 1) / ROWS, depth = KH * KW * C / G;
+    const int width = VECTORS * LANES, columns = (K / G + 15) / 16 * 16, rest = columns / LANES % VECTORS;
+    const int blocks = (columns + width - 1) / width;                /* of a group */
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
     const int fetch = depth * K < 200000 ? 0 : (width + BAND * tiles - 1) / (BAND * tiles);
     for (int item = first; item < last; item++) {
@@ -32,12 +34,13 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                         C);
             in = scratch;
         }
-        for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
-            const int from = group * width, full = rest == 0 || group < groups - 1;
+        for (int block = G * blocks * split / SPLITS; block < G * blocks * (split + 1) / SPLITS; block++) {
+            const int g = block / blocks, end = (g + 1) * (K / G), full = rest == 0 || block % blocks < blocks - 1;
+            const int from = g * (K / G) + block % blocks * width;
             const float *const panel = w + from / 16 * 16 * depth + from % 16;
             for (int tile = 0; tile < high * tiles; tile++) {
                 const int oh = tile / tiles, want = tile % tiles * ROWS, ow = want + ROWS <= OW ? want : OW - ROWS;
-                const float *const at = in + (oh * SH * wide + ow * SW) * C;
+                const float *const at = in + (oh * SH * wide + ow * SW) * C + g * (C / G);
                 const float *const ahead = panel + (width + tile * fetch) * depth;
                 vf sum[32];
                 UNROLL
@@ -48,11 +51,11 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                 for (int tap = 0; tap < KH * KW; tap++) {
                     const float *const pixels = at + (tap / KW * DH * wide + tap % KW * DW) * C;
                     if (full)
-                        tile_multiply_ahead(sum, pixels, panel + tap * C * 16, ROWS, VECTORS, ROWS, 0, SW * C, C,
-                                            depth * 16, ahead + tap * C * fetch, fetch);
+                        tile_multiply_ahead(sum, pixels, panel + tap * (C / G) * 16, ROWS, VECTORS, ROWS, 0, SW * C,
+                                            C / G, depth * 16, ahead + tap * (C / G) * fetch, fetch);
                     else
-                        tile_multiply_part(sum, pixels, panel + tap * C * 16, ROWS, VECTORS, rest, ROWS, 0, SW * C, C,
-                                           depth * 16, NULL, 0);
+                        tile_multiply_part(sum, pixels, panel + tap * (C / G) * 16, ROWS, VECTORS, rest, ROWS, 0,
+                                           SW * C, C / G, depth * 16, NULL, 0);
                 }
                 UNROLL
                 for (int r = 0; r < ROWS; r++) {
@@ -60,8 +63,8 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                     if (OW % ROWS != 0 && ow + r < want) continue;
                     UNROLL
                     for (int v = 0; v < VECTORS; v++) {
-                        const int k = from + v * LANES, left = K - k < LANES ? K - k : LANES;
-                        if (k >= K) continue;
+                        const int k = from + v * LANES, left = end - k < LANES ? end - k : LANES;
+                        if (k >= end) continue;
                         OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], left);
                     }
                 }

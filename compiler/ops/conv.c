@@ -5,6 +5,8 @@
 #include "program/pack.h"
 #include "program/winograd.h"
 
+#include <string.h>
+
 /* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
  * false where they cannot be said. */
 static bool kernel_sizes(const Node *node, int rank, int64_t *sizes) {
@@ -154,7 +156,7 @@ static bool sees_all(const Node *node, const Window *window) {
 /* Channels last: what the vector kernels take. */
 
 typedef struct {
-    int64_t batch, channels, outputs;
+    int64_t batch, channels, outputs, groups;
     WindowDim h, w;
 } Planar;
 
@@ -166,6 +168,7 @@ static Planar planar_of(const Node *node) {
     return (Planar){.batch = x->dims[0].size,
                     .channels = x->dims[1].size,
                     .outputs = node->inputs.items[1]->shape.dims[0].size,
+                    .groups = attr_int(node, "group"),
                     .h = window_dim(&window, 2, 0),
                     .w = window_dim(&window, 2, 1)};
 }
@@ -198,24 +201,49 @@ static bool reads_image(const Node *node) {
     return !x->channels_last && x->dims[1].size <= MOST_CHANNELS && attr_int(node, "group") == 1;
 }
 
+/* How many groups have to be joined so that their outputs fill panels; 0: too many of them would, or they do not. */
+static int64_t joined_groups(const Node *node) {
+    enum { MOST_JOINED = 4 };
+    const int64_t groups = attr_int(node, "group"), outputs = node->inputs.items[1]->shape.dims[0].size / groups;
+    if (groups == 1 || outputs % PANEL_WIDTH == 0) return 1;
+    const int64_t joined = PANEL_WIDTH / outputs;
+    return PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED ? joined : 0;
+}
+
 /* A panel of 16 outputs has to be worth it. */
 static MapLayout layout_conv(const Node *node) {
     enum { FEWEST_OUTPUTS = 8 };
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
-    const bool fits = x->shape.rank == 4 && can_pack(w) && (attr_int(node, "group") == 1 || is_depthwise(node)) &&
+    const bool fits = x->shape.rank == 4 && can_pack(w) && (is_depthwise(node) || joined_groups(node) > 0) &&
                       (node_input(node, 2) == NULL || can_pack(node_input(node, 2))) &&
                       w->shape.dims[0].size >= FEWEST_OUTPUTS && shape_has_layout(&node->outputs.items[0]->shape);
     if (!fits) return (MapLayout){READS_ROWS, false};
     return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
 }
 
+/* Weights [K][C/G][KH][KW] as those of groups that are `joined` times as large, with zeros between one's channels and
+ * another's outputs. */
+static const Value *join_groups(Program *program, const Value *weights, int64_t outputs, int64_t joined) {
+    if (joined == 1) return weights;
+    Shape shape = weights->shape;
+    const int64_t inner = shape_product(&shape, 1, shape.rank);
+    shape.dims[1].size *= joined;
+    Tensor *wide = tensor_new(program->arena, TYPE_FLOAT, &shape);
+    for (int64_t k = 0; k < shape.dims[0].size; k++)
+        memcpy((float *)wide->data + (k * joined + k / outputs % joined) * inner,
+               (const float *)weights->constant->data + k * inner, sizeof(float) * (size_t)inner);
+    return graph_constant(program->graph, weights->name, wide);
+}
+
 static Buffer *packed_weights(Program *program, const Node *node, const Planar *conv) {
-    const int64_t taps = conv->h.kernel * conv->w.kernel;
-    return pack_panels(program, (Packing){.weights = node->inputs.items[1],
-                                          .depth = conv->channels,
+    const int64_t taps = conv->h.kernel * conv->w.kernel, joined = joined_groups(node);
+    const int64_t depth = conv->channels / conv->groups * joined;
+    const Value *weights = join_groups(program, node->inputs.items[1], conv->outputs / conv->groups, joined);
+    return pack_panels(program, (Packing){.weights = weights,
+                                          .depth = depth,
                                           .columns = conv->outputs,
                                           .row = taps,
-                                          .column = conv->channels * taps,
+                                          .column = depth * taps,
                                           .factor = 1,
                                           .taps = taps,
                                           .tap = 1});
@@ -257,13 +285,14 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
     enum { ENOUGH_ITEMS = 4 };
     const WindowDim *h = &conv->h, *w = &conv->w;
     const int64_t band = band_of(conv), bands = conv->batch * ((h->output + band - 1) / band);
-    const int64_t panels = (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    const int64_t groups = conv->groups / joined_groups(node);
+    const int64_t panels = (conv->outputs / groups + PANEL_WIDTH - 1) / PANEL_WIDTH;
     int64_t splits = (ENOUGH_ITEMS + bands - 1) / bands;
-    if (splits > panels) splits = panels;
+    if (splits > panels * groups) splits = panels * groups;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
     const TileProduct product = {.rows = w->output,
                                  .panels = panels,
-                                 .depth = h->kernel * w->kernel * conv->channels,
+                                 .depth = h->kernel * w->kernel * conv->channels / groups,
                                  .stride = w->stride * conv->channels,
                                  .rest = REST_IS_SMALLER};
     tile_choose(&product, tile_rows, tile_vectors);
@@ -273,7 +302,7 @@ static void lower_window(Program *program, const Node *node, const Planar *conv)
     step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
     step_value(program, step, "y", node->outputs.items[0]);
     give_sizes(step, node, h, w);
-    step_size(step, "K", conv->outputs);
+    step_size(step, "K", conv->outputs), step_size(step, "G", groups);
     step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
     step_size(step, "BAND", band), step_size(step, "SPLITS", splits);
     step_pick(program, step, "ROWS", tile_rows);
@@ -339,7 +368,7 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
 static WinogradPlan winograd_of(const Program *program, const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
     const WinogradShape shape = {conv->batch, conv->channels, conv->outputs, conv->h.output, conv->w.output};
-    bool applies = !program->is_direct;
+    bool applies = !program->is_direct && conv->groups == 1;
     for (int i = 0; i < 2; i++)
         applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation == 1;
     return applies ? winograd_plan(&shape) : (WinogradPlan){0};
@@ -370,7 +399,7 @@ static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
     if (reads_image(node)) lower_image(program, node, &conv);
     else if (is_depthwise(node)) lower_depthwise_last(program, node, &conv);
-    else if (is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
+    else if (conv.groups == 1 && is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
     else {
         const WinogradPlan plan = winograd_of(program, &conv);
         if (plan.tile != 0) lower_winograd(program, node, &conv, &plan);
