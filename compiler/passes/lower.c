@@ -57,6 +57,8 @@ Program *lower_graph(Graph *graph, const PassOptions *options) {
     report_unknown_shapes(graph);
     Program *program = program_new(graph->arena, graph);
     program->is_direct = options->winograd == WINOGRAD_OFF;
+    program->threads = options->threads > 0 ? options->threads : 1;
+    program->tuning = options->tuning;
     for (int i = 0; i < graph->nodes.count; i++) lower_node(program, graph->nodes.items[i]);
     return program;
 }

@@ -92,10 +92,11 @@ typedef struct Step {
      * whose input 0 is what the kernel made. */
     Loop *epilogue;
     const Node *node;
-    LIST(const Node *) nodes; /* all whose work is done here, .node first */
-    const char *block;        /* the attention block this belongs to, or NULL */
-    int tasks;                /* into how many its work is split, for threads; below 2: it is not */
-    bool is_aside;            /* done for probes alone: no output depends on it */
+    LIST(const Node *) nodes;    /* all whose work is done here, .node first */
+    const char *block;           /* the attention block this belongs to, or NULL */
+    int tasks;                   /* into how many its work is split, for threads; below 2: it is not */
+    bool is_aside;               /* done for probes alone: no output depends on it */
+    const struct Choice *choice; /* that made it what it is (program/choice.h), or NULL */
 } Step;
 
 /* A value to be shown as soon as it is made: an attention map, or any value that was asked for. */
@@ -118,9 +119,11 @@ typedef struct Program {
     struct ValueBuffer *buffer_of; /* see program_buffer() */
     const struct Packed *packed;   /* see program/pack.h */
     bool is_direct;                /* no convolution by Winograd's method */
-    const Node *current;           /* the node being lowered */
-    int threads;                   /* that a run may use: passes/split.h */
-    bool is_profiled;              /* a run tells its host when a step is done */
+    const struct Tuning *tuning;   /* what overrules the cost model, see program/choice.h; NULL: nothing */
+    LIST(const struct Choice *) choices;
+    const Node *current; /* the node being lowered */
+    int threads;         /* that a run may use: passes/split.h */
+    bool is_profiled;    /* a run tells its host when a step is done */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
     int64_t unprobed_bytes; /* of the workspace, without the buffers that are for probes alone: they lie behind or
@@ -180,7 +183,8 @@ void loop_simplify(Loop *loop);
 /* Whether a loop has no body and changes no type: it moves elements as they are stored, bit by bit. */
 bool loop_is_copy(const Loop *loop);
 
-/* Strides of a shape as it lies in memory, and those with which it is read when broadcast to a loop of `rank` dimensions. */
+/* Strides of a shape as it lies in memory, and those with which it is read when broadcast to a loop of `rank`
+ * dimensions. */
 void strides_of(const Shape *shape, int64_t *strides);
 void strides_broadcast(const Shape *shape, int rank, int64_t *strides);
 
