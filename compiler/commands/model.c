@@ -55,7 +55,6 @@ Program *model_steps(Graph *graph, const PassOptions *options) {
     if (dumped(program, options, "fuse")) return NULL;
     aside_mark(program);
     probes_collect(graph, program);
-    program->threads = options->threads > 0 ? options->threads : 1;
     program->is_profiled = options->profile;
     split_program(program);
     plan_memory(program);

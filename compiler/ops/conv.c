@@ -1,9 +1,8 @@
 /* Convolutions: Conv in one to three dimensions and ConvTranspose in one and two, with groups, strides, dilations and
  * every form of pads. lower_conv() chooses the kernel. */
+#include "ops/conv_ways.h"
 #include "ops/product.h"
-#include "ops/window.h"
 #include "program/pack.h"
-#include "program/winograd.h"
 
 #include <string.h>
 
@@ -155,24 +154,6 @@ static bool sees_all(const Node *node, const Window *window) {
 
 /* Channels last: what the vector kernels take. */
 
-typedef struct {
-    int64_t batch, channels, outputs, groups;
-    WindowDim h, w;
-} Planar;
-
-static Planar planar_of(const Node *node) {
-    const Shape *x = &node->inputs.items[0]->shape;
-    int64_t sizes[MAX_SPATIAL];
-    kernel_sizes(node, x->rank - 2, sizes);
-    Window window = window_read(node, x, sizes);
-    return (Planar){.batch = x->dims[0].size,
-                    .channels = x->dims[1].size,
-                    .outputs = node->inputs.items[1]->shape.dims[0].size,
-                    .groups = attr_int(node, "group"),
-                    .h = window_dim(&window, 2, 0),
-                    .w = window_dim(&window, 2, 1)};
-}
-
 /* Whether windows see nothing but what lies in the map. */
 static bool is_inside(const WindowDim *dim) {
     return dim->before == 0 && (dim->output - 1) * dim->stride + (dim->kernel - 1) * dim->dilation < dim->input;
@@ -210,6 +191,19 @@ static int64_t joined_groups(const Node *node) {
     return PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED ? joined : 0;
 }
 
+static Planar planar_of(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    int64_t sizes[MAX_SPATIAL];
+    kernel_sizes(node, x->rank - 2, sizes);
+    Window window = window_read(node, x, sizes);
+    return (Planar){.batch = x->dims[0].size,
+                    .channels = x->dims[1].size,
+                    .outputs = node->inputs.items[1]->shape.dims[0].size,
+                    .groups = joined_groups(node) == 0 ? 1 : attr_int(node, "group") / joined_groups(node),
+                    .h = window_dim(&window, 2, 0),
+                    .w = window_dim(&window, 2, 1)};
+}
+
 /* A panel of 16 outputs has to be worth it. */
 static MapLayout layout_conv(const Node *node) {
     enum { FEWEST_OUTPUTS = 8 };
@@ -237,8 +231,8 @@ static const Value *join_groups(Program *program, const Value *weights, int64_t 
 
 static Buffer *packed_weights(Program *program, const Node *node, const Planar *conv) {
     const int64_t taps = conv->h.kernel * conv->w.kernel, joined = joined_groups(node);
-    const int64_t depth = conv->channels / conv->groups * joined;
-    const Value *weights = join_groups(program, node->inputs.items[1], conv->outputs / conv->groups, joined);
+    const int64_t depth = conv->channels / conv->groups;
+    const Value *weights = join_groups(program, node->inputs.items[1], conv->outputs / conv->groups / joined, joined);
     return pack_panels(program, (Packing){.weights = weights,
                                           .depth = depth,
                                           .columns = conv->outputs,
@@ -270,43 +264,21 @@ static void lower_product(Program *program, const Node *node, int64_t rows) {
                                     .beta = 1});
 }
 
-/* Output rows that are made at once: what they read lies in the second cache, but the weights should be worth it. */
-static int64_t band_of(const Planar *conv) {
-    enum { FLOATS = 1 << 16, FEWEST_PIXELS = 28 };
+static Step *lower_window(Program *program, const Node *node, const Planar *conv, const ConvWay *way) {
     const WindowDim *h = &conv->h, *w = &conv->w;
-    const int64_t row = ((w->output - 1) * w->stride + (w->kernel - 1) * w->dilation + 1) * conv->channels;
-    int64_t band = (FLOATS / row - (h->kernel - 1) * h->dilation) / h->stride;
-    if (band * w->output < FEWEST_PIXELS) band = (FEWEST_PIXELS + w->output - 1) / w->output;
-    const int64_t bands = (h->output + band - 1) / band;
-    return (h->output + bands - 1) / bands;
-}
-
-static void lower_window(Program *program, const Node *node, const Planar *conv) {
-    enum { ENOUGH_ITEMS = 4 };
-    const WindowDim *h = &conv->h, *w = &conv->w;
-    const int64_t band = band_of(conv), bands = conv->batch * ((h->output + band - 1) / band);
-    const int64_t groups = conv->groups / joined_groups(node);
-    const int64_t panels = (conv->outputs / groups + PANEL_WIDTH - 1) / PANEL_WIDTH;
-    int64_t splits = (ENOUGH_ITEMS + bands - 1) / bands;
-    if (splits > panels * groups) splits = panels * groups;
-    int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    const TileProduct product = {.rows = w->output,
-                                 .panels = panels,
-                                 .depth = h->kernel * w->kernel * conv->channels / groups,
-                                 .stride = w->stride * conv->channels,
-                                 .rest = REST_IS_SMALLER};
-    tile_choose(&product, tile_rows, tile_vectors);
     Step *step = step_kernel(program, "conv_last", TYPE_FLOAT);
     step_value(program, step, "x", node->inputs.items[0]);
     step_buffer(step, "w", packed_weights(program, node, conv), 0);
     step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
     step_value(program, step, "y", node->outputs.items[0]);
     give_sizes(step, node, h, w);
-    step_size(step, "K", conv->outputs), step_size(step, "G", groups);
+    step_size(step, "K", conv->outputs), step_size(step, "G", conv->groups);
     step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
-    step_size(step, "BAND", band), step_size(step, "SPLITS", splits);
-    step_pick(program, step, "ROWS", tile_rows);
-    step_pick(program, step, "VECTORS", tile_vectors);
+    step_pick(program, step, "BAND", way->band);
+    step_pick(program, step, "SPLITS", way->splits);
+    step_pick(program, step, "ROWS", way->rows);
+    step_pick(program, step, "VECTORS", way->vectors);
+    return step;
 }
 
 static void lower_image(Program *program, const Node *node, const Planar *conv) {
@@ -346,7 +318,7 @@ static int64_t block_of(const Planar *conv) {
 static void lower_depthwise_last(Program *program, const Node *node, const Planar *conv) {
     const int64_t taps = conv->h.kernel * conv->w.kernel, all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
     int columns[TARGET_COUNT];
-    tile_choose_columns(conv->w.output, conv->w.kernel, conv->w.stride, conv->w.dilation, columns);
+    const Choice *choice = conv_choose_columns(program, conv, columns);
     Packing packing = {.weights = node->inputs.items[1],
                        .depth = taps,
                        .columns = conv->channels,
@@ -362,19 +334,10 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "BLOCK", block_of(conv));
     step_pick(program, step, "COLUMNS", columns);
+    step->choice = choice;
 }
 
-/* The sizes for Winograd's kernel; tile 0 where it does not apply or pay. */
-static WinogradPlan winograd_of(const Program *program, const Planar *conv) {
-    const WindowDim *dims[] = {&conv->h, &conv->w};
-    const WinogradShape shape = {conv->batch, conv->channels, conv->outputs, conv->h.output, conv->w.output};
-    bool applies = !program->is_direct && conv->groups == 1;
-    for (int i = 0; i < 2; i++)
-        applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation == 1;
-    return applies ? winograd_plan(&shape) : (WinogradPlan){0};
-}
-
-static void lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
+static Step *lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
     const WindowDim *h = &conv->h, *w = &conv->w;
     Step *step = step_kernel(program, "winograd", TYPE_FLOAT);
     step_value(program, step, "x", node->inputs.items[0]);
@@ -393,17 +356,21 @@ static void lower_winograd(Program *program, const Node *node, const Planar *con
     step_size(step, "TILE", plan->tile), step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
     step_pick(program, step, "ROWS", plan->rows);
     step_pick(program, step, "VECTORS", plan->vectors);
+    return step;
 }
 
 static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
     if (reads_image(node)) lower_image(program, node, &conv);
     else if (is_depthwise(node)) lower_depthwise_last(program, node, &conv);
-    else if (conv.groups == 1 && is_pointwise(&conv)) lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
+    else if (conv.groups == 1 && is_pointwise(&conv))
+        lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
     else {
-        const WinogradPlan plan = winograd_of(program, &conv);
-        if (plan.tile != 0) lower_winograd(program, node, &conv, &plan);
-        else lower_window(program, node, &conv);
+        const Choice *choice;
+        const ConvWay way = conv_choose(program, &conv, &choice);
+        Step *step = way.winograd.tile != 0 ? lower_winograd(program, node, &conv, &way.winograd)
+                                            : lower_window(program, node, &conv, &way);
+        step->choice = choice;
     }
 }
 

@@ -3,6 +3,7 @@
 #include "ops/product.h"
 
 #include "base/checked.h"
+#include "program/choice.h"
 #include "program/pack.h"
 
 static void give(Program *program, Step *step, const Product *p) {
@@ -40,18 +41,67 @@ typedef struct {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT], tiles[TARGET_COUNT], groups[TARGET_COUNT], panels[TARGET_COUNT];
 } Tiles;
 
-static Tiles tiles_of(const Product *p, TileRest rest) {
+static TileProduct tile_product(const Product *p, TileRest rest) {
+    return (TileProduct){
+        .rows = p->m, .panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH, .depth = p->k, .stride = p->a_m, .rest = rest};
+}
+
+/* What follows from rows and vectors. */
+static void count_tiles(const Product *p, Tiles *tiles) {
     const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
-    Tiles tiles;
-    const TileProduct product = {.rows = p->m, .panels = panels, .depth = p->k, .stride = p->a_m, .rest = rest};
-    tile_choose(&product, tiles.rows, tiles.vectors);
     for (int i = 0; i < TARGET_COUNT; i++) {
-        const int width = tiles.vectors[i] * TARGET_LANES[i];
-        tiles.tiles[i] = (int)((p->m + tiles.rows[i] - 1) / tiles.rows[i]);
-        tiles.groups[i] = (int)((panels * PANEL_WIDTH + width - 1) / width);
-        tiles.panels[i] = width < PANEL_WIDTH ? 1 : width / PANEL_WIDTH;
+        const int width = tiles->vectors[i] * TARGET_LANES[i];
+        tiles->tiles[i] = (int)((p->m + tiles->rows[i] - 1) / tiles->rows[i]);
+        tiles->groups[i] = (int)((panels * PANEL_WIDTH + width - 1) / width);
+        tiles->panels[i] = width < PANEL_WIDTH ? 1 : width / PANEL_WIDTH;
     }
-    return tiles;
+}
+
+/* One way of computing a linear layer on one target. */
+typedef struct {
+    Tile tile;
+    bool weights_first;
+} LinearWay;
+
+/* Rows first only where these would not stay in the cache while the weights do. */
+static bool has_weights_first(const Product *p) {
+    enum { CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
+    return p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS;
+}
+
+/* The cost model's first; the tiles next to its, and for the best ones the other order. Returns how many. */
+static int list_linear_ways(const Program *program, const Product *p, LinearWay *ways) {
+    enum { TILES = 5 };
+    Tile tiles[TILES];
+    const TileProduct product = tile_product(p, REST_IS_SMALLER);
+    const int found = tile_best(choice_target(program), &product, tiles, TILES);
+    const bool weights_first = has_weights_first(p);
+    int count = 0;
+    for (int i = 0; i < found; i++) {
+        ways[count++] = (LinearWay){tiles[i], weights_first};
+        if (i < MOST_CANDIDATES - TILES) ways[count++] = (LinearWay){tiles[i], !weights_first};
+    }
+    return count;
+}
+
+static const Choice *choose_linear(Program *program, const Product *p, Tiles *tiles, int weights_first[TARGET_COUNT]) {
+    const char *names[MOST_CANDIDATES];
+    LinearWay ways[MOST_CANDIDATES];
+    const int count = list_linear_ways(program, p, ways), target = choice_target(program);
+    for (int i = 0; i < count; i++)
+        names[i] = arena_printf(program->arena, "%dx%d %s first", ways[i].tile.rows, ways[i].tile.vectors,
+                                ways[i].weights_first ? "weights" : "rows");
+    const char *key =
+        arena_printf(program->arena, "linear %lldx%lldx%lld", (long long)p->m, (long long)p->k, (long long)p->n);
+    const Choice *choice = choice_take(program, key, names, count);
+    const LinearWay way = ways[choice->taken];
+    const TileProduct product = tile_product(p, REST_IS_SMALLER);
+    tile_choose(&product, tiles->rows, tiles->vectors);
+    for (int i = 0; i < TARGET_COUNT; i++) weights_first[i] = has_weights_first(p);
+    tiles->rows[target] = way.tile.rows, tiles->vectors[target] = way.tile.vectors;
+    weights_first[target] = way.weights_first;
+    count_tiles(p, tiles);
+    return choice;
 }
 
 /* Partial sums of a result where there are few: as many as hide the wait for one another. */
@@ -67,7 +117,7 @@ static void give_split(Program *program, Step *step, int64_t rows) {
 
 /* Up to FEW_ROWS weights are read from memory more slowly than they are used. */
 static void emit_linear(Program *program, const Product *p) {
-    enum { FEW_ROWS = 3, CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
+    enum { FEW_ROWS = 3 };
     const bool few = p->m <= FEW_ROWS;
     const Packing weights = {.weights = p->b,
                              .offset = p->b_offset,
@@ -87,15 +137,19 @@ static void emit_linear(Program *program, const Product *p) {
         give_split(program, step, p->m);
         return;
     }
-    const Tiles tiles = tiles_of(p, REST_IS_SMALLER);
+    Tiles tiles;
+    int weights_first[TARGET_COUNT];
+    step->choice = choose_linear(program, p, &tiles, weights_first);
     step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
     step_pick(program, step, "TILES", tiles.tiles), step_pick(program, step, "GROUPS", tiles.groups);
-    /* Rows first only where these would not stay in the cache while the weights do. */
-    step_size(step, "WEIGHTS_FIRST", p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS);
+    step_pick(program, step, "WEIGHTS_FIRST", weights_first);
 }
 
 static void emit_product(Program *program, const Product *p) {
-    Tiles tiles = tiles_of(p, REST_IS_REPEATED);
+    Tiles tiles;
+    const TileProduct product = tile_product(p, REST_IS_REPEATED);
+    tile_choose(&product, tiles.rows, tiles.vectors);
+    count_tiles(p, &tiles);
     for (int i = 0; i < TARGET_COUNT; i++) { /* whole panels are packed */
         const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
         tiles.groups[i] = (int)((panels + tiles.panels[i] - 1) / tiles.panels[i]);

@@ -58,6 +58,8 @@ Program *lower_graph(Graph *graph, const PassOptions *options) {
     Program *program = program_new(graph->arena, graph);
     program->is_direct = options->winograd == WINOGRAD_OFF;
     if (options->target != NULL) program->target = options->target;
+    program->threads = options->threads > 0 ? options->threads : 1;
+    program->tuning = options->tuning;
     for (int i = 0; i < graph->nodes.count; i++) lower_node(program, graph->nodes.items[i]);
     return program;
 }

@@ -10,18 +10,19 @@ typedef enum { WINOGRAD_AUTO, WINOGRAD_OFF } WinogradMode;
 
 /* What the user has said of the model. */
 typedef struct {
-    StringList dims;        /* --dim: "batch=1" */
-    StringList shapes;      /* --shape: "x=1x3x224x224" */
-    StringList fuse;        /* --fuse: names of rules; empty: all */
-    StringList patterns;    /* --patterns: files of the user's own blocks */
-    const char *probes;     /* --probes: auto, all, none, or a glob over tensor names and probe ids */
-    const char *explain;    /* --why: a family whose near misses are printed */
-    WinogradMode winograd;  /* --winograd: whether convolutions may be computed by that method */
-    const char *dump_after; /* --dump-after: a pass */
-    const Target *target;   /* --target; NULL: portable */
-    int threads;            /* --threads; 0: one */
-    bool profile;           /* --profile: the host is told when a step is done */
-    bool open_dimensions;   /* unknown dimensions may stay: for inspect */
+    StringList dims;             /* --dim: "batch=1" */
+    StringList shapes;           /* --shape: "x=1x3x224x224" */
+    StringList fuse;             /* --fuse: names of rules; empty: all */
+    StringList patterns;         /* --patterns: files of the user's own blocks */
+    const char *probes;          /* --probes: auto, all, none, or a glob over tensor names and probe ids */
+    const char *explain;         /* --why: a family whose near misses are printed */
+    WinogradMode winograd;       /* --winograd: whether convolutions may be computed by that method */
+    const struct Tuning *tuning; /* --tuned: what overrules the cost model (program/choice.h); NULL: nothing */
+    const char *dump_after;      /* --dump-after: a pass */
+    const Target *target;        /* --target; NULL: portable */
+    int threads;                 /* --threads; 0: one */
+    bool profile;                /* --profile: the host is told when a step is done */
+    bool open_dimensions;        /* unknown dimensions may stay: for inspect */
     void (*observe)(const Graph *graph, const char *pass, void *argument); /* called after each pass; NULL: nobody */
     void *observe_argument;
 } PassOptions;

@@ -43,7 +43,8 @@ static void print_loop(const Program *program, const Loop *loop, FILE *out) {
 /* A size that depends on the target has one number for each. */
 static void print_size(const Argument *size, FILE *out) {
     if (size->picks == NULL) fprintf(out, "%" PRId64, size->size);
-    for (int i = 0; size->picks != NULL && i < TARGET_COUNT; i++) fprintf(out, "%s%d", i > 0 ? "|" : "", size->picks[i]);
+    for (int i = 0; size->picks != NULL && i < TARGET_COUNT; i++)
+        fprintf(out, "%s%d", i > 0 ? "|" : "", size->picks[i]);
 }
 
 static void print_kernel(const Program *program, const Step *step, FILE *out) {

@@ -92,10 +92,11 @@ typedef struct Step {
      * whose input 0 is what the kernel made. */
     Loop *epilogue;
     const Node *node;
-    LIST(const Node *) nodes; /* all whose work is done here, .node first */
-    const char *block;        /* the attention block this belongs to, or NULL */
-    int tasks;                /* into how many its work is split, for threads; below 2: it is not */
-    bool is_aside;            /* done for probes alone: no output depends on it */
+    LIST(const Node *) nodes;    /* all whose work is done here, .node first */
+    const char *block;           /* the attention block this belongs to, or NULL */
+    int tasks;                   /* into how many its work is split, for threads; below 2: it is not */
+    bool is_aside;               /* done for probes alone: no output depends on it */
+    const struct Choice *choice; /* that made it what it is (program/choice.h), or NULL */
 } Step;
 
 /* A value to be shown as soon as it is made: an attention map, or any value that was asked for. */
@@ -118,10 +119,12 @@ typedef struct Program {
     struct ValueBuffer *buffer_of; /* see program_buffer() */
     const struct Packed *packed;   /* see program/pack.h */
     bool is_direct;                /* no convolution by Winograd's method */
-    const Node *current;           /* the node being lowered */
-    const Target *target;          /* what its C is for; the first of TARGETS unless lowering is told another */
-    int threads;                   /* that a run may use: passes/split.h */
-    bool is_profiled;              /* a run tells its host when a step is done */
+    const struct Tuning *tuning;   /* what overrules the cost model, see program/choice.h; NULL: nothing */
+    LIST(const struct Choice *) choices;
+    const Node *current;  /* the node being lowered */
+    const Target *target; /* what its C is for; the first of TARGETS unless lowering is told another */
+    int threads;          /* that a run may use: passes/split.h */
+    bool is_profiled;     /* a run tells its host when a step is done */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
     int64_t unprobed_bytes; /* of the workspace, without the buffers that are for probes alone: they lie behind or
@@ -149,8 +152,8 @@ void step_buffer(Step *step, const char *parameter, Buffer *buffer, int64_t offs
 /* The buffer of a value; NULL passes NULL. What a kernel makes for a probe alone is marked as such. */
 void step_value(Program *program, Step *step, const char *parameter, const Value *value);
 void step_size(Step *step, const char *parameter, int64_t size);
-/* A size that depends on the registers: picks has TARGET_COUNT of them. Where the program's target says which there are,
- * that one is taken for all, else all are copied. */
+/* A size that depends on the registers: picks has TARGET_COUNT of them. Where the program's target says which there
+ * are, that one is taken for all, else all are copied. */
 void step_pick(Program *program, Step *step, const char *parameter, const int *picks);
 void step_sizes(Program *program, Step *step, const char *parameter, const int64_t *sizes, int count); /* copied */
 void step_number(Step *step, const char *parameter, double number);
@@ -159,8 +162,8 @@ void step_number(Step *step, const char *parameter, double number);
 Loop *step_formula(Program *program, Step *step, const char *parameter);
 /* That nothing is left out; lowering calls it. Gives a kernel its scratch, for one thread. */
 void step_check(Program *program, Step *step);
-/* How many items a kernel's step has with some registers (program/target.h), and with those of the program's target with
- * which it has most; 1 where its kernel has none. */
+/* How many items a kernel's step has with some registers (program/target.h), and with those of the program's target
+ * with which it has most; 1 where its kernel has none. */
 int64_t step_items(const Step *step, int registers);
 int64_t step_most_items(const Program *program, const Step *step);
 /* What its kernel's parameter `scratch` points to; NULL where that is none of each thread's own. */

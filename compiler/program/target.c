@@ -1,10 +1,11 @@
-/* Target: the table. The features of a variant are both what it is compiled with and what the processor is asked for, so
- * there are none in it that compilers cannot ask for. */
+/* Target: the table. The features of a variant are both what it is compiled with and what the processor is asked for,
+ * so there are none in it that compilers cannot ask for. */
 #include "program/target.h"
 
 #include <stddef.h>
 #include <string.h>
 
+const char *const TARGET_NAMES[TARGET_COUNT] = {"avx512", "avx2", "neon", "sse", "scalar"};
 const int TARGET_LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
 
 const Target TARGETS[] = {

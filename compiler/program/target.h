@@ -6,6 +6,8 @@
 /* The registers that kernels have tiles for, in the order of PICK() in runtime/vector.h. */
 enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGET_COUNT };
 
+/* "avx512", ... */
+extern const char *const TARGET_NAMES[TARGET_COUNT];
 /* Floats in a vector: LANES there. */
 extern const int TARGET_LANES[TARGET_COUNT];
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 static const int REGISTERS[TARGET_COUNT] = {32, 16, 32, 16, 16};
 
@@ -88,35 +89,74 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
     }
 }
 
+/* Where a cost belongs among those before it, which are sorted; equal ones keep their order. Makes room there. */
+static int place_cost(double *costs, int count, double cost) {
+    int at = count;
+    for (; at > 0 && cost < costs[at - 1]; at--) costs[at] = costs[at - 1];
+    costs[at] = cost;
+    return at;
+}
+
+enum { MOST_BEST = 16 };
+
+int tile_best(int target, const TileProduct *product, Tile *best, int most) {
+    const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
+    double costs[MOST_BEST + 1];
+    Tile tiles[MOST_BEST + 1];
+    int count = 0;
+    for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= product->rows; r++)
+        for (int v = 1; fits(r, v, REGISTERS[target]) && v <= product->panels * in_panel; v++) {
+            if (!divides(v, in_panel)) continue;
+            const int at = place_cost(costs, count, tile_cost(target, product, r, v));
+            memmove(tiles + at + 1, tiles + at, (size_t)(count - at) * sizeof *tiles);
+            tiles[at] = (Tile){r, v};
+            if (count < MOST_BEST) count++;
+        }
+    if (count > most) count = most;
+    memcpy(best, tiles, (size_t)count * sizeof *best);
+    return count;
+}
+
 void tile_choose(const TileProduct *product, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
-        double least = INFINITY;
-        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= product->rows; r++) {
-            int vectors = 1;
-            const double cost = least_cost(target, product, r, &vectors);
-            if (cost >= least) continue;
-            least = cost;
-            rows_out[target] = r;
-            vectors_out[target] = vectors;
-        }
+        Tile best;
+        tile_best(target, product, &best, 1);
+        rows_out[target] = best.rows;
+        vectors_out[target] = best.vectors;
     }
 }
 
-/* A step of a tile loads each input and each tap of a row once; a load costs half as much as a multiply-add. */
+/* Whether a tile of so many columns stays in registers and is short enough to be unrolled; a single one has to do. */
+static bool slides(int columns, int64_t taps, int64_t inputs, int registers) {
+    enum { MOST_UNROLLED = 32 };
+    return columns == 1 || (inputs <= MOST_UNROLLED && columns + taps + 1 <= registers);
+}
+
+/* A step of a tile loads each input and each tap of a row once; a load costs half as much as a multiply-add. Of numbers
+ * that cost the same the largest is best. */
+int tile_best_columns(int target, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation, int *best,
+                      int most) {
+    enum { MOST_COLUMNS = 8, MOST_TAPS = 8 };
+    const int64_t taps = kernel < MOST_TAPS ? kernel : MOST_TAPS;
+    double costs[MOST_COLUMNS];
+    int sorted[MOST_COLUMNS], count = 0;
+    for (int columns = MOST_COLUMNS; columns >= 1; columns--) {
+        const int64_t inputs = (columns - 1) * stride + (taps - 1) * dilation + 1;
+        if (columns > outputs || !slides(columns, taps, inputs, REGISTERS[target])) continue;
+        const double loads = 0.5 * (double)(inputs + taps);
+        const double cost = (double)divide_up(outputs, columns) * ((double)(columns * taps) + loads);
+        const int at = place_cost(costs, count, cost);
+        memmove(sorted + at + 1, sorted + at, (size_t)(count - at) * sizeof *sorted);
+        sorted[at] = columns;
+        count++;
+    }
+    if (count > most) count = most;
+    memcpy(best, sorted, (size_t)count * sizeof *best);
+    return count;
+}
+
 void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation,
                          int columns_out[TARGET_COUNT]) {
-    enum { MOST_COLUMNS = 8, MOST_TAPS = 8, MOST_UNROLLED = 32 };
-    const int64_t taps = kernel < MOST_TAPS ? kernel : MOST_TAPS;
-    for (int target = 0; target < TARGET_COUNT; target++) {
-        double least = -1;
-        for (int columns = 1; columns <= MOST_COLUMNS && columns <= outputs; columns++) {
-            const int64_t inputs = (columns - 1) * stride + (taps - 1) * dilation + 1;
-            if (columns > 1 && (inputs > MOST_UNROLLED || columns + taps + 1 > REGISTERS[target])) break;
-            const double cost =
-                (double)divide_up(outputs, columns) * ((double)(columns * taps) + 0.5 * (double)(inputs + taps));
-            if (least >= 0 && cost > least) continue;
-            least = cost;
-            columns_out[target] = columns;
-        }
-    }
+    for (int target = 0; target < TARGET_COUNT; target++)
+        tile_best_columns(target, outputs, kernel, stride, dilation, &columns_out[target], 1);
 }

@@ -26,13 +26,26 @@ typedef struct {
  * panel (1, 2, 4, 4, 16) and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. */
 void tile_choose(const TileProduct *product, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
 
+typedef struct {
+    int rows, vectors;
+} Tile;
+
+/* The tiles with which such a product takes least time on one target, the best first: that is tile_choose()'s. Returns
+ * how many there are, at most `most`. */
+int tile_best(int target, const TileProduct *product, Tile *best, int most);
+
 /* How many of `outputs` neighbouring pixels of a depthwise convolution make a tile: tile_slide() of runtime/vector.h,
  * with a row of the kernel. At most `outputs` and 8: more gain nothing. As few as can be where such a tile would not be
  * unrolled. */
 void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation,
                          int columns_out[TARGET_COUNT]);
 
-/* The same for two products that take the same rows, one after the other, as scores and values of attention do: by
+/* Such numbers for one target, the best first: that is tile_choose_columns()'s. Returns how many there are, at most
+ * `most`. */
+int tile_best_columns(int target, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation, int *best,
+                      int most);
+
+/* tile_choose() for two products that take the same rows, one after the other, as scores and values of attention do: by
  * `panels` panels each, with sums over `depths` elements, where the rest is repeated. vectors_out[i] is the i-th one's.
  */
 void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],

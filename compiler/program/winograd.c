@@ -59,8 +59,10 @@ static double direct_cost(const WinogradShape *shape) {
     return 9 * (double)(shape->channels * shape->batch * shape->high) * row + FROM_MEMORY * weights;
 }
 
-static WinogradPlan plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
+WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
     enum { ENOUGH_ITEMS = 16 }; /* for eight threads to end at about the same time */
+    if (chunk < 1) chunk = 1;
+    if (chunk > tiles_of(shape, tile)) chunk = tiles_of(shape, tile);
     WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(ENOUGH_ITEMS, chunks);
     plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
@@ -73,16 +75,20 @@ static WinogradPlan plan_chunk(const WinogradShape *shape, int tile, int64_t chu
 WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile) {
     enum { MOST = 64 }; /* more tiles in a chunk never fit into the second-level cache, or gain nothing */
     const int64_t tiles = tiles_of(shape, tile);
-    WinogradPlan best = plan_chunk(shape, tile, 1);
+    WinogradPlan best = winograd_plan_chunk(shape, tile, 1);
     for (int64_t chunk = 2; chunk <= tiles && chunk <= MOST; chunk++) {
-        const WinogradPlan plan = plan_chunk(shape, tile, chunk);
+        const WinogradPlan plan = winograd_plan_chunk(shape, tile, chunk);
         if (cost_of(shape, &plan) < cost_of(shape, &best)) best = plan;
     }
     return best;
 }
 
+bool winograd_is_possible(const WinogradShape *shape) {
+    return winograd_weights_count(shape->outputs, shape->channels, LARGEST_TILE) <= INT32_MAX;
+}
+
 WinogradPlan winograd_plan(const WinogradShape *shape) {
-    if (winograd_weights_count(shape->outputs, shape->channels, LARGEST_TILE) > INT32_MAX) return (WinogradPlan){0};
+    if (!winograd_is_possible(shape)) return (WinogradPlan){0};
     const WinogradPlan small = winograd_plan_tile(shape, 4), large = winograd_plan_tile(shape, 6);
     const WinogradPlan best = cost_of(shape, &small) < cost_of(shape, &large) ? small : large;
     return direct_cost(shape) < cost_of(shape, &best) ? (WinogradPlan){0} : best;

@@ -19,10 +19,14 @@ typedef struct {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
 } WinogradPlan;
 
+/* Whether sizes are such that generated code can count in them. */
+bool winograd_is_possible(const WinogradShape *shape);
 /* The sizes with which the kernel takes least time. All of the shape's numbers >= 1. */
 WinogradPlan winograd_plan(const WinogradShape *shape);
 /* The same for a given tile, 4 or 6. */
 WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile);
+/* And for so many tiles at once; fewer than one, or more than there are, become one, or all. */
+WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk);
 
 /* Floats of the transformed weights. */
 int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile);

@@ -1,0 +1,29 @@
+/* Ways of computing a convolution of channels-last maps, and which of them is taken: by the cost model, or as it was
+ * measured (program/choice.h). */
+#ifndef FOVEA_OPS_CONV_WAYS_H
+#define FOVEA_OPS_CONV_WAYS_H
+
+#include "ops/window.h"
+#include "program/choice.h"
+#include "program/winograd.h"
+
+/* A convolution in two dimensions. */
+typedef struct {
+    int64_t batch, channels, outputs;
+    int64_t groups; /* as the kernel takes them: small ones are joined until their outputs fill a panel */
+    WindowDim h, w;
+} Planar;
+
+/* One way of computing such a convolution. */
+typedef struct {
+    WinogradPlan winograd; /* tile 0: by the kernel conv_last, with these numbers: */
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT], band[TARGET_COUNT], splits[TARGET_COUNT];
+} ConvWay;
+
+/* Decides. *choice becomes what the step is to remember. */
+ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice);
+
+/* Decides on the pixels of a tile of a depthwise convolution, by target. */
+const Choice *conv_choose_columns(Program *program, const Planar *conv, int columns[TARGET_COUNT]);
+
+#endif
