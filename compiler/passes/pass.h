@@ -7,6 +7,8 @@
 
 typedef enum { WINOGRAD_AUTO, WINOGRAD_OFF } WinogradMode;
 
+enum { STRIPES_AUTO = -1 };
+
 /* What the user has said of the model. */
 typedef struct {
     StringList dims;        /* --dim: "batch=1" */
@@ -17,6 +19,7 @@ typedef struct {
     const char *explain;    /* --why: a family whose near misses are printed */
     WinogradMode winograd;  /* --winograd: whether convolutions may be computed by that method */
     const char *dump_after; /* --dump-after: a pass */
+    int stripes;            /* --stripe: into how many maps are cut; 0: none are, STRIPES_AUTO: as it pays */
     int threads;            /* --threads; 0: one */
     bool profile;           /* --profile: the host is told when a step is done */
     bool open_dimensions;   /* unknown dimensions may stay: for inspect */
@@ -53,6 +56,7 @@ void pass_eliminate(Graph *graph, const PassOptions *options);
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options);
 void pass_bias(Graph *graph, const PassOptions *options);
 void pass_own_outputs(Graph *graph, const PassOptions *options);
+void pass_stripe(Graph *graph, const PassOptions *options);
 void pass_channels_last(Graph *graph, const PassOptions *options);
 
 #endif
