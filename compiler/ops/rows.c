@@ -58,9 +58,7 @@ static void copy_stripe(Program *program, const Value *stripe, Buffer *whole, co
 }
 
 /* Whether rows of a map are one block of memory. */
-static bool rows_are_blocks(const Shape *shape) {
-    return shape_product(shape, 0, shape->channels_last ? 1 : 2) == 1;
-}
+static bool rows_are_blocks(const Shape *shape) { return shape_product(shape, 0, shape->channels_last ? 1 : 2) == 1; }
 
 static void lower_join_rows(Program *program, Node *node) {
     const Value *output = node->outputs.items[0];

@@ -205,8 +205,18 @@ static int64_t cut_bytes(const Choice *choice, const Segment *segment, int at, R
     return shape_count(&input->shape) / rows_of(input) * (rows.end - rows.first) * type_info(input->type)->bytes;
 }
 
+/* The first node of the step that makes the segment's output: it writes it to its place in the whole, where rows are
+ * blocks of memory. */
+static int last_step(const Choice *choice, const Segment *segment) {
+    int at = segment->to - 1;
+    if (choice->graph->nodes.items[at]->outputs.items[0]->shape.dims[0].size > 1) return segment->to;
+    while (at > segment->from && !choice->layers[at].window.has_window) at--;
+    return at;
+}
+
 /* The most bytes that live at once inside a stripe whose needs are known; adds its multiply-adds. */
 static int64_t stripe_live(const Choice *choice, const Segment *segment, int64_t *macs) {
+    const int placed = last_step(choice, segment);
     int64_t live = 0, most = 0;
     for (int i = segment->from; i < segment->to; i++) {
         const Node *node = choice->graph->nodes.items[i];
@@ -214,8 +224,7 @@ static int64_t stripe_live(const Choice *choice, const Segment *segment, int64_t
         const Value *output = node->outputs.items[0];
         const Rows made = choice->needs[output->mark];
         const int64_t cut = cut_bytes(choice, segment, i, made);
-        const bool is_placed = i == segment->to - 1 && output->shape.dims[0].size == 1; /* in the whole at once */
-        const int64_t own = is_placed ? 0 : bytes_of(output, made.end - made.first);
+        const int64_t own = i >= placed ? 0 : bytes_of(output, made.end - made.first);
         *macs += layer->macs / rows_of(output) * (made.end - made.first);
         live += own;
         int64_t spared = 0;
@@ -226,10 +235,12 @@ static int64_t stripe_live(const Choice *choice, const Segment *segment, int64_t
         if (live + cut - spared > most) most = live + cut - spared;
         for (int k = 0; k < node->inputs.count; k++) {
             const Value *input = node->inputs.items[k];
-            if (input == NULL || !is_inside(segment, input) || choice->layers[input->producer->mark].last != i) continue;
+            if (input == NULL || !is_inside(segment, input) || choice->layers[input->producer->mark].last != i)
+                continue;
             bool again = false;
             for (int j = 0; j < k; j++) again |= node->inputs.items[j] == input;
-            if (!again) live -= bytes_of(input, choice->needs[input->mark].end - choice->needs[input->mark].first);
+            if (!again && input->producer->mark < placed)
+                live -= bytes_of(input, choice->needs[input->mark].end - choice->needs[input->mark].first);
         }
     }
     return most;
@@ -245,7 +256,7 @@ static bool weigh(const Choice *choice, const Segment *segment, Candidate *candi
         if (!stripe_needs(choice->graph, segment, (Rows){first, end}, choice->needs)) return false;
         const int64_t live = stripe_live(choice, segment, macs);
         if (live > most) most = live;
-        calls += segment->to - segment->from;
+        for (int i = segment->from; i < segment->to; i++) calls += choice->layers[i].window.has_window;
     }
     *candidate = (Candidate){*segment, choice->layers[segment->from].ahead + whole_bytes(output) + most,
                              *macs + calls * CALL_MACS};
@@ -273,15 +284,35 @@ static void add_candidates(Choice *choice, int from, int to, int64_t live) {
     }
 }
 
+/* Whether what elementwise nodes do with the output of a kernel stays in it: between nodes that are one step later on,
+ * no segment begins or ends. */
+static bool begins_step(const Choice *choice, int at) {
+    const Node *node = choice->graph->nodes.items[at];
+    bool begins = choice->layers[at].window.has_window;
+    for (int k = 0; !begins && k < node->inputs.count; k++)
+        begins = node->inputs.items[k] != NULL && node->inputs.items[k]->is_input;
+    return begins;
+}
+
+static bool ends_step(const Choice *choice, int at) {
+    const Value *output = choice->graph->nodes.items[at]->outputs.items[0];
+    if (output->consumers.count != 1 || output->is_output || output->is_probed) return true;
+    const Node *reader = output->consumers.items[0];
+    if (reader->graph != choice->graph) return true;
+    const Layer *layer = &choice->layers[reader->mark];
+    return !layer->stripes || layer->window.has_window;
+}
+
 /* All segments: runs of nodes that stripe, of which only the last one's output is read elsewhere. */
 static void find_candidates(Choice *choice) {
     for (int to = 2; to <= choice->graph->nodes.count; to++) {
         int64_t live = 0;
+        if (!choice->layers[to - 1].stripes || !ends_step(choice, to - 1)) continue;
         for (int from = to - 1; from >= 0 && choice->layers[from].stripes; from--) {
             const Layer *layer = &choice->layers[from];
             if (from < to - 1 && (layer->last >= to || layer->is_seen)) break;
             if (layer->live > live) live = layer->live;
-            if (from < to - 1) add_candidates(choice, from, to, live);
+            if (begins_step(choice, from)) add_candidates(choice, from, to, live);
         }
     }
 }
