@@ -6,6 +6,7 @@
 #include "emit/emit.h"
 #include "emit/manifest.h"
 #include "emit/testbench.h"
+#include "ops/op.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,6 +39,42 @@ static void print_summary(const Program *program, const EmittedModel *model, boo
     printf("\n");
 }
 
+static int64_t graph_macs(const Graph *graph) {
+    int64_t macs = 0;
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        const int64_t own = node->op->macs == NULL ? 0 : node->op->macs(node);
+        if (own > 0) macs += own;
+    }
+    return macs;
+}
+
+/* What a model needs in memory and work. */
+typedef struct {
+    const ModelOptions *model;
+    int64_t workspace_bytes, macs;
+} Need;
+
+/* The whole way once more, without stripes and with an arena of its own: passes change a graph for good. */
+static void plan_plain(Arena *scratch, void *argument) {
+    Need *need = argument;
+    PassOptions options = need->model->pass;
+    options.stripes = 0;
+    const Program *program = model_program(model_load(scratch, need->model->path), &options);
+    need->workspace_bytes = program->workspace_bytes;
+    need->macs = graph_macs(program->graph);
+}
+
+static void print_stripes(const Need *striped, const Need *plain) {
+    if (striped->workspace_bytes >= plain->workspace_bytes) {
+        printf("  no stripes: they would save no workspace\n");
+        return;
+    }
+    printf("  stripes: %" PRId64 " bytes of workspace in place of %" PRId64 ", %" PRId64
+           " multiply-adds in place of %" PRId64 "\n",
+           striped->workspace_bytes, plain->workspace_bytes, striped->macs, plain->macs);
+}
+
 static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {.target = "portable"};
     const char *folder = NULL, *name = NULL, *weights = "auto";
@@ -67,6 +104,14 @@ static void run(Arena *arena, int argc, char **argv) {
 
     Program *program = model_program(model_load(arena, model.path), &model.pass);
     if (program == NULL) return; /* --dump-after */
+    const bool stripes = model.pass.stripes != 0;
+    const Need striped = {&model, program->workspace_bytes, graph_macs(program->graph)};
+    Need plain = {.model = &model};
+    if (stripes) arena_scope(plan_plain, &plain);
+    if (stripes && striped.workspace_bytes >= plain.workspace_bytes) {
+        model.pass.stripes = 0;
+        program = model_program(model_load(arena, model.path), &model.pass);
+    }
     Output *output = output_new(arena, folder);
     output_keep(output, model.path);
     const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
@@ -75,6 +120,7 @@ static void run(Arena *arena, int argc, char **argv) {
     if (testbench) emit_testbench(emitted, output);
     output_commit(output);
     print_summary(program, emitted, testbench, folder);
+    if (stripes) print_stripes(&striped, &plain);
 }
 
 const Command COMMAND_COMPILE = {"compile", "write a model as C", "", run};

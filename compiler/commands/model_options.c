@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "passes/fuse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int model_option_rows(ModelOptions *model, Option *rows, int count) {
@@ -23,6 +24,10 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          "blocks, batchnorm, bias, loops, epilogue, with commas between, or none; all by default", &model->fuse},
         {OPTION_TEXT, '\0', "winograd", "MODE",
          "auto (convolutions of 3x3 by Winograd's method where that pays, the default) or off", &model->winograd},
+        {OPTION_TEXT, '\0', "stripe", "N",
+         "make large maps in N stripes of rows where that saves memory; auto: in as many as do best for at\nmost a "
+         "quarter more multiply-adds in those layers; off (the default)",
+         &model->stripe},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
     memcpy(rows + count, own, sizeof own);
@@ -89,12 +94,25 @@ static WinogradMode winograd_mode(Arena *arena, const char *word) {
          meant == NULL ? "" : meant);
 }
 
+enum { MOST_STRIPES = 1024 };
+
+static int stripes_of(const char *word) {
+    if (strcmp(word, "off") == 0) return 0;
+    if (strcmp(word, "auto") == 0) return STRIPES_AUTO;
+    char *end;
+    const long count = strtol(word, &end, 10);
+    if (word[0] < '0' || word[0] > '9' || *end != '\0' || count < 2 || count > MOST_STRIPES)
+        fail(STATUS_USAGE, "--stripe %s: expected auto, off or a number from 2 to %d", quoted(word), MOST_STRIPES);
+    return (int)count;
+}
+
 void model_options_finish(Arena *arena, ModelOptions *model) {
     diag_file(model->path);
     if (model->pass.threads > MOST_THREADS) fail(STATUS_USAGE, "--threads %d: at most 64", model->pass.threads);
     if (model->target != NULL) model->pass.target = read_target(arena, model->target);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     if (model->winograd != NULL) model->pass.winograd = winograd_mode(arena, model->winograd);
+    if (model->stripe != NULL) model->pass.stripes = stripes_of(model->stripe);
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");
         const char *rule = arena_printf(arena, "%.*s", (int)length, at);

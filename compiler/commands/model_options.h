@@ -11,10 +11,11 @@ typedef struct {
     const char *fuse;     /* "loops,epilogue" or "none" */
     const char *winograd; /* "auto" or "off" */
     const char *target;   /* a name of program/target.h, of commands that make C */
+    const char *stripe;   /* "auto", "off" or a number */
     PassOptions pass;
 } ModelOptions;
 
-enum { MODEL_OPTION_ROWS = 8 };
+enum { MODEL_OPTION_ROWS = 9 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
@@ -24,7 +25,8 @@ Option target_option(ModelOptions *model);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
-/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd and --target. */
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --target and
+ * --stripe. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

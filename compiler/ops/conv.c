@@ -381,6 +381,14 @@ static int64_t macs_conv(const Node *node) {
     return shape_count(y) * shape_product(w, 1, w->rank);
 }
 
+static bool window_of_conv(const Node *node, Window *window) {
+    int64_t sizes[MAX_SPATIAL];
+    const Shape *x = &node->inputs.items[0]->shape;
+    if (!kernel_sizes(node, x->rank - 2, sizes)) return false;
+    *window = window_read(node, x, sizes);
+    return true;
+}
+
 /* Chooses the kernel. */
 static void lower_conv(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
@@ -429,6 +437,7 @@ const Op OPS_conv[] = {
      .types = "T: floats",
      .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints",
      .infer = infer_conv,
+     .window = window_of_conv,
      .macs = macs_conv,
      .layout = layout_conv,
      .lower = lower_conv},

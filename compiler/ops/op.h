@@ -9,6 +9,7 @@
 #include "program/program.h"
 
 struct Expansion; /* ops/expand.h */
+struct Window;    /* ops/window.h */
 
 /* How the maps that a node reads and makes lie in memory: Shape.channels_last. */
 typedef enum { READS_ROWS, READS_ANY, READS_CHANNELS_LAST /* input 0 */ } Reads;
@@ -52,6 +53,11 @@ typedef struct Op {
 
     /* The layouts that .lower takes and makes, given those of the inputs. NULL: rows, and for a .formula any. */
     MapLayout (*layout)(const Node *node);
+
+    /* Of operators that slide a window over the spatial dimensions of input 0, and nothing else: the window of a node
+     * whose shapes are known, for passes that cut maps. Its pads may be given as attribute or input `pads` instead.
+     * Returns false for a node that cannot be cut so. NULL: no such operator. */
+    bool (*window)(const Node *node, struct Window *window);
 
     /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
     int64_t (*macs)(const Node *node);

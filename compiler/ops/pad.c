@@ -2,6 +2,7 @@
  * The inside is one strided copy; a reflected, repeated or wrapped frame is copied from the output itself, one axis
  * after the other, so that corners follow from edges. */
 #include "ops/movement.h"
+#include "ops/window.h"
 
 #include "base/checked.h"
 
@@ -200,6 +201,28 @@ static void lower_pad(Program *program, Node *node) {
         frame_axis(program, to, inside, d, margins.of[d], attr_string(node, "mode"));
 }
 
+/* A frame of a constant is what windows of one element see. */
+static bool window_of_pad(const Node *node, Window *window) {
+    const Shape *from = &node->inputs.items[0]->shape;
+    if (!is_constant_mode(node) || node_input(node, 3) != NULL || from->rank < 3 || from->rank > MAX_SPATIAL + 2)
+        return false;
+    const Margins margins = read_margins(node, from->rank);
+    window->rank = from->rank - 2;
+    bool frames = true;
+    for (int i = 0; i < window->rank; i++) {
+        const Margin *margin = &margins.of[i + 2];
+        frames = frames && margin->before >= 0 && margin->after >= 0;
+        window->dims[i] = (WindowDim){.input = from->dims[i + 2].size,
+                                      .output = node->outputs.items[0]->shape.dims[i + 2].size,
+                                      .kernel = 1,
+                                      .stride = 1,
+                                      .dilation = 1,
+                                      .before = margin->before,
+                                      .after = margin->after};
+    }
+    return frames;
+}
+
 /* CenterCropPad */
 
 static void infer_center_crop_pad(Node *node) {
@@ -246,6 +269,7 @@ const Op OPS_pad[] = {
      .attributes = "mode:string=constant pads:ints!@<11 value:float@<11=0",
      .infer = infer_pad,
      .layout = layout_any,
+     .window = window_of_pad,
      .lower = lower_pad},
     {.name = "CenterCropPad",
      .versions = {18},

@@ -23,6 +23,17 @@ static void infer_pool(Node *node) {
             node->outputs.items[i]->shape = window_shape(&window, input->dims[0], input->dims[1]);
 }
 
+static bool window_of_pool(const Node *node, Window *window) {
+    *window = pool_window(node);
+    return true;
+}
+
+/* A window that hangs over the end of the pads counts those places only that are in them. */
+static bool window_of_average(const Node *node, Window *window) {
+    *window = pool_window(node);
+    return attr_int(node, "ceil_mode") == 0 || attr_int(node, "count_include_pad") == 0;
+}
+
 /* One call of a pool's kernel, on maps of two dimensions. */
 typedef struct {
     const char *kernel;
@@ -209,6 +220,7 @@ const Op OPS_pool[] = {
                    "storage_order:int@8=0 strides:ints",
      .infer = infer_pool,
      .layout = layout_pool,
+     .window = window_of_pool,
      .lower = lower_max_pool},
     {.name = "AveragePool",
      .versions = {7, 10, 11, 19, 22},
@@ -219,6 +231,7 @@ const Op OPS_pool[] = {
                    "kernel_shape:ints! pads:ints strides:ints",
      .infer = infer_pool,
      .layout = layout_pool,
+     .window = window_of_average,
      .lower = lower_average_pool},
     {.name = "LpPool",
      .versions = {2, 11, 18, 22},
@@ -228,6 +241,7 @@ const Op OPS_pool[] = {
      .attributes = "auto_pad:string=NOTSET ceil_mode:int@18=0 dilations:ints@18 kernel_shape:ints! p:int=2 pads:ints "
                    "strides:ints",
      .infer = infer_pool,
+     .window = window_of_pool,
      .lower = lower_norm_pool},
     {.name = "GlobalAveragePool",
      .versions = {1, 22},

@@ -14,7 +14,7 @@ typedef struct {
     int64_t before, after; /* pads; after a window that ceil_mode adds, `after` is what the model says */
 } WindowDim;
 
-typedef struct {
+typedef struct Window {
     int rank; /* spatial dimensions: 1 to MAX_SPATIAL */
     WindowDim dims[MAX_SPATIAL];
 } Window;

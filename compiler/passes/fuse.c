@@ -216,8 +216,7 @@ static int epilogue_parameter(const Step *step) {
 /* A loop as an epilogue: over one dimension, operand 0 the value made, the others read at the same place or one element
  * throughout. NULL where it is none. */
 static Loop *as_epilogue(Arena *arena, const Loop *loop, const Buffer *made) {
-    if (loop->reduced > 0 || loop->rank > 1 || loop->output.offset != 0 || loop->output.buffer->count != made->count)
-        return NULL;
+    if (loop->reduced > 0 || loop->rank > 1 || (loop_is_copy(loop) && loop->output.offset != 0)) return NULL;
     int64_t count = loop->rank == 0 ? 1 : loop->extent[0];
     if (count != made->count || (loop->rank == 1 && loop->output.stride[0] != 1)) return NULL;
     Loop *epilogue = arena_new_object(arena, Loop);
@@ -229,7 +228,7 @@ static Loop *as_epilogue(Arena *arena, const Loop *loop, const Buffer *made) {
         if (operand->buffer == made) {
             if (at >= 0 || stride != 1 || operand->offset != 0) return NULL;
             at = i;
-        } else if (stride == 1 ? operand->offset != 0 : stride != 0) {
+        } else if (stride != 0 && stride != 1) {
             return NULL;
         }
     }
@@ -273,6 +272,7 @@ static bool fuse_into_kernel(Program *program, int at, Usage *usage) {
     count_step(kernel, best, -1, usage), count_step(consumer, at, -1, usage);
     kernel->epilogue = best_epilogue;
     kernel->arguments[best_parameter].buffer = best_epilogue->output.buffer;
+    kernel->arguments[best_parameter].offset = best_epilogue->output.offset;
     count_step(kernel, at, 1, usage);
     program->steps.items[at] = kernel;
     program->steps.items[best] = NULL;

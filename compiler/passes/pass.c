@@ -15,6 +15,7 @@ const Pass PASSES[] = {
     {"fold_batchnorm", "let weights and biases take in what scales and shifts channels", pass_fold_batchnorm},
     {"bias", "let products take in the row that is added to them", pass_bias},
     {"own_outputs", "copy constants and inputs that are outputs", pass_own_outputs},
+    {"stripe", "make large maps some rows at a time, where that saves memory", pass_stripe},
     {"thin", "let convolutions that skip pixels read a copy of those they need", pass_thin},
     {"channels_last", "let maps lie with their channels last where kernels want it", pass_channels_last},
     {"lower", "turn nodes into steps over buffers", NULL},

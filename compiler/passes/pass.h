@@ -8,6 +8,8 @@
 
 typedef enum { WINOGRAD_AUTO, WINOGRAD_OFF } WinogradMode;
 
+enum { STRIPES_AUTO = -1 };
+
 /* What the user has said of the model. */
 typedef struct {
     StringList dims;             /* --dim: "batch=1" */
@@ -18,6 +20,7 @@ typedef struct {
     const char *explain;         /* --why: a family whose near misses are printed */
     WinogradMode winograd;       /* --winograd: whether convolutions may be computed by that method */
     const struct Tuning *tuning; /* --tuned: what overrules the cost model (program/choice.h); NULL: nothing */
+    int stripes;                 /* --stripe: into how many maps are cut; 0: none are, STRIPES_AUTO: as it pays */
     const char *dump_after;      /* --dump-after: a pass */
     const Target *target;        /* --target; NULL: portable */
     int threads;                 /* --threads; 0: one */
@@ -56,6 +59,7 @@ void pass_eliminate(Graph *graph, const PassOptions *options);
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options);
 void pass_bias(Graph *graph, const PassOptions *options);
 void pass_own_outputs(Graph *graph, const PassOptions *options);
+void pass_stripe(Graph *graph, const PassOptions *options);
 void pass_thin(Graph *graph, const PassOptions *options);
 void pass_channels_last(Graph *graph, const PassOptions *options);
 
