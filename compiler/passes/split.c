@@ -17,7 +17,7 @@ int64_t step_macs(const Step *step) {
     return macs;
 }
 
-/* Of a loop, or of a kernel for whose nodes there are no multiply-adds: then each element is touched once. */
+/* Of a loop, or of a kernel that touches each element once. */
 static int64_t operations(const Step *step) {
     int64_t count = 0;
     if (step->kind == STEP_KERNEL) {
@@ -32,10 +32,12 @@ static int64_t operations(const Step *step) {
 }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
 
+/* The multiply-adds are those of a whole node: that of a gate has pools, too, which have none. */
 static int tasks_of(const Program *program, const Step *step) {
     int64_t macs = step->kind == STEP_KERNEL ? step_macs(step) : 0;
-    int64_t worth = macs > 0 ? macs / LEAST_MACS : operations(step) / LEAST_OPERATIONS;
+    int64_t worth = larger(macs / LEAST_MACS, operations(step) / LEAST_OPERATIONS);
     if (step->kind == STEP_KERNEL) worth = smaller(worth, step_most_items(program, step));
     return (int)smaller(worth, program->threads);
 }

@@ -37,12 +37,43 @@ def window(most):
     return dict(kernel_shape=kernel, strides=[chance.randint(1, 2), chance.randint(1, 2)], pads=pads)
 
 
+def gated(channels):
+    """The nodes of squeeze and excitation and of CBAM over v3, and their weights."""
+    hidden = chance.randint(1, 40)
+
+    def layers(x, first, second):
+        return [helper.make_node("Conv", [x, first, "reduced"], [f"{x}_1"]),
+                helper.make_node("Relu", [f"{x}_1"], [f"{x}_2"]),
+                helper.make_node("Conv", [f"{x}_2", second, "expanded"], [f"{x}_3"])]
+
+    squeeze_and_excitation = [
+        helper.make_node("GlobalAveragePool", ["v3"], ["squeeze"]), *layers("squeeze", "w2", "w3"),
+        helper.make_node("Sigmoid", ["squeeze_3"], ["gate"]), helper.make_node("Mul", ["v3", "gate"], ["excited"]),
+    ]
+    cbam = [
+        helper.make_node("GlobalAveragePool", ["v3"], ["low"]), *layers("low", "w2", "w3"),
+        helper.make_node("GlobalMaxPool", ["v3"], ["high"]), *layers("high", "w2", "w3"),
+        helper.make_node("Add", ["low_3", "high_3"], ["both"]), helper.make_node("Sigmoid", ["both"], ["of_channels"]),
+        helper.make_node("Mul", ["v3", "of_channels"], ["refined"]),
+        helper.make_node("ReduceMean", ["refined"], ["means"], axes=[1]),
+        helper.make_node("ReduceMax", ["refined"], ["maxima"], axes=[1]),
+        helper.make_node("Concat", ["maxima", "means"], ["planes"], axis=1),
+        helper.make_node("Conv", ["planes", "w4"], ["plane"], pads=[3, 3, 3, 3]),
+        helper.make_node("Sigmoid", ["plane"], ["of_places"]),
+        helper.make_node("Mul", ["refined", "of_places"], ["cbam"]),
+    ]
+    weights = [weight("w2", hidden, channels, 1, 1), weight("reduced", hidden), weight("w3", channels, hidden, 1, 1),
+               weight("expanded", channels), weight("w4", 1, 2, 7, 7)]
+    return squeeze_and_excitation + cbam, weights
+
+
 def network(path):
-    """From an image: a convolution, a depthwise one, each with an activation, pools, and the mean."""
+    """From an image: a convolution, a depthwise one, each with an activation, pools, the mean, and gates."""
     planes, channels = chance.randint(1, 4), chance.randint(8, 75)
     image = [chance.randint(1, 2), planes, chance.randint(18, 40), chance.randint(18, 40)]
     first, deep = window(5), window(5)
     kernels = [[channels, planes, *first["kernel_shape"]], [channels, 1, *deep["kernel_shape"]]]
+    keep = chance.randint(0, 1)
     nodes = [
         helper.make_node("Conv", ["x", "w0", "b0"], ["v0"], **first),
         helper.make_node("Relu", ["v0"], ["v1"]),
@@ -51,11 +82,15 @@ def network(path):
         helper.make_node("MaxPool", ["v3"], ["highest"], ceil_mode=chance.randint(0, 1), **window(3)),
         helper.make_node("AveragePool", ["v3"], ["average"], count_include_pad=chance.randint(0, 1), **window(3)),
         helper.make_node("GlobalAveragePool", ["v3"], ["mean"]),
+        helper.make_node("ReduceMean", ["v3"], ["rows"], axes=[chance.choice([2, 3, -1])], keepdims=keep),
+        helper.make_node("ReduceMax", ["v3"], ["columns"], axes=[chance.choice([2, 3, -2])], keepdims=keep),
     ]
+    gates, weights = gated(channels)
+    outputs = ("highest", "average", "mean", "rows", "columns", "excited", "cbam")
     graph = helper.make_graph(
-        nodes, "maps", [helper.make_tensor_value_info("x", TensorProto.FLOAT, image)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("highest", "average", "mean")],
-        [weight("w0", *kernels[0]), weight("b0", channels), weight("w1", *kernels[1]), weight("b1", channels)])
+        nodes + gates, "maps", [helper.make_tensor_value_info("x", TensorProto.FLOAT, image)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [weight("w0", *kernels[0]), weight("b0", channels), weight("w1", *kernels[1]), weight("b1", channels)] + weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return image
 
@@ -72,7 +107,7 @@ with tempfile.TemporaryDirectory() as folder:
         compile_model(here / "net.onnx", here / "out")
         code = (here / "out" / "model.c").read_text()
         for kernel in (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
-                       "global_average_pool_last"):
+                       "global_average_pool_last", "global_max_pool_last", "pool_channels_last"):
             checks.check(number, re.search(kernel, code), f"no {kernel}")
         for compiler, *flags in FLAGS:
             got, _ = run(build(here / "out", compiler, *flags), here / "in.npz", here / "out.npz")
