@@ -104,14 +104,19 @@ static void add_work_pointers(Text *out, const Emitter *emitter, bool for_probes
         }
 }
 
-/* Weights that are read for probes alone are nothing to warn of where these are compiled out. */
-static void add_unneeded_weights(Text *out, const Emitter *emitter) {
-    Map needed = map_new(out->arena), listed = map_new(out->arena);
-    int count = emitter->program->buffers.count;
-    for (int i = 0; i < count; i++)
+/* The names of the weights that are not read for probes alone. */
+static Map needed_weights(const Emitter *emitter, Arena *arena) {
+    Map needed = map_new(arena);
+    for (int i = 0; i < emitter->program->buffers.count; i++)
         if (emitter->weights.by_buffer[i] != NULL && emitter->needed[i])
             map_set(&needed, emitter->weights.by_buffer[i]->name, emitter->weights.by_buffer[i]);
-    for (int i = 0; i < count; i++) {
+    return needed;
+}
+
+/* Weights in the C file that are read for probes alone are nothing to warn of where these are compiled out. */
+static void add_unneeded_weights(Text *out, const Emitter *emitter) {
+    Map needed = needed_weights(emitter, out->arena), listed = map_new(out->arena);
+    for (int i = 0; i < emitter->program->buffers.count; i++) {
         Weight *weight = emitter->weights.by_buffer[i];
         if (weight == NULL || map_get(&needed, weight->name) != NULL || map_get(&listed, weight->name) != NULL)
             continue;
@@ -120,22 +125,29 @@ static void add_unneeded_weights(Text *out, const Emitter *emitter) {
     }
 }
 
-const char *pointers_text(Emitter *emitter) {
-    Text out = text_new(emitter->arena);
+/* Pointers into the weights, those for probes alone apart. */
+static void add_weight_pointers(Text *out, Text *for_probes, const Emitter *emitter) {
     const Weights *weights = &emitter->weights;
     const char *blob =
         weights->mode == WEIGHTS_FILE ? "weights" : arena_printf(emitter->arena, "%s_weights", emitter->model->name);
-    for (int i = 0; i < weights->items.count && weights->mode != WEIGHTS_INLINE; i++) {
+    Map needed = needed_weights(emitter, out->arena);
+    for (int i = 0; i < weights->items.count; i++) {
         const Weight *weight = weights->items.items[i];
         const char *c_type = type_info(weight->tensor->type)->c_name;
-        text_printf(&out, "    const %s *const %s = (const %s *)(%s + %" PRId64 ");\n", c_type, weight->name, c_type,
-                    blob, weight->offset);
+        text_printf(map_get(&needed, weight->name) != NULL ? out : for_probes,
+                    "    const %s *const %s = (const %s *)(%s + %" PRId64 ");\n", c_type, weight->name, c_type, blob,
+                    weight->offset);
     }
-    if (out.length > 0) text_add(&out, "\n");
+    if (out->length > 0) text_add(out, "\n");
+}
+
+const char *pointers_text(Emitter *emitter) {
+    Text out = text_new(emitter->arena), for_probes = text_new(emitter->arena);
+    bool is_inline = emitter->weights.mode == WEIGHTS_INLINE;
+    if (!is_inline) add_weight_pointers(&out, &for_probes, emitter);
     add_work_pointers(&out, emitter, false);
-    Text for_probes = text_new(emitter->arena);
     add_work_pointers(&for_probes, emitter, true);
-    add_unneeded_weights(&out, emitter);
+    if (is_inline) add_unneeded_weights(&out, emitter);
     if (for_probes.length > 0) text_printf(&out, "#if %s_PROBES\n%s#endif\n", emitter->model->macro, for_probes.data);
     return out.data;
 }
