@@ -74,6 +74,7 @@ bool stripe_needs(const Graph *graph, const Segment *segment, Rows last, Rows *n
         RowWindow window;
         fovea_assert(node_stripes(node, &window));
         const Rows made = needs[node->outputs.items[0]->mark];
+        if ((made.end - made.first) * node->outputs.items[0]->shape.dims[3].size < 2) return false;
         for (int k = 0; k < node->inputs.count; k++) {
             if (!reads_rows(node, &window, k)) continue;
             const Value *input = node->inputs.items[k];
@@ -246,7 +247,7 @@ static int64_t stripe_live(const Choice *choice, const Segment *segment, int64_t
     return most;
 }
 
-/* Weighs a segment; false where a stripe of it would be made of pads alone. */
+/* Weighs a segment; false where it cannot be cut so. */
 static bool weigh(const Choice *choice, const Segment *segment, Candidate *candidate, int64_t *macs) {
     const Value *output = choice->graph->nodes.items[segment->to - 1]->outputs.items[0];
     int64_t most = 0, calls = 0;

@@ -36,7 +36,8 @@ Rows rows_behind(const RowWindow *window, Rows output, int64_t input_rows);
 SegmentList stripe_choose(const Graph *graph, int stripes);
 
 /* needs[value->mark] for each value that nodes of the segment make: the rows that the stripe `last` of the segment's
- * output needs of it. Returns false where it needs none of a map. Marks are as stripe_choose() leaves them: numbers. */
+ * output needs of it. Returns false where it needs none of a map, or a single pixel, which other kernels compute than
+ * those for maps, with sums in another order. Marks are as stripe_choose() leaves them: numbers. */
 bool stripe_needs(const Graph *graph, const Segment *segment, Rows last, Rows *needs);
 
 #endif
