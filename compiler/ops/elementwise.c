@@ -274,11 +274,6 @@ static void check_plain(const Node *node, Type type) {
         node_fail(node, STATUS_UNSUPPORTED, "type %s is not supported", type_info(type)->name);
 }
 
-static void lower_identity(Program *program, Node *node) {
-    check_plain(node, node->inputs.items[0]->type);
-    program_view(program, node->outputs.items[0], node->inputs.items[0]);
-}
-
 /* Sets the output's type from attribute to. */
 static void infer_to(Node *node) {
     int64_t to = attr_int(node, "to");
@@ -752,14 +747,6 @@ const Op OPS_elementwise[] = {
      .outputs = "output:T",
      .types = "T: numeric bool string complex",
      .formula = "where"},
-    {.name = "Identity",
-     .versions = {1, 13, 14, 16, 19, 21, 23, 24, 25},
-     .inputs = "input:V",
-     .outputs = "output:V",
-     .types = "V: all",
-     .infer = infer_same,
-     .layout = layout_any,
-     .lower = lower_identity},
     {.name = "Cast",
      .versions = {6, 9, 13, 19, 21, 23, 24, 25, 28},
      .inputs = "input:T1",

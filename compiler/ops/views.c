@@ -10,6 +10,10 @@ static void lower_view(Program *program, Node *node) {
     program_view(program, node->outputs.items[0], node->inputs.items[0]);
 }
 
+static void lower_identity(Program *program, Node *node) {
+    program_identity(program, node->outputs.items[0], node->inputs.items[0]);
+}
+
 /* Reshape */
 
 /* What is left of the input's elements for the dimension that is written -1. */
@@ -221,8 +225,8 @@ const Op OPS_views[] = {
      .outputs = "output:T",
      .types = "T: all",
      .infer = infer_same,
-     .layout = layout_view,
-     .lower = lower_view},
+     .layout = layout_any,
+     .lower = lower_identity},
     {.name = "Reshape",
      .versions = {5, 13, 14, 19, 21, 23, 24, 25},
      .inputs = "data:T shape:int64",

@@ -97,9 +97,7 @@ void program_view(Program *program, const Value *output, const Value *input) {
     Buffer *from = program_buffer(program, input);
     fovea_assert(entry_of(program, output) == NULL);
     fovea_assert(shape_count(&output->shape) == from->count);
-    if (shape_equal(&output->shape, &input->shape) && output->shape.channels_last != input->shape.channels_last) {
-        reorder(program, output, input);
-    } else if (kind_of(output) != BUFFER_OUTPUT) {
+    if (kind_of(output) != BUFFER_OUTPUT) {
         bind(program, output, from);
     } else if (from->kind == BUFFER_WORK &&
                from->type == output->type) { /* made in the caller's memory from the start */
@@ -109,6 +107,11 @@ void program_view(Program *program, const Value *output, const Value *input) {
     } else {
         copy(program, output, input);
     }
+}
+
+void program_identity(Program *program, const Value *output, const Value *input) {
+    if (output->shape.channels_last == input->shape.channels_last) program_view(program, output, input);
+    else reorder(program, output, input);
 }
 
 static Step *step_new(Program *program, StepKind kind) {

@@ -143,6 +143,8 @@ Buffer *program_scratch(Program *program, Type type, int64_t count);
 /* Lets an output share its input's buffer: a Reshape and its like. Where both are fixed by the caller (a model input
  * that is also an output, an output under two names) it appends a copy. */
 void program_view(Program *program, const Value *output, const Value *input);
+/* The same where each element keeps its place in the shape: a copy where the two lie differently in memory. */
+void program_identity(Program *program, const Value *output, const Value *input);
 
 /* Appends a call of a kernel; every parameter must be given, by its name in the kernel's source.
  * but for first, last and the scratch of one with items. type is what T stands for. It is a bug to name a parameter
