@@ -2,11 +2,11 @@
  * A tile of ROWS rows by VECTORS vectors stays in registers; compiler/program/tile.h chooses it. */
 #include "runtime/kernel.h"
 
-/* Linear layer: y = x w + bias, in TILES tiles of rows by GROUPS of columns. Where rows are no multiple of a tile, the
- * last one begins earlier, and what was stored before is not stored again; where columns are none, the last group is
- * smaller. x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the last column   y [M][N]
- * WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, which are fetched meanwhile;
- * otherwise a few rows go through all weights.
+/* Linear layer: y = x w + bias, which is added last, in TILES tiles of rows by GROUPS of columns. Where rows are no
+ * multiple of a tile, the last one begins earlier, and what was stored before is not stored again; where columns are
+ * none, the last group is smaller. x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the
+ * last column   y [M][N] WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, which
+ * are fetched meanwhile; otherwise a few rows go through all weights.
  * name: linear_{M}x{K}x{N}
  * items: TILES * GROUPS
  * types: float */
@@ -24,10 +24,7 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
         const float *ahead = panel + width * K + tile * (K / 16) * lines * 16;
         vf sum[32];
         UNROLL
-        for (int i = 0; i < ROWS * VECTORS; i++) {
-            const int none = bias == NULL || (!full && i % VECTORS >= rest);
-            sum[i] = none ? vf_all(0) : vf_load(bias + n + i % VECTORS * LANES);
-        }
+        for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
         if (full)
             for (int k = 0; k < K; k += 16) {
                 const int depth = K - k < 16 ? K - k : 16;
@@ -40,12 +37,10 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
             if (M % ROWS != 0 && m + r < tile * ROWS) continue;
             UNROLL
             for (int v = 0; v < VECTORS; v++) {
-                const int column = n + v * LANES;
-                if ((N % 16 == 0 && rest == 0) || column + LANES <= N) {
-                    OUT_VECTOR(y, (m + r) * N + column, sum[r * VECTORS + v], LANES);
-                } else if (column < N) {
-                    OUT_VECTOR(y, (m + r) * N + column, sum[r * VECTORS + v], N % LANES);
-                }
+                const int column = n + v * LANES, i = r * VECTORS + v;
+                if (column >= N) continue;
+                const vf result = bias == NULL ? sum[i] : sum[i] + vf_load(bias + column);
+                OUT_VECTOR(y, (m + r) * N + column, result, N % LANES == 0 || column + LANES <= N ? LANES : N % LANES);
             }
         }
     }
@@ -65,8 +60,7 @@ KERNEL void linear_row(const float *restrict x, const float *restrict w, const f
         const float *const panel = w + item * 16 * K;
         vf sum[64];
         UNROLL
-        for (int i = 0; i < SPLIT * M * VECTORS; i++)
-            sum[i] = bias == NULL || i >= M * VECTORS ? vf_all(0) : vf_load(bias + item * 16 + i % VECTORS * LANES);
+        for (int i = 0; i < SPLIT * M * VECTORS; i++) sum[i] = vf_all(0);
         for (int k = 0; k < K / SPLIT * SPLIT; k += SPLIT) {
             UNROLL
             for (int s = 0; s < SPLIT; s++)
@@ -78,11 +72,9 @@ KERNEL void linear_row(const float *restrict x, const float *restrict w, const f
         UNROLL
         for (int i = 0; i < M * VECTORS; i++) {
             const int column = item * 16 + i % VECTORS * LANES;
-            if (N % 16 == 0 || column + LANES <= N) {
-                OUT_VECTOR(y, i / VECTORS * N + column, sum[i], LANES);
-            } else if (column < N) {
-                OUT_VECTOR(y, i / VECTORS * N + column, sum[i], N % LANES);
-            }
+            if (column >= N) continue;
+            const vf result = bias == NULL ? sum[i] : sum[i] + vf_load(bias + column);
+            OUT_VECTOR(y, i / VECTORS * N + column, result, N % LANES == 0 || column + LANES <= N ? LANES : N % LANES);
         }
     }
 }
