@@ -79,7 +79,7 @@ static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {.target = "portable"};
     const char *folder = NULL, *name = NULL, *weights = "auto";
     bool testbench = false, dispatch = false;
-    Option rows[8 + MODEL_OPTION_ROWS] = {
+    Option rows[9 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
@@ -92,10 +92,11 @@ static void run(Arena *arena, int argc, char **argv) {
         target_option(&model),
         {OPTION_FLAG, '\0', "dispatch", NULL,
          "variants for x86-64-v2, x86-64-v3 and x86-64-v4, of which a run takes what the processor can do", &dispatch},
+        tuned_option(&model),
         threads_option(&model),
         profile_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 8), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 9), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);

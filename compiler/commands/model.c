@@ -10,6 +10,7 @@
 #include "passes/split.h"
 #include "patterns/probes.h"
 #include "plan/plan.h"
+#include "program/choice.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -42,14 +43,38 @@ void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *optio
     }
 }
 
+void model_check_inputs(const Graph *graph, const Npz *inputs) {
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Value *wanted = graph->inputs.items[i];
+        const Tensor *given = npz_find(inputs, wanted->name);
+        const char *expected =
+            arena_printf(graph->arena, "%s%s", type_info(wanted->type)->name, shape_text(graph->arena, &wanted->shape));
+        if (given == NULL) report(STATUS_INVALID, "input %s is missing, expected %s", quoted(wanted->name), expected);
+        else if (given->type != wanted->type || !shape_equal(&given->shape, &wanted->shape))
+            report(STATUS_INVALID, "input %s is %s%s, expected %s", quoted(wanted->name), type_info(given->type)->name,
+                   shape_text(graph->arena, &given->shape), expected);
+    }
+    fail_if_reported();
+}
+
 static bool dumped(const Program *program, const PassOptions *options, const char *stage) {
     if (!dumps_after(options, stage)) return false;
     program_print(program, stdout);
     return true;
 }
 
+/* A tuning for another model, or for another number of threads, does no harm and no good. */
+static void warn_of_foreign(const Program *program) {
+    const Tuning *tuning = program->tuning;
+    if (tuning == NULL || tuning->names.entries == NULL) return;
+    for (int i = 0; i < program->choices.count; i++)
+        if (map_get(&tuning->names, program->choices.items[i]->key) != NULL) return;
+    warn("nothing in the tuning file is for this model and so many threads");
+}
+
 Program *model_steps(Graph *graph, const PassOptions *options) {
     Program *program = lower_graph(graph, options);
+    warn_of_foreign(program);
     if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);
     if (dumped(program, options, "fuse")) return NULL;

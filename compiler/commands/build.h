@@ -1,0 +1,19 @@
+/* Build: a planned program made into an executable by the machine's C compiler.
+ * For the commands that run what they compile. */
+#ifndef FOVEA_COMMANDS_BUILD_H
+#define FOVEA_COMMANDS_BUILD_H
+
+#include "emit/emit.h"
+
+/* The C compiler: CC, or cc, clang or gcc, whichever is there first; NULL where none is. CC may hold options. */
+const char *build_compiler(Arena *arena);
+
+/* Writes a program with its testbench, and builds it for this machine as `binary`, with all optimisation. What lies
+ * beside it goes: the binary is all that a run needs. There has to be a compiler. progressed follows in the line of
+ * progress: ", 2 of 8", or "". */
+const EmittedModel *build_program(Program *program, const char *binary, const char *progressed);
+
+/* The target of program/tile.h that the compiler makes of this machine. */
+int build_target(void);
+
+#endif
