@@ -30,6 +30,19 @@ static void add_words(Arena *arena, Words *words, const char *text) {
     }
 }
 
+const char *build_compiler_version(Arena *arena) {
+    enum { LARGEST = 1 << 16 };
+    const char *compiler = build_compiler(arena), *path = arena_printf(arena, "%s/version", temporary_folder(arena));
+    size_t size = 0;
+    Words command = {0};
+    add_words(arena, &command, compiler);
+    list_add(arena, &command, "--version");
+    list_add(arena, &command, NULL);
+    if (process_run_to(command.items, path) != 0) return compiler;
+    const char *text = file_read(arena, path, LARGEST, &size);
+    return arena_printf(arena, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
 /* The compiler's words, and how it is to compile. */
 static Words command_for(Arena *arena, const char *compiler, const char *folder, const char *binary) {
     Words command = {0};

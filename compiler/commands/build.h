@@ -8,6 +8,9 @@
 /* The C compiler: CC, or cc, clang or gcc, whichever is there first; NULL where none is. CC may hold options. */
 const char *build_compiler(Arena *arena);
 
+/* What the compiler says of itself: the first line of --version, or else its name. There has to be one. */
+const char *build_compiler_version(Arena *arena);
+
 /* Writes a program with its testbench, and builds it for this machine as `binary`, with all optimisation. What lies
  * beside it goes: the binary is all that a run needs. There has to be a compiler. progressed follows in the line of
  * progress: ", 2 of 8", or "". */

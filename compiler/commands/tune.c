@@ -51,9 +51,8 @@ static void fill_random(Tensor *tensor, uint64_t *state) {
     for (int64_t i = 0; i < tensor_count(tensor); i++) {
         *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         const uint32_t random = (uint32_t)(*state >> 33);
-        /* 0 or 1 is a token and a truth value of every model */
-        const uint64_t bit = random & 1;
-        if (type_is_float(tensor->type)) tensor_set(tensor, i, random / 0x1p30 - 1);
+        const uint64_t bit = random & 1; /* a token and a truth value of every model, and some number in 8 bits */
+        if (type_is_float(tensor->type) && info->bytes > 1) tensor_set(tensor, i, random / 0x1p30 - 1);
         else memcpy((char *)tensor->data + i * info->bytes, &bit, (size_t)info->bytes);
     }
 }
@@ -120,14 +119,15 @@ static void build_variant(Arena *scratch, void *argument) {
     options.profile = true;
     Program *program = model_program(graph, &options);
     if (program == NULL) return; /* --dump-after */
+    if (tuner->inputs.count > 0) model_check_inputs(graph, &tuner->inputs);
+    const EmittedModel *model = build_program(program, variant->binary, job->progressed);
     if (tuner->data == NULL) {
         if (tuner->inputs.count == 0) tuner->inputs = random_inputs(tuner->arena, graph);
-        model_check_inputs(graph, &tuner->inputs);
         tuner->data = arena_printf(tuner->arena, "%s/in.npz", tuner->folder);
         npz_write(tuner->data, &tuner->inputs);
         note_decisions(tuner, program);
     }
-    const EmittedModel *model = build_program(program, variant->binary, job->progressed);
+    fovea_assert(program->choices.count == tuner->decisions.count);
     variant->taken = arena_new_array(tuner->arena, int, (size_t)tuner->decisions.count);
     for (int i = 0; i < program->choices.count; i++) variant->taken[i] = program->choices.items[i]->taken;
     for (int i = 0; i < model->steps.count; i++) {
@@ -277,14 +277,13 @@ static void confirm(Tuner *tuner, Variant *untuned, Tuning *tuning) {
 }
 
 /* What stands behind "model name" in /proc/cpuinfo, of systems that have it. */
-static const char *cpu_name(void) {
-    static char name[128];
+static const char *cpu_name(Arena *arena) {
     FILE *file = fopen("/proc/cpuinfo", "r");
-    char line[256];
-    while (file != NULL && name[0] == '\0' && fgets(line, sizeof line, file) != NULL)
-        sscanf(line, "model name : %127[^\n]", name);
+    char line[256], name[128] = "unknown";
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "model name : %127[^\n]", name) == 1) break;
     if (file != NULL) fclose(file);
-    return name[0] == '\0' ? "unknown" : name;
+    return arena_copy(arena, name);
 }
 
 static void tune(Tuner *tuner, const char *output) {
@@ -305,7 +304,7 @@ static void tune(Tuner *tuner, const char *output) {
     tuning.candidate = 0;
     set_names(tuner, &tuning);
     if (changed(tuner) > 0) confirm(tuner, &variants[0], &tuning);
-    tuning_write(tuner->arena, output, &tuning, cpu_name(), build_compiler(tuner->arena));
+    tuning_write(tuner->arena, output, &tuning, cpu_name(tuner->arena), build_compiler_version(tuner->arena));
     printf("written to %s: %d of %d\n", output, changed(tuner), tuner->decisions.count);
 }
 
