@@ -132,6 +132,23 @@ ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice)
     return ways.ways[(*choice)->taken];
 }
 
+const Choice *conv_choose_image(Program *program, const Planar *conv, int rows[TARGET_COUNT],
+                                int vectors[TARGET_COUNT]) {
+    const int target = choice_target(program);
+    const TileProduct product = {.rows = conv->w.output,
+                                 .panels = divide_up(conv->outputs, PANEL_WIDTH),
+                                 .depth = conv->channels * conv->h.kernel * conv->w.kernel,
+                                 .rest = REST_IS_REPEATED};
+    Tile best[MOST_CANDIDATES];
+    const char *names[MOST_CANDIDATES];
+    const int count = tile_best(target, &product, best, MOST_CANDIDATES);
+    for (int i = 0; i < count; i++) names[i] = arena_printf(program->arena, "%dx%d", best[i].rows, best[i].vectors);
+    const Choice *choice = choice_take(program, key_of(program, conv, "image conv"), names, count);
+    tile_choose(&product, rows, vectors);
+    rows[target] = best[choice->taken].rows, vectors[target] = best[choice->taken].vectors;
+    return choice;
+}
+
 const Choice *conv_choose_columns(Program *program, const Planar *conv, int columns[TARGET_COUNT]) {
     const WindowDim *w = &conv->w;
     const int target = choice_target(program);
