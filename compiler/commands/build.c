@@ -43,12 +43,28 @@ const char *build_compiler_version(Arena *arena) {
     return arena_printf(arena, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-/* The compiler's words, and how it is to compile. */
-static Words command_for(Arena *arena, const char *compiler, const char *folder, const char *binary) {
+/* Whether a compiler takes a target's flags: not all of them know -march=native. */
+static bool takes_flags(Arena *arena, const char *folder, const char *compiler, const char *flags) {
+    const char *source = arena_printf(arena, "%s/empty.c", folder);
+    file_write_atomic(source, "\n", 1);
     Words command = {0};
     add_words(arena, &command, compiler);
-    const char *const flags[] = {"-std=c99", "-O3", "-march=native", "-w", "-I", folder, "-o", binary};
+    add_words(arena, &command, flags);
+    const char *const rest[] = {"-w", "-c", source, "-o", arena_printf(arena, "%s/empty.o", folder), NULL};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) list_add(arena, &command, rest[i]);
+    return process_run_quietly(command.items) == 0;
+}
+
+/* The compiler's words, and how it is to compile. */
+static Words command_for(Arena *arena, const Target *target, const char *folder, const char *binary) {
+    const char *compiler = build_compiler(arena);
+    Words command = {0};
+    add_words(arena, &command, compiler);
+    /* In strict C99 GCC would not compute a multiply-add as one. */
+    const char *const flags[] = {"-std=gnu99", "-O3", "-w", "-I", folder, "-o", binary};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) list_add(arena, &command, flags[i]);
+    const bool may_lack = target->registers == TARGET_COUNT; /* where it is not, the code insists */
+    if (!may_lack || takes_flags(arena, folder, compiler, target->flags)) add_words(arena, &command, target->flags);
     return command;
 }
 
@@ -68,7 +84,7 @@ static void build(Arena *scratch, void *argument) {
     emit_testbench(job->model, output);
     output_commit(output);
     progress("compiling with %s%s", compiler, job->progressed);
-    Words command = command_for(scratch, compiler, folder, job->binary);
+    Words command = command_for(scratch, job->program->target, folder, job->binary);
     for (int i = 0; i < job->model->files.count; i++) {
         const char *file = job->model->files.items[i], *dot = strrchr(file, '.');
         if (dot != NULL && (strcmp(dot, ".c") == 0 || strcmp(dot, ".S") == 0))
@@ -89,8 +105,14 @@ const EmittedModel *build_program(Program *program, const char *binary, const ch
     return job.model;
 }
 
-/* A program that ends with the target's number. */
-static void ask_target(Arena *scratch, void *argument) {
+typedef struct {
+    const Target *target;
+    int registers;
+} Question;
+
+/* A program that ends with the number of its registers. */
+static void ask_registers(Arena *scratch, void *argument) {
+    Question *question = argument;
     const char *folder = temporary_folder(scratch), *compiler = build_compiler(scratch);
     const char *source = arena_printf(scratch, "%s/target.c", folder),
                *binary = arena_printf(scratch, "%s/target", folder);
@@ -98,18 +120,17 @@ static void ask_target(Arena *scratch, void *argument) {
     text_printf(&text, "#include <stdint.h>\n%s\nint main(void) { return PICK(%d, %d, %d, %d, %d); }\n",
                 support_find("vf")->text, TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR);
     file_write_atomic(source, text.data, text.length);
-    Words command = command_for(scratch, compiler, folder, binary);
+    Words command = command_for(scratch, question->target, folder, binary);
     list_add(scratch, &command, source);
     list_add(scratch, &command, NULL);
     const char *const run[] = {binary, NULL};
-    int target = process_run(command.items) == 0 ? process_run(run) : -1;
-    if (target < 0 || target >= TARGET_COUNT)
-        fail(STATUS_SYSTEM, "%s makes no programs that run on this machine", compiler);
-    *(int *)argument = target;
+    question->registers = process_run(command.items) == 0 ? process_run(run) : -1;
+    if (question->registers < 0 || question->registers >= TARGET_COUNT)
+        fail(STATUS_SYSTEM, "%s makes no programs for %s that run on this machine", compiler, question->target->name);
 }
 
-int build_target(void) {
-    int target = 0;
-    arena_scope(ask_target, &target);
-    return target;
+int build_registers(const Target *target) {
+    Question question = {.target = target};
+    arena_scope(ask_registers, &question);
+    return question.registers;
 }

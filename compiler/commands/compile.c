@@ -2,6 +2,7 @@
  * What was written, and how much memory it needs, goes to stdout. */
 #include "commands/model.h"
 #include "commands/model_options.h"
+#include "commands/tuning.h"
 
 #include "emit/emit.h"
 #include "emit/manifest.h"
@@ -105,6 +106,7 @@ static void run(Arena *arena, int argc, char **argv) {
 
     Program *program = model_program(model_load(arena, model.path), &model.pass);
     if (program == NULL) return; /* --dump-after */
+    tuning_warn_if_foreign(program);
     const bool stripes = model.pass.stripes != 0;
     const Need striped = {&model, program->workspace_bytes, graph_macs(program->graph)};
     Need plain = {.model = &model};
@@ -115,7 +117,8 @@ static void run(Arena *arena, int argc, char **argv) {
     }
     Output *output = output_new(arena, folder);
     output_keep(output, model.path);
-    const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
+    const EmitOptions options = {
+        .name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
     const EmittedModel *emitted = emit_model(program, &options, output);
     emit_manifest(program, emitted, output);
     if (testbench) emit_testbench(emitted, output);

@@ -10,7 +10,6 @@
 #include "passes/split.h"
 #include "patterns/probes.h"
 #include "plan/plan.h"
-#include "program/choice.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -63,18 +62,8 @@ static bool dumped(const Program *program, const PassOptions *options, const cha
     return true;
 }
 
-/* A tuning for another model, or for another number of threads, does no harm and no good. */
-static void warn_of_foreign(const Program *program) {
-    const Tuning *tuning = program->tuning;
-    if (tuning == NULL || tuning->names.entries == NULL) return;
-    for (int i = 0; i < program->choices.count; i++)
-        if (map_get(&tuning->names, program->choices.items[i]->key) != NULL) return;
-    warn("nothing in the tuning file is for this model and so many threads");
-}
-
 Program *model_steps(Graph *graph, const PassOptions *options) {
     Program *program = lower_graph(graph, options);
-    warn_of_foreign(program);
     if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);
     if (dumped(program, options, "fuse")) return NULL;

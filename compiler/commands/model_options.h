@@ -27,8 +27,8 @@ Option tuned_option(ModelOptions *model);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
-/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --target, --stripe
- * and --tuned. */
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --target,
+ * --stripe and --tuned. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

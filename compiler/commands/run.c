@@ -3,6 +3,7 @@
 #include "commands/execute.h"
 #include "commands/model.h"
 #include "commands/model_options.h"
+#include "commands/tuning.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ static void run(Arena *arena, int argc, char **argv) {
     model_shapes_from(graph, &inputs, &model.pass);
     Program *program = model_program(graph, &model.pass);
     if (program == NULL) return; /* --dump-after */
+    tuning_warn_if_foreign(program);
     Execution *execution = execution_new(arena, program, interpret);
     Npz outputs = execution_run(execution, &inputs, probe_output == NULL ? NULL : &probes);
     if (output != NULL) npz_write(output, &outputs);

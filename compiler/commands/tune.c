@@ -309,23 +309,24 @@ static void tune(Tuner *tuner, const char *output) {
 }
 
 static void run(Arena *arena, int argc, char **argv) {
-    ModelOptions model = {0};
+    ModelOptions model = {.target = "native"};
     const char *input = NULL, *output = NULL;
     Tuner tuner = {.arena = arena, .model = &model, .rounds = 7};
-    Option rows[4 + MODEL_OPTION_ROWS] = {
+    Option rows[5 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, 'o', "output", "FILE", "where the choices go, for --tuned of other commands", &output},
         {OPTION_TEXT, 'i', "input", "IN.npz", "the inputs, named as in the model (default: random ones)", &input},
         {OPTION_COUNT, '\0', "rounds", "N", "how often each candidate has its turn (7)", &tuner.rounds},
+        target_option(&model),
         threads_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_TUNE, rows, model_option_rows(&model, rows, 4), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_TUNE, rows, model_option_rows(&model, rows, 5), argc, argv)) return;
     if (output == NULL || *output == '\0') fail(STATUS_USAGE, "where to? give -o FILE");
     model_options_finish(arena, &model);
     if (build_compiler(arena) == NULL)
         fail(STATUS_SYSTEM, "no C compiler was found (CC, cc, clang, gcc), and what is interpreted cannot be tuned");
     if (input != NULL) tuner.inputs = npz_read(arena, input);
     tuner.folder = temporary_folder(arena);
-    tuner.target = build_target();
+    tuner.target = build_registers(model.pass.target);
     tune(&tuner, output);
 }
 

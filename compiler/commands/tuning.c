@@ -57,6 +57,14 @@ const Tuning *tuning_read(Arena *arena, const char *path) {
     return tuning;
 }
 
+void tuning_warn_if_foreign(const Program *program) {
+    const Tuning *tuning = program->tuning;
+    if (tuning == NULL || tuning->names.entries == NULL) return;
+    for (int i = 0; i < program->choices.count; i++)
+        if (map_get(&tuning->names, program->choices.items[i]->key) != NULL) return;
+    warn("nothing in the tuning file is for this model and so many threads");
+}
+
 static void add_choice(const char *key, void *name, void *choices) {
     json_object_set_new(choices, key, json_string(name));
 }

@@ -5,6 +5,7 @@
 #include "commands/execute.h"
 #include "commands/model.h"
 #include "commands/model_options.h"
+#include "commands/tuning.h"
 
 #include "base/file.h"
 #include "load/load.h"
@@ -86,6 +87,7 @@ static void run(Arena *arena, int argc, char **argv) {
     model_shapes_from(graph, &recordings.items[0].inputs, &model.pass);
     Program *program = model_program(graph, &model.pass);
     if (program == NULL) return; /* --dump-after */
+    tuning_warn_if_foreign(program);
     Execution *execution = execution_new(arena, program, interpret);
     int differing = 0;
     for (int i = 0; i < recordings.count; i++) {

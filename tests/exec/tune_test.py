@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from generated import FOVEA, build, compile_model, run
 from hostile import Checks, finish
 
-CONV = "conv 3x3 16 16 12x12 stride 1x1 dilation 1x1 batch 1"
-DEPTHWISE = "depthwise 3x3 16 16 6x6 stride 2x2 dilation 1x1 batch 1"
+CONV = "conv 3x3 16 16/1 12x12 stride 1x1 dilation 1x1 batch 1"
+DEPTHWISE = "depthwise 3x3 16 16/1 6x6 stride 2x2 dilation 1x1 batch 1"
 LINEAR = "linear 36x16x24"
 TARGETS = ["avx512", "avx2", "neon", "sse", "scalar"]
 random = np.random.default_rng(5)
@@ -130,6 +130,16 @@ def check_target(folder):
                  picks(code, "COLUMNS") == [wanted[:2] + [int(second.split()[0])] + wanted[3:]], [wanted, picks(code, "COLUMNS")])
 
 
+def check_fixed_target(folder):
+    """Code for one target alone: its tuning counts, another's leaves it as it is."""
+    plain = compiled(folder, "--target", "x86-64-v3")
+    for registers in "avx2", "neon":
+        second = candidates(folder, registers, LINEAR)[2]
+        file = made_up(folder / "made.json", registers, **{LINEAR: second})
+        code = compiled(folder, "--target", "x86-64-v3", "--tuned", file)
+        checks.check(f"x86-64-v3 tuned for {registers}", (code == plain) == (registers == "neon"), second)
+
+
 def check_foreign(folder):
     """Files that say nothing of this model, and files that are none."""
     file = made_up(folder / "foreign.json", "avx2", **{"linear 1x2x3": "?", f"{LINEAR} threads 2": "?"})
@@ -155,6 +165,7 @@ with tempfile.TemporaryDirectory() as folder:
     np.savez(inputs, x=random.standard_normal((1, 16, 12, 12), dtype=np.float32), tokens=np.array([1, 0, 1]))
     check_made_up(folder, inputs)
     check_target(folder)
+    check_fixed_target(folder)
     check_foreign(folder)
     check_tune(folder, inputs)
 finish(checks)

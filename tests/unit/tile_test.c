@@ -12,19 +12,23 @@ static void tiles_are_sorted(void **state) {
     Random random = random_new();
     for (int i = 0; i < TIMES; i++) {
         const int64_t rows = 1 + (int64_t)random_below(&random, 300), panels = 1 + (int64_t)random_below(&random, 40);
-        const TileRest rest = i % 2 == 0 ? REST_IS_SMALLER : REST_IS_REPEATED;
+        const TileProduct product = {.rows = rows,
+                                     .panels = panels,
+                                     .depth = 1 + (int64_t)random_below(&random, 3000),
+                                     .stride = (int64_t)random_below(&random, 3000),
+                                     .rest = i % 2 == 0 ? REST_IS_SMALLER : REST_IS_REPEATED};
         int chosen_rows[TARGET_COUNT], chosen_vectors[TARGET_COUNT];
-        tile_choose(rows, panels, rest, chosen_rows, chosen_vectors);
+        tile_choose(&product, chosen_rows, chosen_vectors);
         for (int target = 0; target < TARGET_COUNT; target++) {
             Tile best[MOST];
-            const int count = tile_best(target, rows, panels, rest, best, MOST);
+            const int count = tile_best(target, &product, best, MOST);
             assert_in_range(count, 1, MOST);
             assert_int_equal(best[0].rows, chosen_rows[target]);
             assert_int_equal(best[0].vectors, chosen_vectors[target]);
             for (int k = 1; k < count; k++) {
                 assert_in_range(best[k].rows, 1, rows);
-                assert_true(tile_cost(target, rows, panels, rest, best[k - 1].rows, best[k - 1].vectors) <=
-                            tile_cost(target, rows, panels, rest, best[k].rows, best[k].vectors));
+                assert_true(tile_cost(target, &product, best[k - 1].rows, best[k - 1].vectors) <=
+                            tile_cost(target, &product, best[k].rows, best[k].vectors));
                 for (int j = 0; j < k; j++)
                     assert_false(best[j].rows == best[k].rows && best[j].vectors == best[k].vectors);
             }
