@@ -37,6 +37,16 @@ int process_run_quietly(const char *const *argv) {
     return status;
 }
 
+int process_run_to(const char *const *argv, const char *path) {
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0) return -1;
+    int status = -1;
+    if (posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, path, O_WRONLY | O_CREAT | O_TRUNC, 0600) == 0)
+        status = run(argv, &actions);
+    posix_spawn_file_actions_destroy(&actions);
+    return status;
+}
+
 bool process_exists(Arena *arena, const char *program) {
     if (strchr(program, '/') != NULL) return access(program, X_OK) == 0;
     const char *path = getenv("PATH");

@@ -8,6 +8,8 @@
 /* Runs argv[0] (found on PATH) with these arguments, ended by NULL, and waits. Returns its exit status, 128 + the
  * signal that ended it, or -1 where it could not be started. */
 int process_run(const char *const *argv);
+/* The same, with its stdout written to a file, which is made or emptied. */
+int process_run_to(const char *const *argv, const char *path);
 
 /* The same, with nothing of what it writes. */
 int process_run_quietly(const char *const *argv);

@@ -2,6 +2,7 @@
  * What was written, and how much memory it needs, goes to stdout. */
 #include "commands/model.h"
 #include "commands/model_options.h"
+#include "commands/tuning.h"
 
 #include "emit/emit.h"
 #include "emit/manifest.h"
@@ -79,7 +80,7 @@ static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {.target = "portable"};
     const char *folder = NULL, *name = NULL, *weights = "auto";
     bool testbench = false, dispatch = false;
-    Option rows[8 + MODEL_OPTION_ROWS] = {
+    Option rows[9 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
@@ -92,10 +93,11 @@ static void run(Arena *arena, int argc, char **argv) {
         target_option(&model),
         {OPTION_FLAG, '\0', "dispatch", NULL,
          "variants for x86-64-v2, x86-64-v3 and x86-64-v4, of which a run takes what the processor can do", &dispatch},
+        tuned_option(&model),
         threads_option(&model),
         profile_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 8), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 9), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);
@@ -104,6 +106,7 @@ static void run(Arena *arena, int argc, char **argv) {
 
     Program *program = model_program(model_load(arena, model.path), &model.pass);
     if (program == NULL) return; /* --dump-after */
+    tuning_warn_if_foreign(program);
     const bool stripes = model.pass.stripes != 0;
     const Need striped = {&model, program->workspace_bytes, graph_macs(program->graph)};
     Need plain = {.model = &model};
@@ -114,7 +117,8 @@ static void run(Arena *arena, int argc, char **argv) {
     }
     Output *output = output_new(arena, folder);
     output_keep(output, model.path);
-    const EmitOptions options = {.name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
+    const EmitOptions options = {
+        .name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
     const EmittedModel *emitted = emit_model(program, &options, output);
     emit_manifest(program, emitted, output);
     if (testbench) emit_testbench(emitted, output);

@@ -1,13 +1,11 @@
-/* Execution: the compiled way writes the model with its testbench, builds it and runs it as a process, so that a fault
- * in generated code does not end fovea; the interpreted way runs the same steps here. */
+/* Execution: the compiled way runs what commands/build.c makes as a process, so that a fault in generated code does not
+ * end fovea; the interpreted way runs the same steps here. */
 #include "commands/execute.h"
 
-#include "base/file.h"
 #include "base/process.h"
-#include "emit/emit.h"
-#include "emit/testbench.h"
+#include "commands/build.h"
+#include "commands/model.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef LIST(const char *) Words;
@@ -22,76 +20,10 @@ struct Execution {
     const char *binary;
 };
 
-static const char *find_compiler(Arena *arena) {
-    const char *chosen = getenv("CC");
-    if (chosen != NULL && *chosen != '\0') return chosen;
-    const char *const usual[] = {"cc", "clang", "gcc"};
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        if (process_exists(arena, usual[i])) return usual[i];
-    return NULL;
-}
-
-/* Splits CC, which may hold options ("ccache gcc"), into words. */
-static void add_words(Arena *arena, Words *words, const char *text) {
-    while (*text != '\0') {
-        size_t length = strcspn(text, " ");
-        if (length > 0) list_add(arena, words, arena_printf(arena, "%.*s", (int)length, text));
-        text += length + (text[length] == ' ');
-    }
-}
-
-/* Whether a compiler takes a target's flags: not all of them know -march=native. */
-static bool takes_flags(Arena *arena, const char *folder, const char *compiler, const char *flags) {
-    const char *source = arena_printf(arena, "%s/empty.c", folder);
-    file_write_atomic(source, "\n", 1);
-    Words command = {0};
-    add_words(arena, &command, compiler);
-    add_words(arena, &command, flags);
-    const char *const rest[] = {"-w", "-c", source, "-o", arena_printf(arena, "%s/empty.o", folder), NULL};
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) list_add(arena, &command, rest[i]);
-    return process_run_quietly(command.items) == 0;
-}
-
-static void add_target_flags(const Execution *execution, const char *compiler, Words *command) {
-    const Target *target = execution->program->target;
-    const bool may_lack = target->registers == TARGET_COUNT; /* where it is not, the code insists */
-    if (!may_lack || takes_flags(execution->arena, execution->folder, compiler, target->flags))
-        add_words(execution->arena, command, target->flags);
-}
-
-static void build(Execution *execution, const char *compiler) {
-    Arena *arena = execution->arena;
-    const char *folder = execution->folder;
-    Output *output = output_new(arena, folder);
-    const EmitOptions options = {.name = "model", .weights = WEIGHTS_AUTO};
-    const EmittedModel *model = emit_model(execution->program, &options, output);
-    emit_testbench(model, output);
-    output_commit(output);
-    progress("compiling with %s", compiler);
-    Words command = {0};
-    add_words(arena, &command, compiler);
-    /* In strict C99 GCC would not compute a multiply-add as one. */
-    const char *const flags[] = {"-std=gnu99", "-O3", "-w", "-I", folder, "-o", execution->binary};
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) list_add(arena, &command, flags[i]);
-    add_target_flags(execution, compiler, &command);
-    for (int i = 0; i < model->files.count; i++) {
-        const char *file = model->files.items[i], *dot = strrchr(file, '.');
-        if (dot != NULL && (strcmp(dot, ".c") == 0 || strcmp(dot, ".S") == 0))
-            list_add(arena, &command, arena_printf(arena, "%s/%s", folder, file));
-    }
-    list_add(arena, &command, arena_printf(arena, "%s/model_main.c", folder));
-    list_add(arena, &command, "-lm");
-    if (model->threads > 1) list_add(arena, &command, "-pthread");
-    list_add(arena, &command, NULL);
-    int status = process_run(command.items);
-    progress(NULL);
-    if (status != 0) fail(STATUS_SYSTEM, "%s failed on the generated code (status %d)", compiler, status);
-}
-
 Execution *execution_new(Arena *arena, Program *program, bool interpret) {
     Execution *execution = arena_new_object(arena, Execution);
     *execution = (Execution){.arena = arena, .program = program};
-    const char *compiler = interpret ? NULL : find_compiler(arena);
+    const char *compiler = interpret ? NULL : build_compiler(arena);
     if (compiler == NULL && program->target->registers != TARGET_COUNT)
         fail(STATUS_USAGE, "--target %s: that takes a C compiler; fovea itself interprets on this machine alone",
              program->target->name);
@@ -102,24 +34,8 @@ Execution *execution_new(Arena *arena, Program *program, bool interpret) {
     }
     execution->folder = temporary_folder(arena);
     execution->binary = arena_printf(arena, "%s/model", execution->folder);
-    build(execution, compiler);
+    build_program(program, execution->binary, "");
     return execution;
-}
-
-/* Reports all that does not fit before it fails. */
-static void check_inputs(const Execution *execution, const Npz *inputs) {
-    const Graph *graph = execution->program->graph;
-    for (int i = 0; i < graph->inputs.count; i++) {
-        const Value *wanted = graph->inputs.items[i];
-        const Tensor *given = npz_find(inputs, wanted->name);
-        const char *expected = arena_printf(execution->arena, "%s%s", type_info(wanted->type)->name,
-                                            shape_text(execution->arena, &wanted->shape));
-        if (given == NULL) report(STATUS_INVALID, "input %s is missing, expected %s", quoted(wanted->name), expected);
-        else if (given->type != wanted->type || !shape_equal(&given->shape, &wanted->shape))
-            report(STATUS_INVALID, "input %s is %s%s, expected %s", quoted(wanted->name), type_info(given->type)->name,
-                   shape_text(execution->arena, &given->shape), expected);
-    }
-    fail_if_reported();
 }
 
 /* Outputs and probes come back with numpy's types: bfloat16 and its like as the unsigned integers that they are. */
@@ -225,7 +141,7 @@ static Npz run_interpreted(Execution *execution, const Npz *inputs, Npz *probes)
 }
 
 Npz execution_run(Execution *execution, const Npz *inputs, Npz *probes) {
-    check_inputs(execution, inputs);
+    model_check_inputs(execution->program->graph, inputs);
     return execution->folder == NULL ? run_interpreted(execution, inputs, probes)
                                      : run_compiled(execution, inputs, probes);
 }

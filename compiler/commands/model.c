@@ -42,6 +42,20 @@ void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *optio
     }
 }
 
+void model_check_inputs(const Graph *graph, const Npz *inputs) {
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Value *wanted = graph->inputs.items[i];
+        const Tensor *given = npz_find(inputs, wanted->name);
+        const char *expected =
+            arena_printf(graph->arena, "%s%s", type_info(wanted->type)->name, shape_text(graph->arena, &wanted->shape));
+        if (given == NULL) report(STATUS_INVALID, "input %s is missing, expected %s", quoted(wanted->name), expected);
+        else if (given->type != wanted->type || !shape_equal(&given->shape, &wanted->shape))
+            report(STATUS_INVALID, "input %s is %s%s, expected %s", quoted(wanted->name), type_info(given->type)->name,
+                   shape_text(graph->arena, &given->shape), expected);
+    }
+    fail_if_reported();
+}
+
 static bool dumped(const Program *program, const PassOptions *options, const char *stage) {
     if (!dumps_after(options, stage)) return false;
     program_print(program, stdout);

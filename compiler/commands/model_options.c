@@ -3,6 +3,7 @@
 #include "commands/model_options.h"
 
 #include "base/text.h"
+#include "commands/tuning.h"
 #include "passes/fuse.h"
 
 #include <stdlib.h>
@@ -70,6 +71,11 @@ Option target_option(ModelOptions *model) {
                     &model->target};
 }
 
+Option tuned_option(ModelOptions *model) {
+    return (Option){OPTION_TEXT,  '\0', "tuned", "FILE", "choose kernels and tiles as `fovea tune` has measured them",
+                    &model->tuned};
+}
+
 enum { MOST_THREADS = 64 };
 
 Option threads_option(ModelOptions *model) {
@@ -111,6 +117,7 @@ void model_options_finish(Arena *arena, ModelOptions *model) {
     if (model->pass.threads > MOST_THREADS) fail(STATUS_USAGE, "--threads %d: at most 64", model->pass.threads);
     if (model->target != NULL) model->pass.target = read_target(arena, model->target);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
+    if (model->tuned != NULL) model->pass.tuning = tuning_read(arena, model->tuned);
     if (model->winograd != NULL) model->pass.winograd = winograd_mode(arena, model->winograd);
     if (model->stripe != NULL) model->pass.stripes = stripes_of(model->stripe);
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {

@@ -12,6 +12,7 @@ typedef struct {
     const char *winograd; /* "auto" or "off" */
     const char *target;   /* a name of program/target.h, of commands that make C */
     const char *stripe;   /* "auto", "off" or a number */
+    const char *tuned;    /* a file that `fovea tune` has written */
     PassOptions pass;
 } ModelOptions;
 
@@ -20,13 +21,14 @@ enum { MODEL_OPTION_ROWS = 9 };
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
 
-/* The rows --target, --threads and --profile, of commands that make C. */
+/* The rows --target, --tuned, --threads and --profile, of commands that make C. */
 Option target_option(ModelOptions *model);
+Option tuned_option(ModelOptions *model);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
-/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --target and
- * --stripe. */
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --target,
+ * --stripe and --tuned. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

@@ -5,6 +5,7 @@
 #include "commands/execute.h"
 #include "commands/model.h"
 #include "commands/model_options.h"
+#include "commands/tuning.h"
 
 #include "base/file.h"
 #include "load/load.h"
@@ -60,7 +61,7 @@ static void run(Arena *arena, int argc, char **argv) {
     const char *data = NULL, *input = NULL, *expect = NULL;
     DiffOptions options = {.tolerance = TOLERANCE_USUAL};
     bool interpret = false;
-    Option rows[7 + MODEL_OPTION_ROWS] = {
+    Option rows[8 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, '\0', "data", "DIR", "a test_data_set_0 folder, or the folder that holds such folders", &data},
         {OPTION_TEXT, '\0', "input", "IN.npz", "recorded inputs, in place of --data", &input},
         {OPTION_TEXT, '\0', "expect", "OUT.npz", "the outputs that belong to them", &expect},
@@ -68,8 +69,9 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_NUMBER, '\0', "rtol", "X", "relative tolerance (1e-4)", &options.tolerance.rtol},
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
         target_option(&model),
+        tuned_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 7), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 8), argc, argv)) return;
     if ((data == NULL) == (expect == NULL))
         fail(STATUS_USAGE, "give --data DIR, or --input IN.npz and --expect OUT.npz");
     model_options_finish(arena, &model);
@@ -85,6 +87,7 @@ static void run(Arena *arena, int argc, char **argv) {
     model_shapes_from(graph, &recordings.items[0].inputs, &model.pass);
     Program *program = model_program(graph, &model.pass);
     if (program == NULL) return; /* --dump-after */
+    tuning_warn_if_foreign(program);
     Execution *execution = execution_new(arena, program, interpret);
     int differing = 0;
     for (int i = 0; i < recordings.count; i++) {

@@ -284,11 +284,7 @@ static Step *lower_window(Program *program, const Node *node, const Planar *conv
 static void lower_image(Program *program, const Node *node, const Planar *conv) {
     const int64_t depth = conv->channels * conv->h.kernel * conv->w.kernel;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    const TileProduct product = {.rows = conv->w.output,
-                                 .panels = (conv->outputs + PANEL_WIDTH - 1) / PANEL_WIDTH,
-                                 .depth = depth,
-                                 .rest = REST_IS_REPEATED};
-    tile_choose(&product, tile_rows, tile_vectors);
+    const Choice *choice = conv_choose_image(program, conv, tile_rows, tile_vectors);
     Packing packing = {.weights = node->inputs.items[1],
                        .depth = depth,
                        .columns = conv->outputs,
@@ -304,6 +300,7 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
     step_size(step, "K", conv->outputs);
     step_pick(program, step, "ROWS", tile_rows);
     step_pick(program, step, "VECTORS", tile_vectors);
+    step->choice = choice;
 }
 
 /* As many channels, in whole vectors, as one row of y reads from the first cache. */

@@ -80,9 +80,9 @@ static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPla
     }
 }
 
-static bool winograd_applies(const Program *program, const Planar *conv) {
+static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
-    bool applies = !program->is_direct && conv->groups == 1;
+    bool applies = conv->groups == 1;
     for (int i = 0; i < 2; i++)
         applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation == 1;
     return applies;
@@ -96,7 +96,7 @@ static void list_ways(Ways *ways) {
     Tile tiles[TILES];
     const TileProduct product = tile_product(conv);
     const int count = tile_best(choice_target(ways->program), &product, tiles, TILES);
-    const bool applies = winograd_applies(ways->program, conv) && winograd_is_possible(&shape);
+    const bool applies = !ways->program->is_direct && winograd_applies(conv) && winograd_is_possible(&shape);
     const WinogradPlan best = applies ? winograd_plan(&shape) : (WinogradPlan){0};
     if (best.tile != 0) add_winograd(ways, &best);
     add_direct(ways, tiles[0], band);
@@ -116,19 +116,37 @@ static void list_ways(Ways *ways) {
 /* "conv 3x3 64 128/1 28x28 stride 2x2 dilation 1x1": taps, channels, output channels/groups, output map. */
 static const char *key_of(const Program *program, const Planar *conv, const char *kernel) {
     const WindowDim *h = &conv->h, *w = &conv->w;
-    const char *direct = program->is_direct ? " direct" : "";
     return arena_printf(program->arena,
                         "%s %" PRId64 "x%" PRId64 " %" PRId64 " %" PRId64 "/%" PRId64 " %" PRId64 "x%" PRId64
-                        " stride %" PRId64 "x%" PRId64 " dilation %" PRId64 "x%" PRId64 " batch %" PRId64 "%s",
+                        " stride %" PRId64 "x%" PRId64 " dilation %" PRId64 "x%" PRId64 " batch %" PRId64,
                         kernel, h->kernel, w->kernel, conv->channels, conv->outputs, conv->groups, h->output, w->output,
-                        h->stride, w->stride, h->dilation, w->dilation, conv->batch, direct);
+                        h->stride, w->stride, h->dilation, w->dilation, conv->batch);
 }
 
 ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice) {
     Ways ways = {.program = program, .conv = conv};
+    const bool is_forbidden = program->is_direct && winograd_applies(conv);
     list_ways(&ways);
-    *choice = choice_take(program, key_of(program, conv, "conv"), ways.names, ways.count);
+    const char *key = key_of(program, conv, is_forbidden ? "direct conv" : "conv");
+    *choice = choice_take(program, key, ways.names, ways.count);
     return ways.ways[(*choice)->taken];
+}
+
+const Choice *conv_choose_image(Program *program, const Planar *conv, int rows[TARGET_COUNT],
+                                int vectors[TARGET_COUNT]) {
+    const int target = choice_target(program);
+    const TileProduct product = {.rows = conv->w.output,
+                                 .panels = divide_up(conv->outputs, PANEL_WIDTH),
+                                 .depth = conv->channels * conv->h.kernel * conv->w.kernel,
+                                 .rest = REST_IS_REPEATED};
+    Tile best[MOST_CANDIDATES];
+    const char *names[MOST_CANDIDATES];
+    const int count = tile_best(target, &product, best, MOST_CANDIDATES);
+    for (int i = 0; i < count; i++) names[i] = arena_printf(program->arena, "%dx%d", best[i].rows, best[i].vectors);
+    const Choice *choice = choice_take(program, key_of(program, conv, "image conv"), names, count);
+    tile_choose(&product, rows, vectors);
+    rows[target] = best[choice->taken].rows, vectors[target] = best[choice->taken].vectors;
+    return choice;
 }
 
 const Choice *conv_choose_columns(Program *program, const Planar *conv, int columns[TARGET_COUNT]) {

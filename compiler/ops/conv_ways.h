@@ -23,6 +23,10 @@ typedef struct {
 /* Decides. *choice becomes what the step is to remember. */
 ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice);
 
+/* Decides on the tile of the convolution of an image, by target. */
+const Choice *conv_choose_image(Program *program, const Planar *conv, int rows[TARGET_COUNT],
+                                int vectors[TARGET_COUNT]);
+
 /* Decides on the pixels of a tile of a depthwise convolution, by target. */
 const Choice *conv_choose_columns(Program *program, const Planar *conv, int columns[TARGET_COUNT]);
 

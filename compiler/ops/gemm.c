@@ -93,6 +93,7 @@ static const Choice *choose_linear(Program *program, const Product *p, Tiles *ti
                                 ways[i].weights_first ? "weights" : "rows");
     const char *key =
         arena_printf(program->arena, "linear %lldx%lldx%lld", (long long)p->m, (long long)p->k, (long long)p->n);
+    if (p->a_m != p->k) key = arena_printf(program->arena, "%s stride %lld", key, (long long)p->a_m);
     const Choice *choice = choice_take(program, key, names, count);
     const LinearWay way = ways[choice->taken];
     const TileProduct product = tile_product(p, REST_IS_SMALLER);

@@ -14,6 +14,12 @@ static _Noreturn void fail_unknown(const Choice *choice, const char *name) {
     unwind(STATUS_INVALID);
 }
 
+static bool same_candidates(const Choice *choice, const char *const *candidates, int count) {
+    bool same = choice->count == count;
+    for (int i = 0; same && i < count; i++) same = strcmp(choice->candidates[i], candidates[i]) == 0;
+    return same;
+}
+
 static int take(const Tuning *tuning, const Choice *choice) {
     if (tuning == NULL) return 0;
     const char *name = map_get(&tuning->names, choice->key);
@@ -28,7 +34,7 @@ const Choice *choice_take(Program *program, const char *key, const char *const *
     if (program->threads > 1) key = arena_printf(program->arena, "%s threads %d", key, program->threads);
     for (int i = 0; i < program->choices.count; i++)
         if (strcmp(program->choices.items[i]->key, key) == 0) {
-            fovea_assert(program->choices.items[i]->count == count);
+            fovea_assert(same_candidates(program->choices.items[i], candidates, count));
             return program->choices.items[i];
         }
     Choice *choice = arena_new_object(program->arena, Choice);
