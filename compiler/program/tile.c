@@ -11,8 +11,8 @@ static const int REGISTERS[TARGET_COUNT] = {32, 16, 32, 16, 16};
 /* Instructions of a multiply-add by an element of x, and of bringing that into all lanes. */
 static const int MULTIPLY[TARGET_COUNT] = {1, 1, 1, 3, 3}, SPREAD[TARGET_COUNT] = {0, 1, 0, 2, 1};
 
-/* The sums, one step's weights, one element of x and what lies between the instructions have to fit, or they are spilled
- * at every step. */
+/* The sums, one step's weights, one element of x and what lies between the instructions have to fit, or they are
+ * spilled at every step. */
 static bool fits(int target, int rows, int vectors) {
     const int between = target == TARGET_SSE ? 2 : target == TARGET_SCALAR ? 1 : 0;
     return rows * vectors + vectors + 1 + between <= REGISTERS[target];
@@ -21,12 +21,12 @@ static bool fits(int target, int rows, int vectors) {
 /* Whether tiles of so many vectors begin where panels or equal parts of them do. */
 static bool divides(int vectors, int in_panel) { return vectors % in_panel == 0 || in_panel % vectors == 0; }
 
-/* Half cycles of a core that starts two multiply-adds, two loads and six instructions a cycle and gives a sum back after
- * four cycles. A step of a tile is bound by its rows * vectors multiply-adds, by its rows + vectors loads (which do not
- * come quite as fast with AVX2, where those of x are instructions of their own), by its instructions, or, where it has
- * few sums, by the wait for them. Loads cost a little even where they are hidden, those of weights more than those of x,
- * which lies in the first-level cache: so of tiles that waste the same at the edges, the one that uses each weight
- * longer wins. */
+/* Half cycles of a core that starts two multiply-adds, two loads and six instructions a cycle and gives a sum back
+ * after four cycles. A step of a tile is bound by its rows * vectors multiply-adds, by its rows + vectors loads (which
+ * do not come quite as fast with AVX2, where those of x are instructions of their own), by its instructions, or, where
+ * it has few sums, by the wait for them. Loads cost a little even where they are hidden, those of weights more than
+ * those of x, which lies in the first-level cache: so of tiles that waste the same at the edges, the one that uses each
+ * weight longer wins. */
 static double step_cost(int target, int rows, int vectors) {
     const int sums = rows * vectors, wait = 8, lanes = TARGET_LANES[target] < 8 ? TARGET_LANES[target] : 8;
     const double loads = (rows + vectors) * (target == TARGET_AVX2 ? 1.1 : 1);
