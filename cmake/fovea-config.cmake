@@ -3,7 +3,8 @@
 #   fovea_add_model(TARGET MODEL.onnx [NAME name] [WEIGHTS inline|object|file] [OPTIONS option...])
 #
 # compiles the model to C at build time and adds it to TARGET, which can then #include "name.h". NAME is the file's name
-# by default, WEIGHTS inline for models below 1 MB, else object; OPTIONS are more options of `fovea compile`.
+# by default, WEIGHTS inline for models below 1 MB, else object; OPTIONS are more options of `fovea compile`,
+# such as --dispatch. C for one target is to be compiled with that target's flags, by target_compile_options().
 if(NOT TARGET fovea::fovea)
   get_filename_component(_fovea_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
   find_program(FOVEA_EXECUTABLE fovea HINTS "${_fovea_prefix}/bin" NO_DEFAULT_PATH)
@@ -40,6 +41,14 @@ function(fovea_add_model target model)
 
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/fovea/${MODEL_NAME}")
   set(made "${folder}/${MODEL_NAME}.c" "${folder}/${MODEL_NAME}.h" "${folder}/${MODEL_NAME}.json")
+  if("--dispatch" IN_LIST MODEL_OPTIONS)
+    foreach(variant v2 v3 v4)
+      list(APPEND made "${folder}/${MODEL_NAME}_${variant}.c")
+    endforeach()
+    if(MODEL_WEIGHTS STREQUAL inline)
+      list(APPEND made "${folder}/${MODEL_NAME}_weights.c")
+    endif()
+  endif()
   if(MODEL_WEIGHTS STREQUAL object)
     enable_language(ASM)
     list(APPEND made "${folder}/${MODEL_NAME}_weights.S")

@@ -8,21 +8,30 @@
 
 static const int REGISTERS[TARGET_COUNT] = {32, 16, 32, 16, 16};
 
-/* The sums, one step's weights and one element of x have to fit, or they are spilled at every step. */
-static bool fits(int rows, int vectors, int registers) { return rows * vectors + vectors + 1 <= registers; }
+/* Instructions of a multiply-add by an element of x, and of bringing that into all lanes. */
+static const int MULTIPLY[TARGET_COUNT] = {1, 1, 1, 3, 3}, SPREAD[TARGET_COUNT] = {0, 1, 0, 2, 1};
+
+/* The sums, one step's weights, one element of x and what lies between the instructions have to fit, or they are
+ * spilled at every step. */
+static bool fits(int target, int rows, int vectors) {
+    const int between = target == TARGET_SSE ? 2 : target == TARGET_SCALAR ? 1 : 0;
+    return rows * vectors + vectors + 1 + between <= REGISTERS[target];
+}
 
 /* Whether tiles of so many vectors begin where panels or equal parts of them do. */
 static bool divides(int vectors, int in_panel) { return vectors % in_panel == 0 || in_panel % vectors == 0; }
 
-/* Half cycles of a core that starts two multiply-adds and two loads a cycle and gives a sum back after four cycles; to
- * hide these it wants half as many sums again. A step of a tile is bound by its rows * vectors multiply-adds, by its
- * rows + vectors loads, or, where it has few sums, by the wait for them. Loads cost a little even where they are
- * hidden, those of weights more than those of x, which lies in the first-level cache: so of tiles that waste the same
- * at the edges, the one that uses each weight longer wins. */
-static double step_cost(int rows, int vectors) {
-    const int sums = rows * vectors, loads = rows + vectors, wait = 12;
-    const int bound = sums > loads ? sums : loads;
-    return (bound > wait ? bound : wait) + (rows + 8 * vectors) / 16.0;
+/* Half cycles of a core that starts two multiply-adds, two loads and six instructions a cycle and gives a sum back
+ * after four cycles. A step of a tile is bound by its rows * vectors multiply-adds, by its rows + vectors loads (which
+ * do not come quite as fast with AVX2, where those of x are instructions of their own), by its instructions, or, where
+ * it has few sums, by the wait for them. Loads cost a little even where they are hidden, those of weights more than
+ * those of x, which lies in the first-level cache: so of tiles that waste the same at the edges, the one that uses each
+ * weight longer wins. */
+static double step_cost(int target, int rows, int vectors) {
+    const int sums = rows * vectors, wait = 8, lanes = TARGET_LANES[target] < 8 ? TARGET_LANES[target] : 8;
+    const double loads = (rows + vectors) * (target == TARGET_AVX2 ? 1.1 : 1);
+    const double instructions = (MULTIPLY[target] * sums + SPREAD[target] * rows + vectors) / 3.0;
+    return fmax(fmax(sums, wait), fmax(loads, instructions)) + (rows + lanes * vectors) / 16.0;
 }
 
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
@@ -51,8 +60,8 @@ static double waiting(int target, const TileProduct *product, int rows, int vect
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors) {
     const int64_t lanes = TARGET_LANES[target], vectors = product->panels * (PANEL_WIDTH / lanes);
     const int left = (int)(vectors % tile_vectors);
-    double step = (double)(vectors / tile_vectors) * step_cost(tile_rows, tile_vectors);
-    if (left > 0) step += step_cost(tile_rows, product->rest == REST_IS_SMALLER ? left : tile_vectors);
+    double step = (double)(vectors / tile_vectors) * step_cost(target, tile_rows, tile_vectors);
+    if (left > 0) step += step_cost(target, tile_rows, product->rest == REST_IS_SMALLER ? left : tile_vectors);
     return (double)(divide_up(product->rows, tile_rows) * lanes) * step *
            waiting(target, product, tile_rows, tile_vectors);
 }
@@ -61,7 +70,7 @@ double tile_cost(int target, const TileProduct *product, int tile_rows, int tile
 static double least_cost(int target, const TileProduct *product, int r, int *vectors) {
     const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
     double least = INFINITY;
-    for (int v = 1; fits(r, v, REGISTERS[target]) && v <= product->panels * in_panel; v++) {
+    for (int v = 1; fits(target, r, v) && v <= product->panels * in_panel; v++) {
         const double cost = tile_cost(target, product, r, v);
         if (!divides(v, in_panel) || cost >= least) continue;
         least = cost;
@@ -74,7 +83,7 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
                       int vectors_out[2][TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
         double least = INFINITY;
-        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
+        for (int r = 1; fits(target, r, 1) && r <= rows; r++) {
             int vectors[2] = {1, 1};
             double cost = 0;
             for (int i = 0; i < 2; i++) {
@@ -104,8 +113,8 @@ int tile_best(int target, const TileProduct *product, Tile *best, int most) {
     double costs[MOST_BEST + 1];
     Tile tiles[MOST_BEST + 1];
     int count = 0;
-    for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= product->rows; r++)
-        for (int v = 1; fits(r, v, REGISTERS[target]) && v <= product->panels * in_panel; v++) {
+    for (int r = 1; fits(target, r, 1) && r <= product->rows; r++)
+        for (int v = 1; fits(target, r, v) && v <= product->panels * in_panel; v++) {
             if (!divides(v, in_panel)) continue;
             const int at = place_cost(costs, count, tile_cost(target, product, r, v));
             memmove(tiles + at + 1, tiles + at, (size_t)(count - at) * sizeof *tiles);
