@@ -58,10 +58,10 @@ double tile_cost(int target, const TileProduct *product, int tile_rows, int tile
 }
 
 /* The cost of one tile of rows after another through all panels, with the vectors for which it is least. */
-static double least_cost(int target, const TileProduct *product, int r, int *vectors) {
+static double least_cost(int target, const TileProduct *product, int r, int registers, int *vectors) {
     const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
     double least = INFINITY;
-    for (int v = 1; fits(r, v, REGISTERS[target]) && v <= product->panels * in_panel; v++) {
+    for (int v = 1; fits(r, v, registers) && v <= product->panels * in_panel; v++) {
         const double cost = tile_cost(target, product, r, v);
         if (!divides(v, in_panel) || cost >= least) continue;
         least = cost;
@@ -70,16 +70,21 @@ static double least_cost(int target, const TileProduct *product, int r, int *vec
     return least;
 }
 
+/* Between the two products exponentials are taken, whose constants GCC keeps in registers throughout, where there are
+ * 32, and rather spills sums. */
+static int registers_for_both(int target) { return REGISTERS[target] == 32 ? 25 : REGISTERS[target]; }
+
 void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
                       int vectors_out[2][TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
+        const int registers = registers_for_both(target);
         double least = INFINITY;
-        for (int r = 1; fits(r, 1, REGISTERS[target]) && r <= rows; r++) {
+        for (int r = 1; fits(r, 1, registers) && r <= rows; r++) {
             int vectors[2] = {1, 1};
             double cost = 0;
             for (int i = 0; i < 2; i++) {
                 const TileProduct product = {.rows = rows, .panels = panels[i], .rest = REST_IS_REPEATED};
-                cost += (double)depths[i] * least_cost(target, &product, r, &vectors[i]);
+                cost += (double)depths[i] * least_cost(target, &product, r, registers, &vectors[i]);
             }
             if (cost >= least) continue;
             least = cost;
