@@ -11,11 +11,11 @@ static const int REGISTERS[TARGET_COUNT] = {32, 16, 32, 16, 16};
 /* Instructions of a multiply-add by an element of x, and of bringing that into all lanes. */
 static const int MULTIPLY[TARGET_COUNT] = {1, 1, 1, 3, 3}, SPREAD[TARGET_COUNT] = {0, 1, 0, 2, 1};
 
-/* The sums, one step's weights, one element of x and what lies between the instructions have to fit, or they are
- * spilled at every step. */
-static bool fits(int target, int rows, int vectors) {
+/* The sums, one step's weights, one element of x and what lies between the instructions have to fit beside what is kept
+ * for others, or they are spilled at every step. */
+static bool fits(int target, int rows, int vectors, int kept) {
     const int between = target == TARGET_SSE ? 2 : target == TARGET_SCALAR ? 1 : 0;
-    return rows * vectors + vectors + 1 + between <= REGISTERS[target];
+    return rows * vectors + vectors + 1 + between + kept <= REGISTERS[target];
 }
 
 /* Whether tiles of so many vectors begin where panels or equal parts of them do. */
@@ -67,10 +67,10 @@ double tile_cost(int target, const TileProduct *product, int tile_rows, int tile
 }
 
 /* The cost of one tile of rows after another through all panels, with the vectors for which it is least. */
-static double least_cost(int target, const TileProduct *product, int r, int *vectors) {
+static double least_cost(int target, const TileProduct *product, int r, int kept, int *vectors) {
     const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
     double least = INFINITY;
-    for (int v = 1; fits(target, r, v) && v <= product->panels * in_panel; v++) {
+    for (int v = 1; fits(target, r, v, kept) && v <= product->panels * in_panel; v++) {
         const double cost = tile_cost(target, product, r, v);
         if (!divides(v, in_panel) || cost >= least) continue;
         least = cost;
@@ -79,16 +79,21 @@ static double least_cost(int target, const TileProduct *product, int r, int *vec
     return least;
 }
 
+/* Between the two products exponentials are taken, whose constants GCC keeps in registers throughout, where there are
+ * 32, and rather spills sums. */
+static int kept_between(int target) { return REGISTERS[target] == 32 ? 7 : 0; }
+
 void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
                       int vectors_out[2][TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
+        const int kept = kept_between(target);
         double least = INFINITY;
-        for (int r = 1; fits(target, r, 1) && r <= rows; r++) {
+        for (int r = 1; fits(target, r, 1, kept) && r <= rows; r++) {
             int vectors[2] = {1, 1};
             double cost = 0;
             for (int i = 0; i < 2; i++) {
                 const TileProduct product = {.rows = rows, .panels = panels[i], .rest = REST_IS_REPEATED};
-                cost += (double)depths[i] * least_cost(target, &product, r, &vectors[i]);
+                cost += (double)depths[i] * least_cost(target, &product, r, kept, &vectors[i]);
             }
             if (cost >= least) continue;
             least = cost;
@@ -113,8 +118,8 @@ int tile_best(int target, const TileProduct *product, Tile *best, int most) {
     double costs[MOST_BEST + 1];
     Tile tiles[MOST_BEST + 1];
     int count = 0;
-    for (int r = 1; fits(target, r, 1) && r <= product->rows; r++)
-        for (int v = 1; fits(target, r, v) && v <= product->panels * in_panel; v++) {
+    for (int r = 1; fits(target, r, 1, 0) && r <= product->rows; r++)
+        for (int v = 1; fits(target, r, v, 0) && v <= product->panels * in_panel; v++) {
             if (!divides(v, in_panel)) continue;
             const int at = place_cost(costs, count, tile_cost(target, product, r, v));
             memmove(tiles + at + 1, tiles + at, (size_t)(count - at) * sizeof *tiles);

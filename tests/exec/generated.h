@@ -62,7 +62,7 @@ static inline void generated_free(Generated *generated) {
 static inline void generated_emit(Generated *generated, const char *name, WeightMode weights) {
     plan_memory(generated->program);
     Output *output = output_new(generated->arena, generated->folder);
-    generated->model = emit_model(generated->program, &(EmitOptions){name, NULL, weights}, output);
+    generated->model = emit_model(generated->program, &(EmitOptions){.name = name, .weights = weights}, output);
     output_commit(output);
 }
 

@@ -21,17 +21,17 @@ static void check(const char *kernel, const float *y, int place, double expected
 
 typedef struct {
     int rows, vectors, tiles, panels, groups;
-} Tile;
+} LinearTile;
 
-static Tile random_tile(Random *random, int m, int n) {
+static LinearTile random_tile(Random *random, int m, int n) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
     const int columns = (n + 15) / 16 * 16;
     const TileProduct product = {.rows = random_between(random, 1, m),
                                  .panels = random_between(random, 1, columns / 16)};
     tile_choose(&product, rows, vectors);
     const int width = vectors[OWN_TARGET] * LANES;
-    return (Tile){rows[OWN_TARGET], vectors[OWN_TARGET], (m + rows[OWN_TARGET] - 1) / rows[OWN_TARGET],
-                  width < 16 ? 1 : width / 16, (columns + width - 1) / width};
+    return (LinearTile){rows[OWN_TARGET], vectors[OWN_TARGET], (m + rows[OWN_TARGET] - 1) / rows[OWN_TARGET],
+                        width < 16 ? 1 : width / 16, (columns + width - 1) / width};
 }
 
 static float x[MOST], w[MOST], packed[MOST], bias[256], y[MOST], scratch[MOST];
@@ -50,7 +50,7 @@ static void check_linear(Random *random) {
         linear_row(x, packed, added, y, 0, middle, m, k, n, stride, split);
         linear_row(x, packed, added, y, middle, items, m, k, n, stride, split);
     } else {
-        const Tile t = random_tile(random, m, n);
+        const LinearTile t = random_tile(random, m, n);
         const int items = t.tiles * t.groups, middle = random_between(random, 0, items);
         const int weights_first = (int)random_below(random, 2);
         linear(x, packed, added, y, 0, middle, m, k, n, stride, t.rows, t.vectors, t.tiles, t.groups, weights_first);
@@ -71,7 +71,7 @@ static void check_product(Random *random) {
     const int row = across ? 1 : n, column = across ? k : 1, next = shared ? 0 : k * n;
     const int added_row = (int)random_below(random, 2), added_column = (int)random_below(random, 2);
     const float *added = random_below(random, 2) ? bias : NULL;
-    const Tile t = random_tile(random, m, n);
+    const LinearTile t = random_tile(random, m, n);
     const int groups = ((n + 15) / 16 + t.panels - 1) / t.panels;
     const int items = batch * groups, middle = random_between(random, 0, items);
     fill(random, x, batch * m * k), fill(random, w, batch * k * n), fill(random, bias, 256);
