@@ -248,16 +248,16 @@ INLINE float vf_most(vf value) {
  * with as many as fit; rows that the map does not have are zeros. */
 INLINE void copy_padded(float *to, const float *map, const int top, const int high, const int H, const int LEFT,
                         const int W, const int wide, const int C) {
-    const int inside = wide - LEFT < W ? wide - LEFT : W;
+    const int left = LEFT < wide ? LEFT : wide, inside = wide - left < W ? wide - left : W;
     for (int row = 0; row < high; row++, to += wide * C) {
         const int from = top + row;
         if (from < 0 || from >= H) {
             memset(to, 0, sizeof(float) * (unsigned)(wide * C));
             continue;
         }
-        memset(to, 0, sizeof(float) * (unsigned)(LEFT * C));
-        memcpy(to + LEFT * C, map + from * W * C, sizeof(float) * (unsigned)(inside * C));
-        memset(to + (LEFT + inside) * C, 0, sizeof(float) * (unsigned)((wide - LEFT - inside) * C));
+        memset(to, 0, sizeof(float) * (unsigned)(left * C));
+        memcpy(to + left * C, map + from * W * C, sizeof(float) * (unsigned)(inside * C));
+        memset(to + (left + inside) * C, 0, sizeof(float) * (unsigned)((wide - left - inside) * C));
     }
 }
 

@@ -1,8 +1,9 @@
-/* Kernels over channels-last maps against those over channels-first maps, on random shapes: depthwise and first
- * convolutions, pools of windows and maps, and pools over channels. */
+/* Kernels over channels-last maps against those over channels-first maps, on random shapes: convolutions, depthwise and
+ * first ones too, pools of windows and maps, and pools over channels. */
 #define UNROLL /* sizes are no constants here */
 #include "runtime/cbam.c"
 #include "runtime/conv.c"
+#include "runtime/conv_last.c"
 #include "runtime/depthwise.c"
 #include "runtime/first.c"
 #include "runtime/pool.c"
@@ -112,6 +113,49 @@ static void check_first(Random *random) {
     arena_free(arena);
 }
 
+/* Weights [K][C/G][taps] in panels of 16 outputs, taps outermost in them. */
+static float *pack(Arena *arena, const float *w, int K, int channels, int taps) {
+    const int depth = channels * taps;
+    float *packed = arena_new_array(arena, float, (size_t)((K + 15) / 16 * 16 * depth));
+    for (int i = 0; i < K * depth; i++) {
+        const int k = i / depth, c = i / taps % channels, tap = i % taps;
+        packed[(k / 16 * depth + tap * channels + c) * 16 + k % 16] = w[i];
+    }
+    return packed;
+}
+
+/* With windows that lie inside the map, or with pads. */
+static void check_conv(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    const int G = random_below(random, 2) ? 1 : random_between(random, 2, 3), padded = random_below(random, 3) > 0;
+    p.C = random_between(random, 1, 12) * G;
+    if (G > 1) p.K = 16 * random_between(random, 1, 2) * G;
+    if (!padded) {
+        p.PH = p.PW = 0;
+        p.H = (p.OH - 1) * p.SH + (p.KH - 1) * p.DH + 1, p.W = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1;
+    }
+    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, depth = p.C / G * taps;
+    const int vectors = random_vectors(random, (p.K / G + 15) / 16);
+    const int rows = random_between(random, 1, p.OW < 32 / vectors ? p.OW : 32 / vectors);
+    const int band = random_between(random, 1, p.OH), splits = random_between(random, 1, 3);
+    const int wide = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1, high = (band - 1) * p.SH + (p.KH - 1) * p.DH + 1;
+    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.K * depth);
+    float *bias = random_below(random, 2) ? random_floats(random, arena, (p.K + 15) / 16 * 16) : NULL;
+    float *y = result(arena, p.N * p.K * pixels), *expected = result(arena, p.N * p.K * pixels);
+    float *panel = arena_new_array(arena, float, (size_t)depth * 16);
+    conv2d(x, w, bias, panel, expected, 0, p.N * G * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH,
+           p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    const int items = p.N * ((p.OH + band - 1) / band) * splits, part = random_between(random, 0, items);
+    for (int half = 0; half < 2; half++)
+        conv_last(swapped(arena, x, p.N, p.C, p.H * p.W), pack(arena, w, p.K, p.C / G, taps), bias,
+                  padded ? result(arena, high * wide * p.C) : NULL, y, half == 0 ? part : 0, half == 0 ? items : part,
+                  p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, padded, band,
+                  splits, rows, vectors);
+    assert_same(arena, y, expected, p.N, p.K, pixels);
+    arena_free(arena);
+}
+
 static void check_max(Random *random) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
@@ -184,6 +228,7 @@ static void repeat(int count, void (*check)(Random *random)) {
     for (int i = 0; i < count; i++) check(&random);
 }
 
+static void test_conv(void **state) { (void)state, repeat(200, check_conv); }
 static void test_depthwise(void **state) { (void)state, repeat(200, check_depthwise); }
 static void test_first(void **state) { (void)state, repeat(100, check_first); }
 static void test_max(void **state) { (void)state, repeat(100, check_max); }
@@ -193,8 +238,9 @@ static void test_channels(void **state) { (void)state, repeat(100, check_channel
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_depthwise), cmocka_unit_test(test_first),  cmocka_unit_test(test_max),
-        cmocka_unit_test(test_average),   cmocka_unit_test(test_global), cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_conv),     cmocka_unit_test(test_depthwise), cmocka_unit_test(test_first),
+        cmocka_unit_test(test_max),      cmocka_unit_test(test_average),   cmocka_unit_test(test_global),
+        cmocka_unit_test(test_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
