@@ -88,6 +88,15 @@ static void write_formulas(Writer *writer) {
     }
 }
 
+/* Whether a formula appended last has one operand twice: C compilers warn of `x < x`. */
+static bool compares_with_itself(const Loop *body, int from) {
+    for (int i = from; i < body->scalar_count; i++)
+        for (int k = 1; k < body->scalars[i].argument_count; k++)
+            for (int j = 0; j < k; j++)
+                if (body->scalars[i].arguments[j] == body->scalars[i].arguments[k]) return true;
+    return false;
+}
+
 /* Some formulas, one after the other. */
 static void write_chain(Writer *writer, Random *random) {
     int formula_count = 0;
@@ -100,7 +109,7 @@ static void write_chain(Writer *writer, Random *random) {
         append(&longer, formula,
                (uint64_t[]){random_next(random) >> 8, random_next(random) >> 8, random_next(random) >> 8,
                             random_next(random) >> 8});
-        if (!body_is_vector(&longer)) continue;
+        if (!body_is_vector(&longer) || compares_with_itself(&longer, body->scalar_count)) continue;
         *body = longer;
         left--;
     }
