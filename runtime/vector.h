@@ -214,8 +214,8 @@ INLINE float vf_sum(vf value) {
 #endif
 }
 
-/* The largest of all lanes, halves first. */
-INLINE float vf_most(vf value) {
+/* The largest of all lanes, halves first; as with vf_max a NaN may be left out. */
+INLINE float vf_largest(vf value) {
 #if LANES == 1
     return value;
 #else
@@ -243,20 +243,6 @@ INLINE void copy_padded(float *to, const float *map, const int top, const int hi
         memcpy(to + LEFT * C, map + from * W * C, sizeof(float) * (unsigned)(inside * C));
         memset(to + (LEFT + inside) * C, 0, sizeof(float) * (unsigned)((wide - LEFT - inside) * C));
     }
-}
-
-/* The largest of all lanes; as with vf_max a NaN may be left out. */
-INLINE float vf_largest(vf value) {
-#if LANES == 1
-    return value;
-#else
-    float lane[LANES];
-    vf_store(lane, value);
-    UNROLL
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-    return lane[0];
-#endif
 }
 
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
