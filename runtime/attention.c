@@ -142,7 +142,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
     for (int item = first; item < last; item++) {
         const int pair = item / BLOCKS, begin = item % BLOCKS * ROWS, top = begin + ROWS <= LQ ? begin : LQ - ROWS;
         int at_q = 0, at_k = 0, at_v = 0, at_y = 0, at_mask = 0, at_bias = 0, at_keep = 0;
-        float inverse[32];
+        float largest[32], inverse[32];
         for (int d = RANK - 1, rest = pair; d >= 0; d--) {
             const int i = rest % BATCH[d];
             rest /= BATCH[d];
@@ -165,7 +165,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
         for (int r = 0; r < ROWS; r++) {
             float *const row = scores + r * pitch;
             const int i = top + r;
-            vf most = vf_all(-INFINITY), total = vf_all(0);
+            vf most = vf_all(-INFINITY);
             if (mask != NULL)
                 for (int j = 0; j < LK; j++) row[j] += mask[at_mask + i * MASK[RANK] + j * MASK[RANK + 1]];
             if (bias != NULL)
@@ -177,9 +177,14 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                 for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j];
             for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
             for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
-            const float largest = vf_largest(most);
+            largest[r] = vf_largest(most) * 1.44269504f;
+        }
+        for (int r = 0; r < ROWS; r++) { /* e^x is 2^(x / ln 2) */
+            float *const row = scores + r * pitch;
+            const int i = top + r;
+            vf total = vf_all(0);
             for (int j = 0; j < pitch; j += LANES) {
-                const vf power = vf_exp_fall(vf_load(row + j) - largest);
+                const vf power = vf_exp2_fall(vf_load(row + j) * 1.44269504f - largest[r]);
                 vf_store(row + j, power);
                 total += power;
             }

@@ -38,7 +38,7 @@ KERNEL void pool_channels_last(const float *restrict x, float *restrict planes, 
             sums += value;
             best = vf_max(value, best);
         }
-        float sum = vf_sum(sums), most = vf_most(best);
+        float sum = vf_sum(sums), most = vf_largest(best);
         for (int c = C / LANES * LANES; c < C; c++) {
             sum += from[c];
             most = from[c] > most ? from[c] : most;

@@ -56,11 +56,18 @@ MATHS A M(exp)(A x) {
     return (M(exp_rest)(within, steps) + 1.0f) * first * second;
 }
 
-/* e^x for x <= 0, quicker than exp: 0 below x = -87, so that no result is subnormal; 1 ULP. */
-MATHS A M(exp_fall)(A x) {
-    const A steps = M(exp_steps)(x), scale = M(of_bits)((M(bits)(steps) - 127u) << 23);
-    return M(select)(x < -87.0f, ALL(0.0f), (M(exp_rest)(x, steps) + 1.0f) * scale);
+/* 2^x for -126 <= x <= 126; 2.3 ULP. */
+MATHS A M(exp2_normal)(A x) {
+    const A steps = x + 12583039.0f, r = x - (steps - 12583039.0f); /* rounded to n, whose last bits are n + 127 */
+    A p = r * 1.32646458e-3f + 9.67157632e-3f;
+    p = p * r + 5.55073470e-2f;
+    p = p * r + 0.240222409f;
+    p = p * r + 0.693147004f;
+    return (p * r + 1.0f) * M(of_bits)(M(bits)(steps) << 23);
 }
+
+/* 2^x for x <= 0: 0 below x = -126, so that no result is subnormal; 2.3 ULP. */
+MATHS A M(exp2_fall)(A x) { return M(select)(x < -126.0f, ALL(0.0f), M(exp2_normal)(x)); }
 
 /* e^x - 1; 2 ULP. */
 MATHS A M(expm1)(A x) {
@@ -95,6 +102,19 @@ MATHS A M(erf)(A x) {
     p = p * s + 0.636617899f;
     p = p * s + 3.37919029e-3f; /* and 1.125, which is exact */
     return M(copysign)(M(fall)(-(p * s + s * 1.125f)), x);
+}
+
+/* x times the normal distribution function of x: x or 0, less |x| times that function of -|x|, of which the logarithm
+ * is a polynomial. The error is at most 1.5e-7 |x|; below -5.5 the result is -1.1e-7. */
+MATHS A M(gelu)(A x) {
+    const A size = M(fabs)(x), s = M(select)(size > 5.5f, ALL(5.5f), size);
+    A p = s * 7.26088138e-6f - 4.47652601e-5f;
+    p = p * s - 4.46241349e-4f;
+    p = p * s + 7.41916616e-3f;
+    p = p * s - 5.27050979e-2f;
+    p = p * s - 0.459152818f;
+    p = p * s - 1.15110993f;
+    return M(select)(x > 0.0f, x, ALL(0.0f)) - s * M(exp2_normal)(p * s - 1.0f);
 }
 
 /* The natural logarithm; 1 ULP. x = 2^n (1 + r) with 1 + r from sqrt(1/2) to sqrt(2). */

@@ -23,11 +23,12 @@ KERNEL void batch_normalization(const T *restrict x, const T *restrict scale, co
  * x, y [ROWS][N]   scale [N]   bias [N] or NULL
  * mean, deviation [ROWS] or NULL: the means and 1 / sqrt(variance + epsilon)
  * name: layer_normalization_{ROWS}_{N}
+ * items: ROWS
  * types: floats */
 KERNEL void layer_normalization(const T *restrict x, const T *restrict scale, const T *restrict bias, T *restrict y,
-                                float *restrict mean, float *restrict deviation, const A epsilon, const int ROWS,
-                                const int N) {
-    for (int r = 0; r < ROWS; r++) {
+                                float *restrict mean, float *restrict deviation, const A epsilon, const int first,
+                                const int last, const int ROWS, const int N) {
+    for (int r = first; r < last; r++) {
         const T *const row = x + r * N;
         A sum[16] = {0}, square[16] = {0};
         for (int i = 0; i < N / 16 * 16; i += 16)
@@ -54,11 +55,13 @@ KERNEL void layer_normalization(const T *restrict x, const T *restrict scale, co
  * variance, then scaled and shifted. PER channels share a scale and a bias: 1, or all C / G of a group.
  * x, y [N][C][SIZE]   scale, bias [C/PER]
  * name: group_normalization_{G}_{C}_{SIZE}
+ * items: N * G
  * types: floats */
 KERNEL void group_normalization(const T *restrict x, const T *restrict scale, const T *restrict bias, T *restrict y,
-                                const A epsilon, const int N, const int C, const int SIZE, const int G, const int PER) {
+                                const A epsilon, const int first, const int last, const int N, const int C,
+                                const int SIZE, const int G, const int PER) {
     const int count = C / G * SIZE;
-    for (int ng = 0; ng < N * G; ng++) {
+    for (int ng = first; ng < last; ng++) {
         const T *const group = x + ng * count;
         A sum[16] = {0}, square[16] = {0};
         for (int i = 0; i < count / 16 * 16; i += 16)
@@ -86,10 +89,11 @@ KERNEL void group_normalization(const T *restrict x, const T *restrict scale, co
 /* RMSNormalization: each row divided by its root mean square, then scaled element by element.
  * x, y [ROWS][N]   scale [N]
  * name: rms_normalization_{ROWS}_{N}
+ * items: ROWS
  * types: floats */
 KERNEL void rms_normalization(const T *restrict x, const T *restrict scale, T *restrict y, const A epsilon,
-                              const int ROWS, const int N) {
-    for (int r = 0; r < ROWS; r++) {
+                              const int first, const int last, const int ROWS, const int N) {
+    for (int r = first; r < last; r++) {
         const T *const row = x + r * N;
         A square[16] = {0};
         for (int i = 0; i < N / 16 * 16; i += 16)

@@ -26,6 +26,36 @@ KERNEL void softmax(const T *restrict x, A *restrict row, T *restrict y, const i
         }
 }
 
+/* Softmax over the last axis on vectors: y = exp(x) / sum exp(x), by powers of two.
+ * x, y [ROWS][N]   scratch [N, to a whole vector]
+ * name: softmax_{ROWS}_{N}
+ * items: ROWS
+ * scratch: (N + 15) / 16 * 16
+ * types: float */
+KERNEL void softmax_rows(const float *restrict x, float *restrict scratch, float *restrict y, const int first,
+                         const int last, const int ROWS, const int N) {
+    const int pitch = (N + LANES - 1) / LANES * LANES, full = N / LANES * LANES;
+    for (int r = first; r < last; r++) {
+        vf most = vf_all(-INFINITY), total = vf_all(0);
+        for (int i = 0; i < N; i++) scratch[i] = x[r * N + i];
+        for (int i = N; i < pitch; i++) scratch[i] = -INFINITY;
+        for (int i = 0; i < pitch; i += LANES) most = vf_max(vf_load(scratch + i), most);
+        const float largest = vf_largest(most) * 1.44269504f;
+        for (int i = 0; i < pitch; i += LANES) {
+            const vf power = vf_exp2_fall(vf_load(scratch + i) * 1.44269504f - largest); /* e^x is 2^(x / ln 2) */
+            vf_store(scratch + i, power);
+            total += power;
+        }
+        const float inverse = 1.0f / vf_sum(total);
+        for (int i = 0; i < full; i += LANES) {
+            OUT_VECTOR(y, r * N + i, vf_load(scratch + i) * inverse, LANES);
+        }
+        if (full < N) {
+            OUT_VECTOR(y, r * N + full, vf_load(scratch + full) * inverse, N % LANES);
+        }
+    }
+}
+
 /* LogSoftmax: y = x - log(sum exp(x)) over N.
  * x, y [OUTER][N][INNER]
  * name: log_softmax_{OUTER}_{N}_{INNER}

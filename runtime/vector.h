@@ -147,6 +147,36 @@ INLINE vf vf_lanes_from(vf value, const int first) {
 #endif
 }
 
+/* The lanes of a and b from first on, a constant, in turns: half of each. */
+INLINE vf vf_zip(vf a, vf b, const int first) {
+#if LANES == 1
+    (void)b, (void)first;
+    return a;
+#elif defined(__clang__)
+    vf zipped = {0};
+    UNROLL
+    for (int i = 0; i < LANES; i++) zipped[i] = i % 2 == 0 ? a[first + i / 2] : b[first + i / 2];
+    return zipped;
+#else
+    vi from = {0};
+    UNROLL
+    for (int i = 0; i < LANES; i++) from[i] = i % 2 * LANES + first + i / 2;
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
+/* Transposes LANES vectors: each round puts a bit of a lane's number into that of its vector. */
+INLINE void vf_transpose(vf *rows) {
+    vf zipped[LANES];
+    UNROLL
+    for (int round = 1; round < LANES; round *= 2) {
+        UNROLL
+        for (int i = 0; i < LANES; i++) zipped[i] = vf_zip(rows[i / 2], rows[i / 2 + LANES / 2], i % 2 * (LANES / 2));
+        UNROLL
+        for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
+    }
+}
+
 /* The same value in every lane. */
 INLINE vf vf_all(float value) { return value - (vf){0}; }
 
@@ -230,8 +260,8 @@ INLINE float vf_sum(vf value) {
 #endif
 }
 
-/* The largest of all lanes, halves first. */
-INLINE float vf_most(vf value) {
+/* The largest of all lanes, halves first; as with vf_max a NaN may be left out. */
+INLINE float vf_largest(vf value) {
 #if LANES == 1
     return value;
 #else
@@ -259,20 +289,6 @@ INLINE void copy_padded(float *to, const float *map, const int top, const int hi
         memcpy(to + left * C, map + from * W * C, sizeof(float) * (unsigned)(inside * C));
         memset(to + (left + inside) * C, 0, sizeof(float) * (unsigned)((wide - left - inside) * C));
     }
-}
-
-/* The largest of all lanes; as with vf_max a NaN may be left out. */
-INLINE float vf_largest(vf value) {
-#if LANES == 1
-    return value;
-#else
-    float lane[LANES];
-    vf_store(lane, value);
-    UNROLL
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-    return lane[0];
-#endif
 }
 
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
@@ -386,16 +402,24 @@ INLINE void tile_store(float *to, const float *x, const float *w, const int TO, 
  * k * ROW + n * COLUMN. */
 INLINE void panel_pack(float *panel, const float *from, const int DEPTH, const int COLUMNS, const int ROW,
                        const int COLUMN) {
-    for (int k = 0; k < DEPTH && COLUMNS < 16; k++)
-        for (int n = 0; n < 16; n++) panel[k * 16 + n] = n < COLUMNS ? from[k * ROW + n * COLUMN] : 0;
-    if (COLUMNS < 16) return;
-    if (COLUMN == 1) {
-        for (int k = 0; k < DEPTH; k++)
-            for (int n = 0; n < 16; n += LANES) vf_store(panel + k * 16 + n, vf_load(from + k * ROW + n));
-        return;
+    int done = 0;
+    if (COLUMN == 1 && COLUMNS == 16) {
+        for (; done < DEPTH; done++)
+            for (int n = 0; n < 16; n += LANES) vf_store(panel + done * 16 + n, vf_load(from + done * ROW + n));
+    } else if (ROW == 1 && LANES > 1) {
+        for (; done + LANES <= DEPTH; done += LANES)
+            for (int left = 0; left < 16; left += LANES) {
+                vf block[LANES];
+                UNROLL
+                for (int n = 0; n < LANES; n++)
+                    block[n] = left + n < COLUMNS ? vf_load(from + (left + n) * COLUMN + done) : vf_all(0);
+                vf_transpose(block);
+                UNROLL
+                for (int k = 0; k < LANES; k++) vf_store(panel + (done + k) * 16 + left, block[k]);
+            }
     }
     for (int n = 0; n < 16; n++)
-        for (int k = 0; k < DEPTH; k++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
+        for (int k = done; k < DEPTH; k++) panel[k * 16 + n] = n < COLUMNS ? (from + n * COLUMN)[k * ROW] : 0;
 }
 
 #endif

@@ -15,36 +15,47 @@ static void infer_softmax(Node *node) {
     if (rank >= 0) softmax_axis(node, rank);
 }
 
-static Step *softmax_step(Program *program, const Node *node, const char *kernel, int64_t *length) {
-    const Value *x = node->inputs.items[0];
-    int rank = x->shape.rank, axis = softmax_axis(node, rank);
+/* x as the kernels see it: the axis, of so many elements, and what is before and behind it. */
+typedef struct {
+    int64_t outer, length, inner;
+} Parts;
+
+static Parts parts_of(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    int rank = x->rank, axis = softmax_axis(node, rank);
     int end = node->version < 13 || axis == rank ? rank : axis + 1;
-    *length = shape_product(&x->shape, axis, end);
-    Step *step = step_kernel(program, kernel, x->type);
-    step_value(program, step, "x", x);
+    return (Parts){shape_product(x, 0, axis), shape_product(x, axis, end), shape_product(x, end, rank)};
+}
+
+static Step *softmax_step(Program *program, const Node *node, const char *kernel) {
+    Step *step = step_kernel(program, kernel, node->inputs.items[0]->type);
+    step_value(program, step, "x", node->inputs.items[0]);
     step_value(program, step, "y", node->outputs.items[0]);
-    step_size(step, "OUTER", shape_product(&x->shape, 0, axis));
-    step_size(step, "N", *length);
-    step_size(step, "INNER", shape_product(&x->shape, end, rank));
+    step_size(step, "N", parts_of(node).length);
+    return step;
+}
+
+static Step *strided_step(Program *program, const Node *node, const char *kernel) {
+    Step *step = softmax_step(program, node, kernel);
+    step_size(step, "OUTER", parts_of(node).outer);
+    step_size(step, "INNER", parts_of(node).inner);
     return step;
 }
 
 static void lower_softmax(Program *program, Node *node) {
-    int64_t length;
-    Step *step = softmax_step(program, node, "softmax", &length);
-    Type compute = type_info(node->inputs.items[0]->type)->compute;
-    step_buffer(step, "row", program_scratch(program, compute, length), 0);
+    const Parts parts = parts_of(node);
+    Type type = node->inputs.items[0]->type;
+    if (type == TYPE_FLOAT && parts.inner == 1 && parts.outer > 0 && parts.length > 0) {
+        step_size(softmax_step(program, node, "softmax_rows"), "ROWS", parts.outer);
+        return;
+    }
+    Step *step = strided_step(program, node, "softmax");
+    step_buffer(step, "row", program_scratch(program, type_info(type)->compute, parts.length), 0);
 }
 
-static void lower_log_softmax(Program *program, Node *node) {
-    int64_t length;
-    softmax_step(program, node, "log_softmax", &length);
-}
+static void lower_log_softmax(Program *program, Node *node) { strided_step(program, node, "log_softmax"); }
 
-static void lower_hardmax(Program *program, Node *node) {
-    int64_t length;
-    softmax_step(program, node, "hardmax", &length);
-}
+static void lower_hardmax(Program *program, Node *node) { strided_step(program, node, "hardmax"); }
 
 const Op OPS_softmax[] = {
     {.name = "Softmax",
