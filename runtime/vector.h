@@ -36,8 +36,16 @@
 #endif
 
 /* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers; defined as nothing
- * where sizes are no constants. ROLLED: before a loop whose body is long enough; Clang would unroll it. WIDE: before a
- * function that computes with vectors (Clang would halve those of 64 bytes). */
+ * where sizes are no constants, or each access is checked and code gets too long. ROLLED: before a loop whose body is
+ * long enough; Clang would unroll it. WIDE: before a function that computes with vectors (Clang would halve those of 64
+ * bytes). */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNROLL
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define UNROLL
+#endif
+#endif
 #if defined(UNROLL)
 #elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
