@@ -156,8 +156,12 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                 panel_pack(values + j * LK, v + at_v + j * V[RANK + 1], LK, DV - j < 16 ? DV - j : 16, V[RANK],
                            V[RANK + 1]);
         }
-        for (int r = 0; r < ROWS; r++)
-            for (int d = 0; d < D; d++) queries[r * D + d] = scale * q[at_q + (top + r) * Q[RANK] + d * Q[RANK + 1]];
+        for (int r = 0; r < ROWS; r++) {
+            const float *const from = q + at_q + (top + r) * Q[RANK];
+            const int full = Q[RANK + 1] == 1 ? D / LANES * LANES : 0; /* Clang would scatter these */
+            for (int d = 0; d < full; d += LANES) vf_store(queries + r * D + d, scale * vf_load(from + d));
+            for (int d = full; d < D; d++) queries[r * D + d] = scale * from[d * Q[RANK + 1]];
+        }
         for (int j = 0; j < pitch / (SCORES * LANES) * (SCORES * LANES); j += SCORES * LANES)
             tile_store(scores + j, queries, keys + j / 16 * 16 * D + j % 16, pitch, ROWS, SCORES, D, D, 16 * D);
         for (int j = pitch / (SCORES * LANES) * (SCORES * LANES); j < pitch; j += LANES)
@@ -177,14 +181,14 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                 for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j];
             for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
             for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
-            largest[r] = vf_largest(most) * 1.44269504f;
+            largest[r] = vf_largest(most);
         }
         for (int r = 0; r < ROWS; r++) { /* e^x is 2^(x / ln 2) */
             float *const row = scores + r * pitch;
             const int i = top + r;
             vf total = vf_all(0);
             for (int j = 0; j < pitch; j += LANES) {
-                const vf power = vf_exp2_fall(vf_load(row + j) * 1.44269504f - largest[r]);
+                const vf power = vf_exp2_fall((vf_load(row + j) - largest[r]) * 1.44269504f);
                 vf_store(row + j, power);
                 total += power;
             }

@@ -40,9 +40,9 @@ KERNEL void softmax_rows(const float *restrict x, float *restrict scratch, float
         for (int i = 0; i < N; i++) scratch[i] = x[r * N + i];
         for (int i = N; i < pitch; i++) scratch[i] = -INFINITY;
         for (int i = 0; i < pitch; i += LANES) most = vf_max(vf_load(scratch + i), most);
-        const float largest = vf_largest(most) * 1.44269504f;
+        const float largest = vf_largest(most);
         for (int i = 0; i < pitch; i += LANES) {
-            const vf power = vf_exp2_fall(vf_load(scratch + i) * 1.44269504f - largest); /* e^x is 2^(x / ln 2) */
+            const vf power = vf_exp2_fall((vf_load(scratch + i) - largest) * 1.44269504f); /* 1 / ln 2 */
             vf_store(scratch + i, power);
             total += power;
         }

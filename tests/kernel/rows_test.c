@@ -1,0 +1,96 @@
+/* Rows on vectors: panels packed of them against the plain order, and softmax over them against sums in double, with
+ * infinities among the numbers, in two parts at a random place. */
+#define UNROLL /* sizes are no constants here */
+#include "support/numbers.h"
+
+#include "runtime/kernel.h"
+
+#undef A
+#undef U
+#undef M
+#undef ALL
+#undef MATHS
+#define A vf
+#define U vu
+#define M(function) vf_##function
+#define ALL(value) vf_all(value)
+#define MATHS INLINE
+#include "runtime/maths.h"
+#undef A
+#undef U
+#undef M
+#undef ALL
+#define A float
+#define U uint32_t
+#define M(function) f32_##function
+#define ALL(value) (value)
+#include "runtime/softmax.c"
+
+#include <math.h>
+
+enum { MOST = 1 << 13 };
+static float x[MOST], y[MOST], scratch[MOST];
+
+static void fill(Random *random) {
+    for (int i = 0; i < MOST; i++) x[i] = (float)random_between(random, -1000, 1000) / 64, y[i] = NAN;
+}
+
+/* Columns of contiguous rows, of contiguous columns, or of neither. */
+static void check_panel(Random *random) {
+    const int depth = random_between(random, 1, 70),
+              columns = random_between(random, 1, 3) == 1 ? 16 : random_between(random, 1, 16);
+    const int sort = random_between(random, 0, 2);
+    const int row = sort == 0 ? 1 : random_between(random, 16, 20),
+              column = sort == 1 ? 1 : random_between(random, 70, 75);
+    fill(random);
+    panel_pack(y, x, depth, columns, row, column);
+    for (int k = 0; k < depth; k++)
+        for (int n = 0; n < 16; n++) {
+            const float expected = n < columns ? x[k * row + n * column] : 0;
+            if (y[k * 16 + n] != expected)
+                fail_test("%d by %d, %d and %d apart: element (%d, %d) is %g, expected %g", depth, columns, row, column,
+                          k, n, (double)y[k * 16 + n], (double)expected);
+        }
+    assert_true(isnan(y[depth * 16]));
+}
+
+static void check_row(const float *from, const float *to, int count) {
+    double largest = -INFINITY, sum = 0;
+    for (int i = 0; i < count; i++) largest = fmax(largest, (double)from[i]);
+    for (int i = 0; i < count; i++) sum += exp((double)from[i] - largest);
+    for (int i = 0; i < count; i++) {
+        const double below = (double)from[i] - largest, expected = exp(below) / sum;
+        const double tolerance = isinf(below) ? 0 : (1e-6 - 1e-7 * below) * expected; /* x / ln 2 is rounded */
+        if (isnan(expected) ? !isnan(to[i]) : !(fabs((double)to[i] - expected) <= tolerance))
+            fail_test("%d elements: %d is %.9g, expected %.9g", count, i, (double)to[i], expected);
+    }
+}
+
+static void check_softmax(Random *random) {
+    const int rows = random_between(random, 1, 6), count = random_between(random, 1, 100);
+    const int middle = random_between(random, 0, rows);
+    fill(random);
+    for (int i = random_between(random, 0, 20); i > 0; i--) x[random_below(random, MOST)] = -INFINITY;
+    for (int i = 0; random_below(random, 4) == 0 && i < count; i++) x[i] = -INFINITY;
+    softmax_rows(x, scratch, y, middle, rows, rows, count);
+    softmax_rows(x, scratch, y, 0, middle, rows, count);
+    for (int r = 0; r < rows; r++) check_row(x + r * count, y + r * count, count);
+    assert_true(isnan(y[rows * count]));
+}
+
+static void panels_are_in_order(void **state) {
+    (void)state;
+    Random random = random_new();
+    for (int i = 0; i < 300; i++) check_panel(&random);
+}
+
+static void softmax_is_right(void **state) {
+    (void)state;
+    Random random = random_new();
+    for (int i = 0; i < 300; i++) check_softmax(&random);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(panels_are_in_order), cmocka_unit_test(softmax_is_right)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
