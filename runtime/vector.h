@@ -42,7 +42,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 #define UNROLL
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
 #define UNROLL
 #endif
 #endif

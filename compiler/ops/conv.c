@@ -215,11 +215,14 @@ static MapLayout layout_conv(const Node *node) {
     return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
 }
 
-/* Weights [K][C/G][KH][KW] as those of groups that are `joined` times as large, with zeros between one's channels and
+/* The weights [K][C/G][KH][KW], where groups are joined as those of larger ones, with zeros between one's channels and
  * another's outputs. */
-static const Value *join_groups(Program *program, const Value *weights, int64_t outputs, int64_t joined) {
-    if (joined == 1) return weights;
+static const Value *joined_weights(Program *program, const Node *node) {
+    const Value *weights = node->inputs.items[1];
+    const int64_t joined = joined_groups(node);
+    if (joined <= 1) return weights;
     Shape shape = weights->shape;
+    const int64_t outputs = shape.dims[0].size / attr_int(node, "group");
     const int64_t inner = shape_product(&shape, 1, shape.rank);
     shape.dims[1].size *= joined;
     Tensor *wide = tensor_new(program->arena, TYPE_FLOAT, &shape);
@@ -230,10 +233,8 @@ static const Value *join_groups(Program *program, const Value *weights, int64_t 
 }
 
 static Buffer *packed_weights(Program *program, const Node *node, const Planar *conv) {
-    const int64_t taps = conv->h.kernel * conv->w.kernel, joined = joined_groups(node);
-    const int64_t depth = conv->channels / conv->groups;
-    const Value *weights = join_groups(program, node->inputs.items[1], conv->outputs / conv->groups / joined, joined);
-    return pack_panels(program, (Packing){.weights = weights,
+    const int64_t taps = conv->h.kernel * conv->w.kernel, depth = conv->channels / conv->groups;
+    return pack_panels(program, (Packing){.weights = joined_weights(program, node),
                                           .depth = depth,
                                           .columns = conv->outputs,
                                           .row = taps,
@@ -245,7 +246,7 @@ static Buffer *packed_weights(Program *program, const Node *node, const Planar *
 
 /* Each row of x, of which there are so many, times the weights. */
 static void lower_product(Program *program, const Node *node, int64_t rows) {
-    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
+    const Value *x = node->inputs.items[0], *w = joined_weights(program, node);
     int64_t depth = shape_product(&w->shape, 1, w->shape.rank);
     product_emit(program, (Product){.a = x,
                                     .b = w,
@@ -339,7 +340,7 @@ static Step *lower_winograd(Program *program, const Node *node, const Planar *co
     Step *step = step_kernel(program, "winograd", TYPE_FLOAT);
     step_value(program, step, "x", node->inputs.items[0]);
     step_buffer(step, "w",
-                pack_panels(program, (Packing){.weights = node->inputs.items[1],
+                pack_panels(program, (Packing){.weights = joined_weights(program, node),
                                                .depth = conv->channels,
                                                .columns = conv->outputs,
                                                .winograd = plan->tile}),

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from generated import build, compile_model, run, worst_difference
 from hostile import Checks, finish
 
-NETWORKS = int(os.environ.get("FOVEA_TEST_GRAPHS", 4))
+NETWORKS = int(os.environ.get("FOVEA_TEST_GRAPHS", 3))
 FLAGS = [("gcc", "-O2"), ("clang", "-O2"), ("gcc", "-O2", "-DLANES=1")]
 if "avx2" in pathlib.Path("/proc/cpuinfo").read_text():
     FLAGS += [("gcc", "-O2", "-march=x86-64-v3"), ("gcc", "-O2", "-march=native"), ("clang", "-O2", "-march=native")]
@@ -95,19 +95,40 @@ def network(path):
     return image
 
 
+def in_groups(path):
+    """Convolutions in groups, whose outputs fill a panel of 16, several, or a part of one, with kernels of all kinds."""
+    nodes, weights, channels = [], [], 16 * chance.randint(1, 4)
+    for number in range(6):
+        outputs = chance.choice([4, 8, 16, 32])
+        groups = chance.choice([count for count in (1, 2, 4, 8, 16) if channels % count == 0])
+        size, stride, dilation = chance.choice([1, 3, 3, 5]), chance.choice([1, 1, 2]), chance.choice([1, 1, 2])
+        nodes.append(helper.make_node(
+            "Conv", ["x", f"w{number}", f"b{number}"], [f"y{number}"], group=groups, strides=[stride, stride],
+            dilations=[dilation, dilation], pads=[size // 2 * dilation] * 4))
+        weights += [weight(f"w{number}", groups * outputs, channels // groups, size, size),
+                    weight(f"b{number}", groups * outputs)]
+    shape = [1, channels, chance.randint(9, 30), chance.randint(9, 30)]
+    graph = helper.make_graph(
+        nodes, "groups", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(f"y{number}", TensorProto.FLOAT, None) for number in range(len(nodes))], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return shape
+
+
+KERNELS = (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
+           "global_average_pool_last", "global_max_pool_last", "pool_channels_last")
 with tempfile.TemporaryDirectory() as folder:
-    for number in range(NETWORKS):
+    for number, (make, kernels) in enumerate(NETWORKS * [(network, KERNELS), (in_groups, ())]):
         here = pathlib.Path(folder) / str(number)
         here.mkdir()
-        inputs = {"x": numbers.standard_normal(network(here / "net.onnx"), dtype=np.float32)}
+        inputs = {"x": numbers.standard_normal(make(here / "net.onnx"), dtype=np.float32)}
         np.savez(here / "in.npz", **inputs)
         session = onnxruntime.InferenceSession(here / "net.onnx")
         names = [output.name for output in session.get_outputs()]
         expected = dict(zip(names, session.run(names, inputs)))
         compile_model(here / "net.onnx", here / "out")
         code = (here / "out" / "model.c").read_text()
-        for kernel in (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
-                       "global_average_pool_last", "global_max_pool_last", "pool_channels_last"):
+        for kernel in kernels:
             checks.check(number, re.search(kernel, code), f"no {kernel}")
         for compiler, *flags in FLAGS:
             got, _ = run(build(here / "out", compiler, *flags), here / "in.npz", here / "out.npz")
