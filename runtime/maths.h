@@ -104,19 +104,6 @@ MATHS A M(erf)(A x) {
     return M(copysign)(M(fall)(-(p * s + s * 1.125f)), x);
 }
 
-/* x times the normal distribution function of x: x or 0, less |x| times that function of -|x|, of which the logarithm
- * is a polynomial. The error is at most 1.5e-7 |x|; below -5.5 the result is -1.1e-7. */
-MATHS A M(gelu)(A x) {
-    const A size = M(fabs)(x), s = M(select)(size > 5.5f, ALL(5.5f), size);
-    A p = s * 7.26088138e-6f - 4.47652601e-5f;
-    p = p * s - 4.46241349e-4f;
-    p = p * s + 7.41916616e-3f;
-    p = p * s - 5.27050979e-2f;
-    p = p * s - 0.459152818f;
-    p = p * s - 1.15110993f;
-    return M(select)(x > 0.0f, x, ALL(0.0f)) - s * M(exp2_normal)(p * s - 1.0f);
-}
-
 /* The natural logarithm; 1 ULP. x = 2^n (1 + r) with 1 + r from sqrt(1/2) to sqrt(2). */
 MATHS A M(log)(A x) {
     const A normal = M(select)(x < 1.17549435e-38f, x * 8388608.0f, x);

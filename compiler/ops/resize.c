@@ -495,7 +495,6 @@ const Op OPS_resize[] = {
          "exclude_outside:int@11=0 extrapolation_value:float@11=0 nearest_mode:string@11=round_prefer_floor "
          "antialias:int@18=0 axes:ints@18 keep_aspect_ratio_policy:string@18=stretch",
      .infer = infer_resize,
-     .layout = layout_any,
      .lower = lower_resize},
     {.name = "Upsample",
      .versions = {7, 9},
@@ -504,7 +503,6 @@ const Op OPS_resize[] = {
      .types = "T: integers float16 float double bool string complex",
      .attributes = "mode:string=nearest scales:floats!@<9",
      .infer = infer_resize,
-     .layout = layout_any,
      .lower = lower_resize},
     {0},
 };
