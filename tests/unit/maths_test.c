@@ -55,8 +55,8 @@ static double exp2_normal(double x) { return exp2(x > 126 ? 126 : x < -126 ? -12
 #define ROW(name, ulp)                                                                                                 \
     { #name, ulp, scalar_##name, vector_##name, name }
 static const Function functions[] = {
-    ROW(exp, 1.1), ROW(expm1, 2), ROW(tanh, 3),  ROW(erf, 3),  ROW(log, 1),         ROW(log1p, 2),
-    ROW(fabs, 0),  ROW(rint, 0),  ROW(floor, 0), ROW(ceil, 0), ROW(exp2_fall, 2.3), ROW(exp2_normal, 2.3),
+    ROW(exp, 1.1), ROW(expm1, 2), ROW(tanh, 3),  ROW(erf, 3.2), ROW(log, 1),         ROW(log1p, 2),
+    ROW(fabs, 0),  ROW(rint, 0),  ROW(floor, 0), ROW(ceil, 0),  ROW(exp2_fall, 2.3), ROW(exp2_normal, 2.3),
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
