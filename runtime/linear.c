@@ -38,9 +38,10 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
             UNROLL
             for (int v = 0; v < VECTORS; v++) {
                 const int column = n + v * LANES, i = r * VECTORS + v;
+                const int left = N % LANES == 0 || column + LANES <= N ? LANES : N % LANES;
                 if (column >= N) continue;
                 const vf result = bias == NULL ? sum[i] : sum[i] + vf_load(bias + column);
-                OUT_VECTOR(y, (m + r) * N + column, result, N % LANES == 0 || column + LANES <= N ? LANES : N % LANES);
+                OUT_VECTOR(y, (m + r) * N + column, result, left);
             }
         }
     }
@@ -72,9 +73,10 @@ KERNEL void linear_row(const float *restrict x, const float *restrict w, const f
         UNROLL
         for (int i = 0; i < M * VECTORS; i++) {
             const int column = item * 16 + i % VECTORS * LANES;
+            const int left = N % LANES == 0 || column + LANES <= N ? LANES : N % LANES;
             if (column >= N) continue;
             const vf result = bias == NULL ? sum[i] : sum[i] + vf_load(bias + column);
-            OUT_VECTOR(y, i / VECTORS * N + column, result, N % LANES == 0 || column + LANES <= N ? LANES : N % LANES);
+            OUT_VECTOR(y, i / VECTORS * N + column, result, left);
         }
     }
 }

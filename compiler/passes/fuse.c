@@ -168,13 +168,22 @@ static Loop *merge_loops(Arena *arena, const Loop *producer, const Loop *consume
     return kept;
 }
 
-/* The work of b is done by a from now on. */
-static void take_nodes(Arena *arena, Step *a, const Step *b) {
-    Step joined = {0}; /* in the order of the model */
-    for (int i = 0; i < b->nodes.count; i++) list_add(arena, &joined.nodes, b->nodes.items[i]);
-    for (int i = 0; i < a->nodes.count; i++) list_add(arena, &joined.nodes, a->nodes.items[i]);
-    a->nodes.items = joined.nodes.items, a->nodes.count = joined.nodes.count, a->nodes.capacity = joined.nodes.capacity;
-    a->node = a->nodes.items[0];
+static bool does_node(const Step *step, const Node *node) {
+    for (int i = 0; i < step->nodes.count; i++)
+        if (step->nodes.items[i] == node) return true;
+    return false;
+}
+
+/* The work of two steps is done by one from now on, in the order of the model; both may be steps of one node. */
+static void join_nodes(Arena *arena, Step *step, const Step *first, const Step *second) {
+    Step joined = {0};
+    for (int i = 0; i < first->nodes.count; i++) list_add(arena, &joined.nodes, first->nodes.items[i]);
+    for (int i = 0; i < second->nodes.count; i++)
+        if (!does_node(first, second->nodes.items[i])) list_add(arena, &joined.nodes, second->nodes.items[i]);
+    step->nodes.items = joined.nodes.items;
+    step->nodes.count = joined.nodes.count;
+    step->nodes.capacity = joined.nodes.capacity;
+    step->node = step->nodes.items[0];
 }
 
 static bool fuse_loop_into(Program *program, int at, Usage *usage) {
@@ -190,7 +199,7 @@ static bool fuse_loop_into(Program *program, int at, Usage *usage) {
         count_step(producer, from, -1, usage), count_step(consumer, at, -1, usage);
         consumer->loop = merged;
         count_step(consumer, at, 1, usage);
-        take_nodes(program->arena, consumer, producer);
+        join_nodes(program->arena, consumer, producer, consumer);
         program->steps.items[from] = NULL;
         return true;
     }
@@ -276,7 +285,7 @@ static bool fuse_into_kernel(Program *program, int at, Usage *usage) {
     count_step(kernel, at, 1, usage);
     program->steps.items[at] = kernel;
     program->steps.items[best] = NULL;
-    for (int i = 0; i < consumer->nodes.count; i++) list_add(program->arena, &kernel->nodes, consumer->nodes.items[i]);
+    join_nodes(program->arena, kernel, kernel, consumer);
     return true;
 }
 
