@@ -1,5 +1,6 @@
 """What scripts/bench makes of its measurements: ratios, medians, shares of the peak, the page's tables and charts."""
 import os
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -9,6 +10,8 @@ sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tools/bench")
 import charts
 from contenders import layers_of
 from figures import milliseconds, plain, ratio, share_of_peak, ticks
+from installs import program_of
+from peers.peer import call
 from report import Report
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -55,6 +58,22 @@ def test_profile_is_read():
 """
     assert layers_of(table) == [{"ms": 0.75, "flops": 50e9, "nodes": "'conv' (Conv), 'relu' (Relu)"},
                                 {"ms": 0.25, "flops": None, "nodes": "'pool.1' (MaxPool)"}]
+
+
+def test_memory_is_that_of_the_program_alone():
+    """Of a child of this Python, Linux would tell at least as much as this Python has, which here is above 64 MB."""
+    ballast = b"x" * (64 << 20)
+    with TemporaryDirectory() as folder:
+        _, memory = call([program_of("launch", Path(folder)), "/bin/true"]).split()
+    assert 100_000 < int(memory) < 16 << 20 < len(ballast), memory
+
+
+def test_launcher_tells_of_failure():
+    with TemporaryDirectory() as folder:
+        launcher = program_of("launch", Path(folder))
+        for command, status in (["/bin/sh", "-c", "exit 5"], 5), (["/bin/sh", "-c", "kill -9 $$"], 1), (["/none"], 127):
+            done = subprocess.run([launcher, *command], capture_output=True)
+            assert done.returncode == status and done.stdout == b"", done
 
 
 def contender(bursts, **more):

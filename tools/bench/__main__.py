@@ -5,16 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import report
 from contenders import peer_of
-from installs import version_of
+from installs import program_of, version_of
 from measure import FULL, QUICK, TOLERANCE, Effort, compare, grow, profile
 from models import BUILD, GROWTH, MODELS, ROOT, Model
-from peers.peer import compiler
+from peers.peer import call, compiler
 
-HERE = Path(__file__).resolve().parent
 PEERS = ["onnxruntime", "openvino", "ncnn", "tvm", "inductor", "torch", "emx", "onnx2c"]
 GROWTH_PEERS = ["onnxruntime", "openvino"]
 THREADS = [1, 2]
@@ -26,10 +24,7 @@ def say(words: str) -> None:
 
 def peak() -> float:
     """Floating-point operations a second that one core does at most."""
-    program = BUILD / "peak"
-    command = [*compiler(), "-I", ROOT / "runtime", HERE / "peak.c", "-o", program]
-    subprocess.run(command, check=True)
-    return float(subprocess.run([program], check=True, capture_output=True, text=True).stdout)
+    return float(call([program_of("peak")]))
 
 
 def machine() -> dict[str, str]:

@@ -3,7 +3,6 @@
 # so that threads that spin for their next task take no time from them.
 
 import json
-import os
 import re
 import select
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from installs import environment_of
+from installs import environment_of, program_of
 from models import BUILD, FOVEA, Model
 from peers.peer import OUTPUT, Base, Task, call, compiler
 
@@ -63,7 +62,7 @@ class Fovea:
         self.compile_c()
         self.compile_seconds = time.perf_counter() - start
         self.code_bytes = text_bytes(self.folder / "model.o")
-        self.program = self.link()
+        self.program, self.launcher = self.link(), program_of("launch")
 
     def compile_model(self) -> None:
         command = [FOVEA, "compile", self.model.file("onnx"), "-o", self.folder, "--name", "model", "--testbench"]
@@ -87,14 +86,8 @@ class Fovea:
     def cold(self) -> Cold:
         """The whole process, with reading its input and writing its output."""
         output = self.folder / "output.npz"
-        start = time.perf_counter()
-        process = subprocess.Popen([*self.command(), "--output", output])
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise Unusable(f"its program ended with {process.returncode}")
-        return Cold(seconds, usage.ru_maxrss * 1024, np.load(output)[OUTPUT])
+        seconds, memory = call([self.launcher, *self.command(), "--output", output]).split()[-2:]
+        return Cold(float(seconds), int(memory), np.load(output)[OUTPUT])
 
     def start(self) -> Cold:
         return self.cold()

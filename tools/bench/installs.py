@@ -1,10 +1,13 @@
-# A Python environment for each peer that needs one, below build/bench/venv, made on demand. A stamp says what is in it.
+# What the benchmark makes for itself on demand below build/bench: a Python environment for each peer that needs one,
+# with a stamp that says what is in it, and small programs.
 
 import sys
 from pathlib import Path
 
-from models import BUILD
-from peers.peer import Base, call
+from models import BUILD, ROOT
+from peers.peer import Base, call, compiler
+
+HERE = Path(__file__).resolve().parent
 
 
 def environment_of(name: str, peer: Base) -> Path:
@@ -36,3 +39,11 @@ def version_of(name: str, peer: Base) -> str:
     except RuntimeError as reason:
         print(f"{peer.TITLE}: {reason}", file=sys.stderr)
         return ""
+
+
+def program_of(name: str, folder: Path = BUILD) -> Path:
+    """The program of name.c beside this file."""
+    source, program = HERE / f"{name}.c", folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    call([*compiler(), "-I", ROOT / "runtime", source, "-o", program])
+    return program

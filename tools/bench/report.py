@@ -264,7 +264,7 @@ class Report:
         parts += ["## Share of the peak", SHARES, self.shares()]
         parts += ["## Cold start and memory", COLD, self.footprints()]
         parts += ["## What fovea makes", "Code is instructions and constants of the object file, without weights.",
-                  self.sizes()]
+                  "Of weights only what is read becomes resident: of MiniLM's table of words, a few rows.", self.sizes()]
         parts += ["## How cost grows", *pictures("bench_growth"), "Times faster than on one thread:", self.speed_ups()]
         parts += self.layer_parts()
         if self.missing():
