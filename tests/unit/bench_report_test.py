@@ -13,6 +13,7 @@ from figures import milliseconds, plain, ratio, share_of_peak, ticks
 from installs import program_of
 from peers.peer import call
 from report import Report
+from results import PARTS, Run, collect, keep
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -89,6 +90,7 @@ RESULTS = {
                                  workspace=1_000_000) | {"cold": {"seconds": 0.1, "memory": 30_000_000}},
               "onnxruntime": contender([0.0016, 0.0012, 0.0014]), "ncnn": {"reason": "no such layer"}},
         "2": {"fovea": contender([0.001]), "onnxruntime": contender([0.001]), "ncnn": {"reason": "no such layer"}}}}},
+    "runs": {"on Monday, commit abc": ["DeiT-tiny"], "on Tuesday, commit abd": ["growth of DeiT-tiny"]},
     "growth": {"deit_tiny": {"title": "DeiT-tiny", "across": "tokens", "sizes": {
         "64": {"fovea": [0.001], "onnxruntime": [0.002]}, "128": {"fovea": [0.002]}}}},
 }
@@ -116,7 +118,35 @@ def test_page_and_aims():
     assert "| DeiT-tiny | 0.00 | 80 % | 57 % | - |" in page
     assert "- ncnn <&>: no such layer (DeiT-tiny on 1, DeiT-tiny on 2)" in page
     assert "4 of 7 aims are met." in page
+    assert "\n- DeiT-tiny (on Monday, commit abc)\n- growth of DeiT-tiny (on Tuesday, commit abd)\n" in page
+    alone = Report(RESULTS | {"runs": {"on Monday, commit abc": ["DeiT-tiny"]}})
+    assert alone.runs() == "Measured in one run (on Monday, commit abc)."
     assert all(f"(images/{name})" in page for name in written)
+
+
+def test_parts_of_equal_conditions_make_a_page():
+    """The newest part decides; one measured with another fovea is left out, and told as missing."""
+    old = Run("2001-01-01", "abc", 1e9, {"rounds": 3, "fovea": "first"})
+    new = Run("2001-01-02", "abd", 2e9, {"rounds": 3, "fovea": "second"})
+    newest = Run("2001-01-03", "abe", 1.5e9, new.conditions)
+    runs = [old, *[newest if part.sizes else new for part in PARTS[1:]]]
+    with TemporaryDirectory() as folder:
+        for part, run in zip(PARTS, runs):
+            keep(Path(folder), part, run, {"title": part.title})
+        results, missing = collect(Path(folder))
+        assert missing == [PARTS[0].name] and results["peak"] == 2e9 and results["rounds"] == 3
+        assert list(results["models"]) == [part.model.name for part in PARTS[1:] if not part.sizes]
+        assert list(results["growth"]) == [part.model.name for part in PARTS if part.sizes]
+        assert results["runs"]["2001-01-03, commit abe"] == [part.title for part in PARTS if part.sizes]
+        keep(Path(folder), PARTS[0], newest, {"title": "remeasured"})
+        results, missing = collect(Path(folder))
+        assert missing == [] and results["models"][PARTS[0].model.name] == {"title": "remeasured"}
+    with TemporaryDirectory() as empty:
+        try:
+            collect(Path(empty))
+            raise AssertionError("a page of nothing")
+        except ValueError:
+            pass
 
 
 def test_bars_lie_where_their_values_are():

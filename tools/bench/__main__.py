@@ -1,17 +1,20 @@
 # scripts/bench: times fovea beside its peers and writes docs/benchmarks.md. See --help.
 
 import argparse
-import json
+import hashlib
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import report
 from contenders import peer_of
 from installs import program_of, version_of
 from measure import FULL, QUICK, TOLERANCE, Effort, compare, grow, profile
-from models import BUILD, GROWTH, MODELS, ROOT, Model
+from models import BUILD, FOVEA, ROOT
 from peers.peer import call, compiler
+from results import PARTS, Part, Run, collect, keep
 
 PEERS = ["onnxruntime", "openvino", "ncnn", "tvm", "inductor", "torch", "emx", "onnx2c"]
 GROWTH_PEERS = ["onnxruntime", "openvino"]
@@ -47,25 +50,28 @@ def describe(peers: list[str]) -> dict:
     return found
 
 
-def measure_model(model: Model, peers: list[str], effort: Effort) -> dict:
+def measure_model(part: Part, peers: list[str], effort: Effort) -> dict:
+    model = part.model
     model.make()
     threads = {str(count): compare(model, peers, count, effort, say) for count in THREADS}
     layers = profile(model, effort)
     return {"title": model.title, "macs": model.inspect()["macs"], "threads": threads, "layers": layers}
 
 
-def measure_growth(model: Model, sizes: list[int], effort: Effort) -> dict:
-    across = "tokens" if model.name == "minilm" else "side of the image"
+def measure_growth(part: Part, peers: list[str], effort: Effort) -> dict:
+    """Fewer rounds, since there are many sizes, and no cold starts."""
+    effort = Effort(max(3, effort.rounds // 3), effort.seconds, colds=0)
+    across = "tokens" if part.model.name == "minilm" else "side of the image"
     found = {}
-    for size in sizes:
-        resized = model.resized(size)
+    for size in part.sizes:
+        resized = part.model.resized(size)
         resized.make()
-        found[str(size)] = grow(resized, GROWTH_PEERS, effort, say)
-    return {"title": model.title, "across": across, "sizes": found}
+        found[str(size)] = grow(resized, [peer for peer in GROWTH_PEERS if peer in peers], effort, say)
+    return {"title": part.model.title, "across": across, "sizes": found}
 
 
 def parse() -> argparse.Namespace:
-    names = [model.name for model in MODELS]
+    names = [part.name for part in PARTS]
 
     def listed(known: list[str]):
         def split(value: str) -> list[str]:
@@ -79,10 +85,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Time fovea beside its peers, and write docs/benchmarks.md."
     )
-    parser.add_argument("--models", type=listed(names), default=names, metavar="A,B", help=", ".join(names))
+    parser.add_argument("--only", type=listed(names), metavar="A,B", help=f"parts: {', '.join(names)}")
     parser.add_argument("--peers", type=listed(PEERS), default=PEERS, metavar="A,B", help=", ".join(PEERS))
     parser.add_argument("--rounds", type=int, help=f"{FULL.rounds} by default")
-    parser.add_argument("--quick", action="store_true", help="few short rounds, no growth")
+    parser.add_argument("--quick", action="store_true", help="few short rounds, and growth only where --only says so")
+    parser.add_argument("--page", action="store_true", help="measure nothing: write the page of what was measured")
     return parser.parse_args()
 
 
@@ -91,26 +98,44 @@ def effort_of(arguments: argparse.Namespace) -> Effort:
     return effort if arguments.rounds is None else Effort(arguments.rounds, effort.seconds, effort.colds)
 
 
-def main() -> None:
-    """Only a whole run writes the page in docs/; of part of it, or a quick one, the page is below build/bench."""
-    arguments = parse()
-    effort = effort_of(arguments)
-    whole = not arguments.quick and len(arguments.models) == len(MODELS) and len(arguments.peers) == len(PEERS)
+def chosen(arguments: argparse.Namespace) -> list[Part]:
+    if arguments.only is not None:
+        return [part for part in PARTS if part.name in arguments.only]
+    return [part for part in PARTS if not (arguments.quick and part.sizes)]
+
+
+def begin(peers: list[str], effort: Effort) -> Run:
     if os.getloadavg()[0] > 0.5:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): what is measured now says little")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    chosen = [model for model in MODELS if model.name in arguments.models]
-    results = {"machine": machine(), "peak": peak(), "peers": describe(arguments.peers), "tolerance": TOLERANCE}
-    results |= {"rounds": effort.rounds, "seconds": effort.seconds, "compiler": " ".join(compiler())}
-    results["models"] = {model.name: measure_model(model, arguments.peers, effort) for model in chosen}
-    if not arguments.quick:
-        few = Effort(max(3, effort.rounds // 3), effort.seconds, colds=0)
-        growing = [model for model in chosen if model.name in GROWTH]
-        results["growth"] = {model.name: measure_growth(model, GROWTH[model.name], few) for model in growing}
-    page = ROOT / "docs/benchmarks.md" if whole else BUILD / "page/benchmarks.md"
-    (BUILD / "results.json").write_text(json.dumps(results, indent=1))
+    conditions = {"machine": machine(), "compiler": " ".join(compiler()), "peers": describe(peers)}
+    conditions |= {"tolerance": TOLERANCE, "rounds": effort.rounds, "seconds": effort.seconds}
+    conditions["fovea"] = hashlib.sha256(FOVEA.read_bytes()).hexdigest()
+    commit = call(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip()
+    return Run(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()), commit, peak(), conditions)
+
+
+def write_page(kept: Path, is_serious: bool) -> None:
+    """Only all parts measured with all peers make the page in docs/; otherwise it is below build/bench."""
+    try:
+        results, missing = collect(kept)
+    except ValueError as reason:
+        sys.exit(f"scripts/bench: {reason}")
+    page = ROOT / "docs/benchmarks.md" if is_serious and not missing else BUILD / "page/benchmarks.md"
     report.write(results, page)
-    say(f"{page.relative_to(ROOT)} is written")
+    say(f"{page.relative_to(ROOT)} is written" + (f"; not in it: {', '.join(missing)}" if missing else ""))
+
+
+def main() -> None:
+    arguments = parse()
+    effort = effort_of(arguments)
+    is_serious = not arguments.quick and len(arguments.peers) == len(PEERS)
+    kept = BUILD / ("results" if is_serious else "trial")
+    if not arguments.page:
+        run = begin(arguments.peers, effort)
+        for part in chosen(arguments):
+            measure = measure_growth if part.sizes else measure_model
+            keep(kept, part, run, measure(part, arguments.peers, effort))
+    write_page(kept, is_serious)
 
 
 main()

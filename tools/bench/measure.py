@@ -1,5 +1,5 @@
 # Times a model: checks that all contenders agree with PyTorch, then runs them in turns, round by round. What comes out
-# is plain data, which report.py reads and results.json keeps.
+# is plain data, which results.py keeps and report.py reads.
 
 from dataclasses import dataclass
 

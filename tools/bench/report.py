@@ -1,5 +1,5 @@
-# Writes the page and its charts from results: what main collects and results.json keeps. The page is written whole;
-# what people have to say about it is in shortfalls.md, which is taken in.
+# Writes the page and its charts from what results.py collects. The page is written whole; what people have to say about
+# it is in shortfalls.md, which is taken in.
 
 from pathlib import Path
 
@@ -49,6 +49,8 @@ range), and then times everybody in turns.
 
 {machine}
 
+{runs}
+
 Peak of one core: {peak:.1f} GFLOP/s in fused multiply-adds, measured by `tools/bench/peak.c`.
 
 | peer | version | as it is run |
@@ -93,7 +95,15 @@ class Report:
             for peer in self.results["peers"].values()
         )
         kept = {key: self.results[key] for key in ("rounds", "seconds", "tolerance", "compiler")}
-        return HEAD.format(machine=machine, peers=peers, peak=self.results["peak"] / 1e9, **kept)
+        return HEAD.format(machine=machine, peers=peers, runs=self.runs(), peak=self.results["peak"] / 1e9, **kept)
+
+    def runs(self) -> str:
+        """When everything was measured; where that took several runs, which part in which."""
+        runs = self.results["runs"]
+        if len(runs) == 1:
+            return f"Measured in one run ({', '.join(runs)})."
+        rows = [f"- {', '.join(parts)} ({when})" for when, parts in sorted(runs.items())]
+        return "\n".join(["Measured in parts, by the same fovea under the same conditions:", "", *rows])
 
     def ratios(self, threads: int) -> str:
         rows = []
