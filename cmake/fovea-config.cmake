@@ -1,10 +1,10 @@
 # find_package(fovea): the program fovea::fovea, and a function that makes a model part of a build.
 #
-#   fovea_add_model(TARGET MODEL.onnx [NAME name] [WEIGHTS inline|object|file] [OPTIONS option...])
+#   fovea_add_model(TARGET MODEL.onnx [NAME name] [WEIGHTS inline|object|file] [THREADS n] [OPTIONS option...])
 #
 # compiles the model to C at build time and adds it to TARGET, which can then #include "name.h". NAME is the file's name
-# by default, WEIGHTS inline for models below 1 MB, else object; OPTIONS are more options of `fovea compile`,
-# such as --dispatch. C for one target is to be compiled with that target's flags, by target_compile_options().
+# by default, WEIGHTS inline for models below 1 MB, else object; with THREADS up to n threads can share the work of a run;
+# OPTIONS are more options of `fovea compile`, such as --dispatch. C for one target is to be compiled with that target's flags, by target_compile_options().
 if(NOT TARGET fovea::fovea)
   get_filename_component(_fovea_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
   find_program(FOVEA_EXECUTABLE fovea HINTS "${_fovea_prefix}/bin" NO_DEFAULT_PATH)
@@ -21,7 +21,7 @@ if(NOT TARGET fovea::fovea)
 endif()
 
 function(fovea_add_model target model)
-  cmake_parse_arguments(PARSE_ARGV 2 MODEL "" "NAME;WEIGHTS" "OPTIONS")
+  cmake_parse_arguments(PARSE_ARGV 2 MODEL "" "NAME;WEIGHTS;THREADS" "OPTIONS")
   if(MODEL_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "fovea_add_model: unexpected ${MODEL_UNPARSED_ARGUMENTS}")
   endif()
@@ -37,6 +37,10 @@ function(fovea_add_model target model)
     else()
       set(MODEL_WEIGHTS object)
     endif()
+  endif()
+
+  if(MODEL_THREADS)
+    list(APPEND MODEL_OPTIONS --threads "${MODEL_THREADS}")
   endif()
 
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/fovea/${MODEL_NAME}")

@@ -61,7 +61,7 @@ static void run(Arena *arena, int argc, char **argv) {
     const char *data = NULL, *input = NULL, *expect = NULL;
     DiffOptions options = {.tolerance = TOLERANCE_USUAL};
     bool interpret = false;
-    Option rows[8 + MODEL_OPTION_ROWS] = {
+    Option rows[9 + MODEL_OPTION_ROWS] = {
         {OPTION_TEXT, '\0', "data", "DIR", "a test_data_set_0 folder, or the folder that holds such folders", &data},
         {OPTION_TEXT, '\0', "input", "IN.npz", "recorded inputs, in place of --data", &input},
         {OPTION_TEXT, '\0', "expect", "OUT.npz", "the outputs that belong to them", &expect},
@@ -70,8 +70,9 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
         target_option(&model),
         tuned_option(&model),
+        threads_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 8), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 9), argc, argv)) return;
     if ((data == NULL) == (expect == NULL))
         fail(STATUS_USAGE, "give --data DIR, or --input IN.npz and --expect OUT.npz");
     model_options_finish(arena, &model);

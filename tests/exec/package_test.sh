@@ -12,12 +12,13 @@ build() {
 
 build cmake
 "$work/cmake/app" | grep -x 'it is a 7'
-# The same with --dispatch, which is more files.
+# The same with --dispatch, which is more files, and for threads.
 mkdir "$work/variants"
 cp "$FOVEA_SOURCE_DIR/examples/cmake/app.c" "$work/variants"
-sed "s|\.\./digits/senet.onnx|$FOVEA_SOURCE_DIR/examples/digits/senet.onnx OPTIONS --dispatch|" \
+sed "s|\.\./digits/senet.onnx|$FOVEA_SOURCE_DIR/examples/digits/senet.onnx THREADS 3 OPTIONS --dispatch|" \
     "$FOVEA_SOURCE_DIR/examples/cmake/CMakeLists.txt" >"$work/variants/CMakeLists.txt"
 build dispatch "$work/variants"
 "$work/dispatch/app" | grep -x 'it is a 7'
+grep -x '#define SENET_THREADS 3.*' "$work/dispatch/fovea/senet/senet.h"
 build two_models
 "$work/two_models/vote" | grep -x 'senet: 7, vit: 7, attention maps: 6'

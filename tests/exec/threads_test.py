@@ -121,6 +121,12 @@ with tempfile.TemporaryDirectory() as folder:
     check_model("mobilenet", MODELS / "mobilenet_v3_small.dynamo.onnx", folder / "mobilenet")
     run_threads = [FOVEA, "run", folder / "forms.onnx", "--input", inputs, "--output", folder / "run.npz", "--threads"]
     checks.check("fovea run --threads 3", subprocess.run([*run_threads, "3"]).returncode == 0, "failed")
+    verify = [FOVEA, "verify", folder / "forms.onnx", "--input", inputs, "--expect", folder / "run.npz"]
+    for threads in "13":  # run.npz has what three made: the same bits
+        exact = [*verify, "--threads", threads, "--atol", "0", "--rtol", "0"]
+        checks.check(f"fovea verify --threads {threads}", subprocess.run(exact).returncode == 0, "it differs")
+    refused = subprocess.run([*verify, "--threads", "65"], capture_output=True)
+    checks.check("verify --threads 65 is refused", refused.returncode == 2, refused.stderr)
     refused = subprocess.run([*run_threads, "65"], capture_output=True, text=True)
     checks.check("--threads 65 is refused", refused.returncode == 2 and "at most 64" in refused.stderr, refused.stderr)
 finish(checks)
