@@ -136,11 +136,14 @@ static void settle_calls(Emitter *emitter) {
         names_reserve(&emitter->run, emitter->functions.items.items[i]->name);
 }
 
-/* torch names transposed weights by a counter ("onnx::MatMul_285"): the path of the node that reads them says more. */
+/* torch names transposed weights by a counter ("onnx::MatMul_285"), and a folded bias: the path of the node that reads
+ * them says more. */
 static const char *wish_for_counted(Arena *arena, const Value *value) {
-    const char *node = value->consumers.count > 0 ? value->consumers.items[0]->name : "", *slash = strrchr(node, '/');
-    if (slash == NULL || slash == node) return value->name;
-    return arena_printf(arena, "%.*s/weight", (int)(slash - node), node);
+    const Node *reader = value->consumers.count > 0 ? value->consumers.items[0] : NULL;
+    const char *path = reader == NULL ? "" : reader->name, *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) return value->name;
+    const char *part = node_input(reader, 2) == value ? "bias" : "weight";
+    return arena_printf(arena, "%.*s/%s", (int)(slash - path), path, part);
 }
 
 static const char *wish_for(Arena *arena, const Buffer *buffer) {

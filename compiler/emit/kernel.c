@@ -263,7 +263,8 @@ static void add_constants(Text *out, const Step *step) {
 static void add_range(Text *out, const Step *step) {
     const char *items = step->kernel->items;
     if (items == NULL) return;
-    if (step->tasks <= 1) text_printf(out, "    const int first = 0, last = %s;\n", items);
+    if (step->tasks <= 1)
+        text_printf(out, "    %s\n", assignment(out->arena, "    ", "const int first = 0, last", items));
     else add_range_of_share(out, items, step->tasks);
 }
 

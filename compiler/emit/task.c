@@ -22,9 +22,9 @@ static const char *plain(Arena *arena, const char *parameter) {
 
 void add_range_of_share(Text *out, const char *items, int tasks) {
     text_printf(out,
-                "    const int items = %s;\n"
+                "    %s\n"
                 "    const int first = share_start(items, task, %d), last = share_start(items, task + 1, %d);\n",
-                items, tasks, tasks);
+                assignment(out->arena, "    ", "const int items", items), tasks, tasks);
 }
 
 typedef const char *Form(Arena *arena, const char *parameter, const FunctionDraft *draft);

@@ -27,12 +27,13 @@ def model(folder, channels, outputs, high, wide):
     x = random.standard_normal((2, channels, high, wide)).astype(np.float32)
     weights = (random.standard_normal((outputs, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
     bias = random.standard_normal(outputs).astype(np.float32)
-    nodes = [helper.make_node("Conv", ["x", "weights", "bias"], ["sum"], pads=[1, 1, 1, 1]),
+    constants = {"onnx::Conv_7": weights, "onnx::Conv_8": bias}  # as torch names them
+    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[1, 1, 1, 1]),
              helper.make_node("Sigmoid", ["sum"], ["gate"]), helper.make_node("Mul", ["sum", "gate"], ["y"])]
     shapes = {"x": x.shape, "y": (2, outputs, high, wide)}
     infos = {name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()}
     graph = helper.make_graph(nodes, "conv", [infos["x"]], [infos["y"]],
-                              [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")])
+                              [numpy_helper.from_array(array, name) for name, array in constants.items()])
     path = pathlib.Path(folder) / "conv.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -47,7 +48,10 @@ def check(what, tile, size):
         np.savez(f"{folder}/in.npz", x=x)
         for threads in ("1", "3"):
             compile_model(path, f"{folder}/{threads}", "--threads", threads)
-            checks.check(f"{what}: tile {tile}", f"winograd{tile}_" in pathlib.Path(folder, threads, "model.c").read_text())
+            text = pathlib.Path(folder, threads, "model.c").read_text()
+            checks.check(f"{what}: tile {tile}", f"winograd{tile}_" in text)
+            checks.check(f"{what}: lines fit a page", max(map(len, text.splitlines())) <= 120)
+            checks.check(f"{what}: names", ", stem_conv1_weight, stem_conv1_bias, " in text)
         for compiler, threads, flags in (("gcc", "1", ("-O1", "-DLANES=1")), ("gcc", "3", ("-O1", "-DLANES=4")),
                                          ("clang", "1", ("-O1", "-DLANES=8", "-Wno-psabi")),
                                          ("gcc", "3", ("-O1", "-DLANES=16", "-Wno-psabi"))):
