@@ -232,16 +232,14 @@ static const Value *joined_weights(Program *program, const Node *node) {
     return graph_constant(program->graph, weights->name, wide);
 }
 
-static Buffer *packed_weights(Program *program, const Node *node, const Planar *conv) {
-    const int64_t taps = conv->h.kernel * conv->w.kernel, depth = conv->channels / conv->groups;
-    return pack_panels(program, (Packing){.weights = joined_weights(program, node),
-                                          .depth = depth,
-                                          .columns = conv->outputs,
-                                          .row = taps,
-                                          .column = depth * taps,
-                                          .factor = 1,
-                                          .taps = taps,
-                                          .tap = 1});
+/* A step over channels-last maps, whose weights and bias are packed. */
+static Step *packed_step(Program *program, const Node *node, const char *kernel, Packing weights) {
+    Step *step = step_kernel(program, kernel, TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_buffer(step, "w", pack_panels(program, weights), 0);
+    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), weights.columns), 0);
+    step_value(program, step, "y", node->outputs.items[0]);
+    return step;
 }
 
 /* Each row of x, of which there are so many, times the weights. */
@@ -267,11 +265,16 @@ static void lower_product(Program *program, const Node *node, int64_t rows) {
 
 static Step *lower_window(Program *program, const Node *node, const Planar *conv, const ConvWay *way) {
     const WindowDim *h = &conv->h, *w = &conv->w;
-    Step *step = step_kernel(program, "conv_last", TYPE_FLOAT);
-    step_value(program, step, "x", node->inputs.items[0]);
-    step_buffer(step, "w", packed_weights(program, node, conv), 0);
-    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
-    step_value(program, step, "y", node->outputs.items[0]);
+    const int64_t taps = h->kernel * w->kernel, depth = conv->channels / conv->groups;
+    const Packing packing = {.weights = joined_weights(program, node),
+                             .depth = depth,
+                             .columns = conv->outputs,
+                             .row = taps,
+                             .column = depth * taps,
+                             .factor = 1,
+                             .taps = taps,
+                             .tap = 1};
+    Step *step = packed_step(program, node, "conv_last", packing);
     give_sizes(step, node, h, w);
     step_size(step, "K", conv->outputs), step_size(step, "G", conv->groups);
     step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
@@ -286,17 +289,13 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
     const int64_t depth = conv->channels * conv->h.kernel * conv->w.kernel;
     int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
     const Choice *choice = conv_choose_image(program, conv, tile_rows, tile_vectors);
-    Packing packing = {.weights = node->inputs.items[1],
-                       .depth = depth,
-                       .columns = conv->outputs,
-                       .row = 1,
-                       .column = depth,
-                       .factor = 1};
-    Step *step = step_kernel(program, "conv_first", TYPE_FLOAT);
-    step_value(program, step, "x", node->inputs.items[0]);
-    step_buffer(step, "w", pack_panels(program, packing), 0);
-    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
-    step_value(program, step, "y", node->outputs.items[0]);
+    const Packing packing = {.weights = node->inputs.items[1],
+                             .depth = depth,
+                             .columns = conv->outputs,
+                             .row = 1,
+                             .column = depth,
+                             .factor = 1};
+    Step *step = packed_step(program, node, "conv_first", packing);
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "K", conv->outputs);
     step_pick(program, step, "ROWS", tile_rows);
@@ -317,18 +316,14 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
     const int64_t taps = conv->h.kernel * conv->w.kernel, all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
     int columns[TARGET_COUNT];
     const Choice *choice = conv_choose_columns(program, conv, columns);
-    Packing packing = {.weights = node->inputs.items[1],
-                       .depth = taps,
-                       .columns = conv->channels,
-                       .row = 1,
-                       .column = taps,
-                       .factor = 1,
-                       .panel = all * PANEL_WIDTH};
-    Step *step = step_kernel(program, "depthwise_last", TYPE_FLOAT);
-    step_value(program, step, "x", node->inputs.items[0]);
-    step_buffer(step, "w", pack_panels(program, packing), 0);
-    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->channels), 0);
-    step_value(program, step, "y", node->outputs.items[0]);
+    const Packing packing = {.weights = node->inputs.items[1],
+                             .depth = taps,
+                             .columns = conv->channels,
+                             .row = 1,
+                             .column = taps,
+                             .factor = 1,
+                             .panel = all * PANEL_WIDTH};
+    Step *step = packed_step(program, node, "depthwise_last", packing);
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "BLOCK", block_of(conv));
     step_pick(program, step, "COLUMNS", columns);
@@ -337,16 +332,11 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
 
 static Step *lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
     const WindowDim *h = &conv->h, *w = &conv->w;
-    Step *step = step_kernel(program, "winograd", TYPE_FLOAT);
-    step_value(program, step, "x", node->inputs.items[0]);
-    step_buffer(step, "w",
-                pack_panels(program, (Packing){.weights = joined_weights(program, node),
-                                               .depth = conv->channels,
-                                               .columns = conv->outputs,
-                                               .winograd = plan->tile}),
-                0);
-    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), conv->outputs), 0);
-    step_value(program, step, "y", node->outputs.items[0]);
+    const Packing packing = {.weights = joined_weights(program, node),
+                             .depth = conv->channels,
+                             .columns = conv->outputs,
+                             .winograd = plan->tile};
+    Step *step = packed_step(program, node, "winograd", packing);
     step_size(step, "N", conv->batch), step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output);
