@@ -3,8 +3,9 @@
 #   fovea_add_model(TARGET MODEL.onnx [NAME name] [WEIGHTS inline|object|file] [THREADS n] [OPTIONS option...])
 #
 # compiles the model to C at build time and adds it to TARGET, which can then #include "name.h". NAME is the file's name
-# by default, WEIGHTS inline for models below 1 MB, else object; with THREADS up to n threads can share the work of a run;
-# OPTIONS are more options of `fovea compile`, such as --dispatch. C for one target is to be compiled with that target's flags, by target_compile_options().
+# by default, WEIGHTS inline for models below 1 MB, else object; with THREADS up to n threads can share the work of a
+# run; OPTIONS are more options of `fovea compile`, such as --dispatch. C for one target is to be compiled with that
+# target's flags, by target_compile_options().
 if(NOT TARGET fovea::fovea)
   get_filename_component(_fovea_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
   find_program(FOVEA_EXECUTABLE fovea HINTS "${_fovea_prefix}/bin" NO_DEFAULT_PATH)

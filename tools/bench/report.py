@@ -273,8 +273,7 @@ class Report:
             parts += [self.latencies(threads)]
         parts += ["## Share of the peak", SHARES, self.shares()]
         parts += ["## Cold start and memory", COLD, self.footprints()]
-        parts += ["## What fovea makes", "Code is instructions and constants of the object file, without weights.",
-                  "Of weights only what is read becomes resident: of MiniLM's table of words, a few rows.", self.sizes()]
+        parts += ["## What fovea makes", MADE, self.sizes()]
         parts += ["## How cost grows", *pictures("bench_growth"), "Times faster than on one thread:", self.speed_ups()]
         parts += self.layer_parts()
         if self.missing():
@@ -288,6 +287,9 @@ From nothing to the first output, and the most memory that was resident. Of fove
 reading its input and writing its output. Of a peer it is loading its library, the model, and a first run, within a
 Python that runs already and whose own memory is left out; what a peer makes of a model beforehand (ncnn's, TVM's and
 the generators' files) is there already."""
+MADE = """\
+Code is instructions and constants of the object file, without weights. Of weights only what is read becomes resident:
+of MiniLM's table of words, a few rows."""
 LAYERS = f"""\
 The {SLOWEST} slowest steps of each model, on one thread, as `--profile` tells them: the fastest of many runs."""
 SHARES = """\

@@ -1,5 +1,5 @@
-# What was measured, kept part by part in a folder as parts are done: a model, or how one grows. Those measured under the
-# same conditions, be it in one run or in many, make a page.
+# What was measured, kept part by part in a folder as parts are done: a model, or how one grows. Those measured under
+# the same conditions, be it in one run or in many, make a page.
 
 import json
 from dataclasses import asdict, dataclass
