@@ -72,9 +72,11 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
-/* A product and a sum in one instruction: GCC makes it of a * b + c in its own dialect alone, not with -std=c99. */
+/* A product and a sum in one instruction: GCC makes it of a * b + c in its own dialect alone, not with -std=c99. And
+ * its elimination of common subexpressions would keep what an epilogue needs in registers through the loops before it,
+ * which then have too few. */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=fast")
+#pragma GCC optimize("fp-contract=fast", "no-gcse")
 #endif
 
 /* vf: floats; vu: as many uint32_t; vi: int32_t. A comparison of two vf is a vi, all bits of a lane set where it holds

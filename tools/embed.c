@@ -198,15 +198,20 @@ static const char *parse_support(const char *text, const char *mark) {
     return first;
 }
 
-/* What stands in vector.h between its includes and its first function: one text, wanted where code mentions vf. */
+/* What stands in vector.h between its includes and its first function: one text, wanted where code mentions vf. It goes
+ * above everything else, since it has a pragma for what follows, and then the functions: others are made of them. */
 static void parse_vector(const char *text) {
     const char *from = text;
     for (const char *at = text; (at = strstr(at, "#include ")) != NULL; at++) from = at + strcspn(at, "\n");
+    const int others = supports.count;
     const char *first = parse_support(text, "\nINLINE ");
+    const int own = supports.count - others;
     list_add(arena, &supports, ((Named){"vf", trimmed(from, first)}));
-    const Named prelude = supports.items[supports.count - 1]; /* above all others: it has a pragma for what follows */
-    memmove(supports.items + 1, supports.items, (size_t)(supports.count - 1) * sizeof *supports.items);
-    supports.items[0] = prelude;
+    Named *moved = arena_new_array(arena, Named, (size_t)supports.count);
+    moved[0] = supports.items[supports.count - 1];
+    memcpy(moved + 1, supports.items + others, (size_t)own * sizeof *moved);
+    memcpy(moved + 1 + own, supports.items, (size_t)others * sizeof *moved);
+    memcpy(supports.items, moved, (size_t)supports.count * sizeof *moved);
 }
 
 /* Functions of maths.h, for scalars and for vectors: the comment stands above the first form. */
@@ -414,7 +419,8 @@ static void write_kernels(Text *out) {
              "/* Made by tools/embed.c from runtime/. */\n"
              "#include \"program/kernel.h\"\n#include \"runtime/support.h\"\n"
              "#define UNROLL /* what is linked has its sizes at run time */\n"
-             "#include \"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include <string.h>\n"
+             "#include \"runtime/vector.h\"\n#include \"runtime/winograd.h\"\n#include "
+             "\"runtime/strassen.h\"\n#include <string.h>\n"
              "#pragma GCC diagnostic ignored \"-Wunused-parameter\" /* sizes that count items */\n"
              "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\" /* registers, of which sizes say how many */\n"
              "#pragma GCC diagnostic ignored \"-Warray-bounds\"        /* the same */\n");
@@ -484,7 +490,7 @@ int main(int argc, char **argv) {
         else if (ends_with(path, "support.h")) parse_support(text, "\nstatic inline ");
         else if (ends_with(path, "vector.h")) parse_vector(text);
         else if (ends_with(path, "maths.h")) parse_maths(text);
-        else if (ends_with(path, "winograd.h")) parse_support(text, "\nINLINE ");
+        else if (ends_with(path, "winograd.h") || ends_with(path, "strassen.h")) parse_support(text, "\nINLINE ");
         else if (ends_with(path, ".txt")) parse_formulas(path, text);
         else parse_kernels(path, text);
     }

@@ -25,6 +25,8 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          "blocks, batchnorm, bias, loops, epilogue, with commas between, or none; all by default", &model->fuse},
         {OPTION_TEXT, '\0', "winograd", "MODE",
          "auto (convolutions of 3x3 by Winograd's method where that pays, the default) or off", &model->winograd},
+        {OPTION_TEXT, '\0', "strassen", "MODE",
+         "auto (linear layers by Strassen's algorithm where that pays, the default) or off", &model->strassen},
         {OPTION_TEXT, '\0', "stripe", "N",
          "make large maps in N stripes of rows where that saves memory; auto: in as many as do best for at\nmost a "
          "quarter more multiply-adds in those layers; off (the default)",
@@ -91,13 +93,14 @@ Option profile_option(ModelOptions *model) {
     return (Option){OPTION_FLAG, '\0', "profile", NULL, "also measure the time of each step", &model->pass.profile};
 }
 
-static WinogradMode winograd_mode(Arena *arena, const char *word) {
+static MethodMode method_mode(Arena *arena, const char *option, const char *word) {
     static const char *const words[] = {"auto", "off", NULL}; /* in the order of the modes */
+    if (word == NULL) return METHOD_AUTO;
     for (int i = 0; words[i] != NULL; i++)
-        if (strcmp(words[i], word) == 0) return (WinogradMode)i;
+        if (strcmp(words[i], word) == 0) return (MethodMode)i;
     const char *meant = nearest_name(arena, word, words);
-    fail(STATUS_USAGE, "--winograd %s: expected auto or off%s%s", quoted(word), meant == NULL ? "" : "; did you mean ",
-         meant == NULL ? "" : meant);
+    fail(STATUS_USAGE, "--%s %s: expected auto or off%s%s", option, quoted(word),
+         meant == NULL ? "" : "; did you mean ", meant == NULL ? "" : meant);
 }
 
 enum { MOST_STRIPES = 1024 };
@@ -118,7 +121,8 @@ void model_options_finish(Arena *arena, ModelOptions *model) {
     if (model->target != NULL) model->pass.target = read_target(arena, model->target);
     if (model->pass.probes == NULL) model->pass.probes = "auto";
     if (model->tuned != NULL) model->pass.tuning = tuning_read(arena, model->tuned);
-    if (model->winograd != NULL) model->pass.winograd = winograd_mode(arena, model->winograd);
+    model->pass.winograd = method_mode(arena, "winograd", model->winograd);
+    model->pass.strassen = method_mode(arena, "strassen", model->strassen);
     if (model->stripe != NULL) model->pass.stripes = stripes_of(model->stripe);
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");

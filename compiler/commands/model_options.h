@@ -10,13 +10,14 @@ typedef struct {
     const char *path;     /* of the model */
     const char *fuse;     /* "loops,epilogue" or "none" */
     const char *winograd; /* "auto" or "off" */
+    const char *strassen; /* the same */
     const char *target;   /* a name of program/target.h, of commands that make C */
     const char *stripe;   /* "auto", "off" or a number */
     const char *tuned;    /* a file that `fovea tune` has written */
     PassOptions pass;
 } ModelOptions;
 
-enum { MODEL_OPTION_ROWS = 9 };
+enum { MODEL_OPTION_ROWS = 10 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
@@ -27,8 +28,8 @@ Option tuned_option(ModelOptions *model);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
-/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --target,
- * --stripe and --tuned. */
+/* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --strassen,
+ * --target, --stripe and --tuned. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

@@ -3,8 +3,6 @@
 #include "ops/product.h"
 
 #include "base/checked.h"
-#include "program/choice.h"
-#include "program/pack.h"
 
 static void give(Program *program, Step *step, const Product *p) {
     step_buffer(step, "a", program_buffer(program, p->a), p->a_offset);
@@ -36,18 +34,12 @@ static bool is_linear(const Product *p) {
     return fits && takes_vectors(p) && p->batch == 1 && p->b->constant != NULL && p->a->constant == NULL;
 }
 
-/* ROWS and VECTORS of a kernel, how many tiles of rows there are, and how many groups of columns. */
-typedef struct {
-    int rows[TARGET_COUNT], vectors[TARGET_COUNT], tiles[TARGET_COUNT], groups[TARGET_COUNT], panels[TARGET_COUNT];
-} Tiles;
-
-static TileProduct tile_product(const Product *p, TileRest rest) {
+TileProduct product_tile(const Product *p, TileRest rest) {
     return (TileProduct){
         .rows = p->m, .panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH, .depth = p->k, .stride = p->a_m, .rest = rest};
 }
 
-/* What follows from rows and vectors. */
-static void count_tiles(const Product *p, Tiles *tiles) {
+void product_count_tiles(const Product *p, Tiles *tiles) {
     const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
     for (int i = 0; i < TARGET_COUNT; i++) {
         const int width = tiles->vectors[i] * TARGET_LANES[i];
@@ -57,100 +49,11 @@ static void count_tiles(const Product *p, Tiles *tiles) {
     }
 }
 
-/* One way of computing a linear layer on one target. */
-typedef struct {
-    Tile tile;
-    bool weights_first;
-} LinearWay;
-
-/* Rows first only where these would not stay in the cache while the weights do. */
-static bool has_weights_first(const Product *p) {
-    enum { CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
-    return p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS;
-}
-
-/* The cost model's first; the tiles next to its, and for the best ones the other order. Returns how many. */
-static int list_linear_ways(const Program *program, const Product *p, LinearWay *ways) {
-    enum { TILES = 5 };
-    Tile tiles[TILES];
-    const TileProduct product = tile_product(p, REST_IS_SMALLER);
-    const int found = tile_best(choice_target(program), &product, tiles, TILES);
-    const bool weights_first = has_weights_first(p);
-    int count = 0;
-    for (int i = 0; i < found; i++) {
-        ways[count++] = (LinearWay){tiles[i], weights_first};
-        if (i < MOST_CANDIDATES - TILES) ways[count++] = (LinearWay){tiles[i], !weights_first};
-    }
-    return count;
-}
-
-static const Choice *choose_linear(Program *program, const Product *p, Tiles *tiles, int weights_first[TARGET_COUNT]) {
-    const char *names[MOST_CANDIDATES];
-    LinearWay ways[MOST_CANDIDATES];
-    const int count = list_linear_ways(program, p, ways), target = choice_target(program);
-    for (int i = 0; i < count; i++)
-        names[i] = arena_printf(program->arena, "%dx%d %s first", ways[i].tile.rows, ways[i].tile.vectors,
-                                ways[i].weights_first ? "weights" : "rows");
-    const char *key =
-        arena_printf(program->arena, "linear %lldx%lldx%lld", (long long)p->m, (long long)p->k, (long long)p->n);
-    if (p->a_m != p->k) key = arena_printf(program->arena, "%s stride %lld", key, (long long)p->a_m);
-    const Choice *choice = choice_take(program, key, names, count);
-    const LinearWay way = ways[choice->taken];
-    const TileProduct product = tile_product(p, REST_IS_SMALLER);
-    tile_choose(&product, tiles->rows, tiles->vectors);
-    for (int i = 0; i < TARGET_COUNT; i++) weights_first[i] = has_weights_first(p);
-    tiles->rows[target] = way.tile.rows, tiles->vectors[target] = way.tile.vectors;
-    weights_first[target] = way.weights_first;
-    count_tiles(p, tiles);
-    return choice;
-}
-
-/* Partial sums of a result where there are few: as many as hide the wait for one another. */
-static void give_split(Program *program, Step *step, int64_t rows) {
-    enum { SUMS = 8 };
-    int split[TARGET_COUNT];
-    for (int i = 0; i < TARGET_COUNT; i++) {
-        const int64_t sums = rows * (PANEL_WIDTH / TARGET_LANES[i]);
-        split[i] = sums < SUMS ? (int)(SUMS / sums) : 1;
-    }
-    step_pick(program, step, "SPLIT", split);
-}
-
-/* Up to FEW_ROWS weights are read from memory more slowly than they are used. */
-static void emit_linear(Program *program, const Product *p) {
-    enum { FEW_ROWS = 3 };
-    const bool few = p->m <= FEW_ROWS;
-    const Packing weights = {.weights = p->b,
-                             .offset = p->b_offset,
-                             .depth = p->k,
-                             .columns = p->n,
-                             .row = p->b_k,
-                             .column = p->b_n,
-                             .factor = p->alpha};
-    const Packing bias = {.weights = p->c, .depth = 1, .columns = p->n, .column = p->c_n, .factor = p->beta};
-    Step *step = step_kernel(program, few ? "linear_row" : "linear", TYPE_FLOAT);
-    step_buffer(step, "x", program_buffer(program, p->a), p->a_offset);
-    step_buffer(step, "w", pack_panels(program, weights), 0);
-    step_buffer(step, "bias", p->c == NULL ? NULL : pack_panels(program, bias), 0);
-    step_buffer(step, "y", program_buffer(program, p->y), p->y_offset);
-    step_size(step, "M", p->m), step_size(step, "K", p->k), step_size(step, "N", p->n), step_size(step, "X", p->a_m);
-    if (few) {
-        give_split(program, step, p->m);
-        return;
-    }
-    Tiles tiles;
-    int weights_first[TARGET_COUNT];
-    step->choice = choose_linear(program, p, &tiles, weights_first);
-    step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
-    step_pick(program, step, "TILES", tiles.tiles), step_pick(program, step, "GROUPS", tiles.groups);
-    step_pick(program, step, "WEIGHTS_FIRST", weights_first);
-}
-
 static void emit_product(Program *program, const Product *p) {
     Tiles tiles;
-    const TileProduct product = tile_product(p, REST_IS_REPEATED);
+    const TileProduct product = product_tile(p, REST_IS_REPEATED);
     tile_choose(&product, tiles.rows, tiles.vectors);
-    count_tiles(p, &tiles);
+    product_count_tiles(p, &tiles);
     for (int i = 0; i < TARGET_COUNT; i++) { /* whole panels are packed */
         const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
         tiles.groups[i] = (int)((panels + tiles.panels[i] - 1) / tiles.panels[i]);
@@ -175,7 +78,7 @@ void product_emit(Program *program, Product product) {
         return;
     }
     if (is_linear(p)) {
-        emit_linear(program, p);
+        linear_emit(program, p);
         return;
     }
     bool inner = (p->m < 4 || p->n < 4) && p->a_k == 1 && p->b_k == 1, row = !inner && p->m < 4 && p->b_n == 1;

@@ -4,6 +4,7 @@
 #define FOVEA_OPS_PRODUCT_H
 
 #include "ops/op.h"
+#include "program/tile.h"
 
 /* y [batch][m][n] = alpha * a b + beta * c, where element (m, k) of a is at a_offset + m * a_m + k * a_k, the next
  * matrix a_batch later, and so on: runtime/gemm.c says the same of its kernels. c may be NULL. */
@@ -17,6 +18,19 @@ typedef struct {
 
 /* Appends the step that computes it. */
 void product_emit(Program *program, Product product);
+
+/* The same of a linear layer: a product with constant weights, and a bias that is a constant row or not there. */
+void linear_emit(Program *program, const Product *product);
+
+/* ROWS and VECTORS of a kernel, how many tiles of rows there are and groups of columns, and panels of a group. */
+typedef struct {
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT], tiles[TARGET_COUNT], groups[TARGET_COUNT], panels[TARGET_COUNT];
+} Tiles;
+
+/* What the cost model weighs. */
+TileProduct product_tile(const Product *product, TileRest rest);
+/* What follows from rows and vectors. */
+void product_count_tiles(const Product *product, Tiles *tiles);
 
 /* More batch dimensions, outermost first, with the strides of a and b: 0 where one is broadcast. y has all of them. */
 typedef struct {

@@ -56,7 +56,8 @@ static void report_unknown_shapes(const Graph *graph) {
 Program *lower_graph(Graph *graph, const PassOptions *options) {
     report_unknown_shapes(graph);
     Program *program = program_new(graph->arena, graph);
-    program->is_direct = options->winograd == WINOGRAD_OFF;
+    program->is_direct = options->winograd == METHOD_OFF;
+    program->is_plain = options->strassen == METHOD_OFF;
     if (options->target != NULL) program->target = options->target;
     program->threads = options->threads > 0 ? options->threads : 1;
     program->tuning = options->tuning;

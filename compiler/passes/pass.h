@@ -6,7 +6,8 @@
 #include "graph/graph.h"
 #include "program/target.h"
 
-typedef enum { WINOGRAD_AUTO, WINOGRAD_OFF } WinogradMode;
+/* Whether a method may be taken where it pays. */
+typedef enum { METHOD_AUTO, METHOD_OFF } MethodMode;
 
 enum { STRIPES_AUTO = -1 };
 
@@ -18,7 +19,8 @@ typedef struct {
     StringList patterns;         /* --patterns: files of the user's own blocks */
     const char *probes;          /* --probes: auto, all, none, or a glob over tensor names and probe ids */
     const char *explain;         /* --why: a family whose near misses are printed */
-    WinogradMode winograd;       /* --winograd: whether convolutions may be computed by that method */
+    MethodMode winograd;         /* --winograd, of convolutions */
+    MethodMode strassen;         /* --strassen, of linear layers */
     const struct Tuning *tuning; /* --tuned: what overrules the cost model (program/choice.h); NULL: nothing */
     int stripes;                 /* --stripe: into how many maps are cut; 0: none are, STRIPES_AUTO: as it pays */
     const char *dump_after;      /* --dump-after: a pass */

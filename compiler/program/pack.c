@@ -2,6 +2,7 @@
  * A program remembers what it has packed, so that tied weights are stored once. */
 #include "program/pack.h"
 
+#include "program/strassen.h"
 #include "program/winograd.h"
 
 struct Packed {
@@ -13,7 +14,8 @@ struct Packed {
 static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
-           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd;
+           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd &&
+           a->strassen == b->strassen;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
@@ -42,12 +44,24 @@ static Tensor *transformed(Arena *arena, const Packing *packing) {
     return weights;
 }
 
+static Tensor *factors(Arena *arena, const Packing *packing) {
+    const int64_t count = strassen_weights_count(packing->depth, packing->columns);
+    Tensor *weights = tensor_new(arena, TYPE_FLOAT, &(Shape){.rank = 1, .dims = {dim_known(count)}});
+    strassen_factor(panels(arena, packing)->data, packing->depth, packing->columns, weights->data);
+    return weights;
+}
+
+static Tensor *packed_tensor(Arena *arena, const Packing *packing) {
+    if (packing->winograd != 0) return transformed(arena, packing);
+    return packing->strassen ? factors(arena, packing) : panels(arena, packing);
+}
+
 bool can_pack(const Value *weights) { return weights->constant != NULL && weights->type == TYPE_FLOAT; }
 
 Buffer *pack_panels(Program *program, Packing packing) {
     for (const struct Packed *packed = program->packed; packed != NULL; packed = packed->next)
         if (same(&packed->packing, &packing)) return packed->buffer;
-    Tensor *tensor = (packing.winograd != 0 ? transformed : panels)(program->arena, &packing);
+    Tensor *tensor = packed_tensor(program->arena, &packing);
     Buffer *buffer = program_constant(program, packing.weights, tensor);
     struct Packed *packed = arena_new_object(program->arena, struct Packed);
     *packed = (struct Packed){packing, buffer, program->packed};

@@ -15,6 +15,7 @@ typedef struct {
     int64_t taps, tap; /* taps 0: one */
     int64_t panel;     /* columns of a panel; 0: 16 */
     int winograd;      /* not 0: weights [columns][depth][3][3], transformed for this tile by winograd_transform() */
+    bool strassen;     /* the right factors of strassen_factor() */
 } Packing;
 
 /* Whether a value's data can be packed: a constant of floats. */

@@ -119,6 +119,7 @@ typedef struct Program {
     struct ValueBuffer *buffer_of; /* see program_buffer() */
     const struct Packed *packed;   /* see program/pack.h */
     bool is_direct;                /* no convolution by Winograd's method */
+    bool is_plain;                 /* no linear layer by Strassen's algorithm */
     const struct Tuning *tuning;   /* what overrules the cost model, see program/choice.h; NULL: nothing */
     LIST(const struct Choice *) choices;
     const Node *current;  /* the node being lowered */

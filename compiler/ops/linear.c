@@ -1,0 +1,136 @@
+/* Linear layers: products with constant weights, which are packed when a step is lowered.
+ * Kernels are in runtime/linear.c and runtime/strassen.c; a choice is made among tiles and orders of both. */
+#include "ops/product.h"
+#include "program/choice.h"
+#include "program/pack.h"
+#include "program/strassen.h"
+
+/* One way of computing a linear layer on one target. */
+typedef struct {
+    Tile tile;
+    bool strassen;
+    bool weights_first; /* not strassen */
+} LinearWay;
+
+typedef struct {
+    LinearWay ways[MOST_CANDIDATES];
+    const char *names[MOST_CANDIDATES];
+    int count;
+} LinearWays;
+
+static void add(Program *program, LinearWays *ways, LinearWay way) {
+    const char *how = way.strassen ? "strassen" : way.weights_first ? "weights first" : "rows first";
+    ways->names[ways->count] = arena_printf(program->arena, "%dx%d %s", way.tile.rows, way.tile.vectors, how);
+    ways->ways[ways->count++] = way;
+}
+
+static StrassenShape strassen_shape(const Product *p) { return (StrassenShape){p->m, p->k, p->n}; }
+
+/* The best tiles of Strassen's algorithm, where it may be taken; returns how many. */
+static int list_strassen(const Program *program, const Product *p, Tile *tiles, int most) {
+    const StrassenShape shape = strassen_shape(p);
+    const bool possible = !program->is_plain && strassen_is_possible(&shape);
+    return possible ? strassen_best(&shape, choice_target(program), tiles, most) : 0;
+}
+
+/* Rows first only where these would not stay in the cache while the weights do. */
+static bool has_weights_first(const Product *p) {
+    enum { CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
+    return p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS;
+}
+
+/* The cost model's first; the tiles next to its, for the best one the other order, and Strassen's algorithm. */
+static void list_ways(Program *program, const Product *p, LinearWays *ways) {
+    enum { PLAIN = 5, STRASSEN = 2 };
+    Tile plain[PLAIN], strassen[STRASSEN];
+    const int target = choice_target(program);
+    const TileProduct product = product_tile(p, REST_IS_SMALLER);
+    const StrassenShape shape = strassen_shape(p);
+    const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
+    const bool weights_first = has_weights_first(p),
+               pays = others > 0 && strassen_pays(&shape, target, &product, plain[0]);
+    for (int i = 0; pays && i < others; i++) add(program, ways, (LinearWay){strassen[i], true, false});
+    for (int i = 0; i < found; i++) {
+        add(program, ways, (LinearWay){plain[i], false, weights_first});
+        if (i == 0) add(program, ways, (LinearWay){plain[i], false, !weights_first});
+    }
+    for (int i = 0; !pays && i < others; i++) add(program, ways, (LinearWay){strassen[i], true, false});
+}
+
+/* "linear 197x192x576": rows, depth and columns. */
+static const char *key_of(const Program *program, const Product *p) {
+    const StrassenShape shape = strassen_shape(p);
+    const bool is_forbidden = program->is_plain && strassen_is_possible(&shape);
+    const char *key = arena_printf(program->arena, "%slinear %lldx%lldx%lld", is_forbidden ? "plain " : "",
+                                   (long long)p->m, (long long)p->k, (long long)p->n);
+    return p->a_m == p->k ? key : arena_printf(program->arena, "%s stride %lld", key, (long long)p->a_m);
+}
+
+/* Partial sums of a result where there are few: as many as hide the wait for one another. */
+static void give_split(Program *program, Step *step, int64_t rows) {
+    enum { SUMS = 8 };
+    int split[TARGET_COUNT];
+    for (int i = 0; i < TARGET_COUNT; i++) {
+        const int64_t sums = rows * (PANEL_WIDTH / TARGET_LANES[i]);
+        split[i] = sums < SUMS ? (int)(SUMS / sums) : 1;
+    }
+    step_pick(program, step, "SPLIT", split);
+}
+
+/* On the other targets the way is the cost model's with the same kernel. */
+static void give_strassen(Program *program, Step *step, const Product *p, const LinearWay *way) {
+    const StrassenShape shape = strassen_shape(p);
+    const StrassenPlan plan = strassen_plan_tile(&shape, choice_target(program), way->tile);
+    step_pick(program, step, "ROWS", plan.rows), step_pick(program, step, "VECTORS", plan.vectors);
+    step_pick(program, step, "CHUNK", plan.chunk), step_pick(program, step, "SPLITS", plan.splits);
+}
+
+static void give_tiles(Program *program, Step *step, const Product *p, const LinearWay *way) {
+    const TileProduct product = product_tile(p, REST_IS_SMALLER);
+    const int target = choice_target(program);
+    Tiles tiles;
+    int weights_first[TARGET_COUNT];
+    tile_choose(&product, tiles.rows, tiles.vectors);
+    for (int i = 0; i < TARGET_COUNT; i++) weights_first[i] = has_weights_first(p);
+    tiles.rows[target] = way->tile.rows, tiles.vectors[target] = way->tile.vectors;
+    weights_first[target] = way->weights_first;
+    product_count_tiles(p, &tiles);
+    step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
+    step_pick(program, step, "TILES", tiles.tiles), step_pick(program, step, "GROUPS", tiles.groups);
+    step_pick(program, step, "WEIGHTS_FIRST", weights_first);
+}
+
+static Step *linear_step(Program *program, const Product *p, const char *kernel, bool strassen) {
+    const Packing weights = {.weights = p->b,
+                             .offset = p->b_offset,
+                             .depth = p->k,
+                             .columns = p->n,
+                             .row = p->b_k,
+                             .column = p->b_n,
+                             .factor = p->alpha,
+                             .strassen = strassen};
+    const Packing bias = {.weights = p->c, .depth = 1, .columns = p->n, .column = p->c_n, .factor = p->beta};
+    Step *step = step_kernel(program, kernel, TYPE_FLOAT);
+    step_buffer(step, "x", program_buffer(program, p->a), p->a_offset);
+    step_buffer(step, "w", pack_panels(program, weights), 0);
+    step_buffer(step, "bias", p->c == NULL ? NULL : pack_panels(program, bias), 0);
+    step_buffer(step, "y", program_buffer(program, p->y), p->y_offset);
+    step_size(step, "M", p->m), step_size(step, "K", p->k), step_size(step, "N", p->n), step_size(step, "X", p->a_m);
+    return step;
+}
+
+/* Up to FEW_ROWS weights are read from memory more slowly than they are used. */
+void linear_emit(Program *program, const Product *p) {
+    enum { FEW_ROWS = 3 };
+    if (p->m <= FEW_ROWS) {
+        give_split(program, linear_step(program, p, "linear_row", false), p->m);
+        return;
+    }
+    LinearWays ways = {.count = 0};
+    list_ways(program, p, &ways);
+    const Choice *choice = choice_take(program, key_of(program, p), ways.names, ways.count);
+    const LinearWay *way = &ways.ways[choice->taken];
+    Step *step = linear_step(program, p, way->strassen ? "strassen" : "linear", way->strassen);
+    (way->strassen ? give_strassen : give_tiles)(program, step, p, way);
+    step->choice = choice;
+}

@@ -1,0 +1,40 @@
+/* Strassen: what the compiler knows of the kernel in runtime/strassen.c: when it pays, its sizes and its weights. */
+#ifndef FOVEA_PROGRAM_STRASSEN_H
+#define FOVEA_PROGRAM_STRASSEN_H
+
+#include "program/tile.h"
+
+#include <stdbool.h>
+
+/* Rows times a constant matrix of depth x columns. */
+typedef struct {
+    int64_t rows, depth, columns;
+} StrassenShape;
+
+typedef struct {
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT]; /* of a tile */
+    int chunk[TARGET_COUNT];                       /* tiles of rows that are taken at once */
+    int splits[TARGET_COUNT];                      /* items that share a chunk */
+} StrassenPlan;
+
+/* Whether the kernel can compute it: quarters are made of whole panels, and generated code can count in them. */
+bool strassen_is_possible(const StrassenShape *shape);
+
+/* The sizes with which the kernel takes least time. */
+StrassenPlan strassen_plan(const StrassenShape *shape);
+/* The same where the tile is given for one target. */
+StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile tile);
+
+/* The tiles with which it takes least time on a target, the best first; returns how many, at most `most`. */
+int strassen_best(const StrassenShape *shape, int target, Tile *best, int most);
+
+/* Whether it takes less time than the kernel linear with this tile, on this target. */
+bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *product, Tile tile);
+
+/* Floats of the right factors. */
+int64_t strassen_weights_count(int64_t depth, int64_t columns);
+/* The right factors [columns/32][7][depth/2][16] of a matrix in panels [columns/16][depth][16], summed in double and
+ * rounded once; runtime/strassen.h says what they are. depth and columns are multiples of 32. */
+void strassen_factor(const float *panels, int64_t depth, int64_t columns, float *factors);
+
+#endif

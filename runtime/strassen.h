@@ -1,0 +1,64 @@
+/* Strassen's algorithm for products of matrices, in Winograd's form: seven products of quarters instead of eight.
+ * With a = [a11 a12; a21 a22], likewise b, and b's side prepared at compile time (program/strassen.c):
+ *   p = a11 b11                         q = p + (a21 + a22 - a11) (b22 - b12 + b11)
+ *   r = q + (a11 - a21) (b22 - b12)     s = (a21 + a22) (b12 - b11)
+ *   a b = [p + a12 b21                  q + s + (a12 - a21 - a22 + a11) b22;
+ *          r + a22 (b21 - b22 + b12 - b11)                                r + s]
+ * Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 23.1. */
+#ifndef FOVEA_RUNTIME_STRASSEN_H
+#define FOVEA_RUNTIME_STRASSEN_H
+
+#include "runtime/vector.h"
+
+/* The seven left factors of `count` pairs of rows, one pair from upper and lower on and X floats between them, in the
+ * order in which they are used: factor i of row r at to + i * PLANE + r * ROW. DEEP: a quarter's columns. */
+INLINE void strassen_factors(float *to, const float *upper, const float *lower, const int count, const int DEEP,
+                             const int X, const int ROW, const int PLANE) {
+    for (int r = 0; r < count; r++, to += ROW, upper += X, lower += X)
+        for (int k = 0; k < DEEP; k += LANES) {
+            const vf a11 = vf_load(upper + k), a12 = vf_load(upper + DEEP + k);
+            const vf a21 = vf_load(lower + k), a22 = vf_load(lower + DEEP + k);
+            const vf below = a21 + a22, last = below - a11;
+            vf_store(to + k, a11);
+            vf_store(to + PLANE + k, a12);
+            vf_store(to + 2 * PLANE + k, last);
+            vf_store(to + 3 * PLANE + k, a11 - a21);
+            vf_store(to + 4 * PLANE + k, a22);
+            vf_store(to + 5 * PLANE + k, below);
+            vf_store(to + 6 * PLANE + k, a12 - last);
+        }
+}
+
+/* A tile of ROWS rows by VECTORS vectors of all quarters of the result: tile[0] of the first, upper left one, tile[1]
+ * of the upper right, then of the lower ones. Left factors as above; the right ones of a panel of 16 columns lie one
+ * after another, [7][DEEP][16]. */
+INLINE void strassen_tile(vf tile[4][32], const float *left, const float *right, const int ROWS, const int VECTORS,
+                          const int DEEP, const int ROW, const int PLANE) {
+    const int PANEL = 7 * DEEP * 16, SIZE = ROWS * VECTORS;
+    vf sum[32], p[32], q[32];
+    UNROLL
+    for (int i = 0; i < SIZE; i++) sum[i] = vf_all(0);
+    tile_multiply(sum, left, right, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) p[i] = sum[i];
+    tile_multiply(sum, left + PLANE, right + DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) tile[0][i] = sum[i], sum[i] = p[i];
+    tile_multiply(sum, left + 2 * PLANE, right + 2 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) q[i] = sum[i];
+    tile_multiply(sum, left + 3 * PLANE, right + 3 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) tile[3][i] = sum[i];
+    tile_multiply(sum, left + 4 * PLANE, right + 4 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) tile[2][i] = sum[i], sum[i] = vf_all(0);
+    tile_multiply(sum, left + 5 * PLANE, right + 5 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) tile[3][i] += sum[i], sum[i] += q[i];
+    tile_multiply(sum, left + 6 * PLANE, right + 6 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    UNROLL
+    for (int i = 0; i < SIZE; i++) tile[1][i] = sum[i];
+}
+
+#endif
