@@ -56,9 +56,9 @@ static void report_unknown_shapes(const Graph *graph) {
 Program *lower_graph(Graph *graph, const PassOptions *options) {
     report_unknown_shapes(graph);
     Program *program = program_new(graph->arena, graph);
-    program->is_direct = options->winograd == METHOD_OFF;
-    program->is_plain = options->strassen == METHOD_OFF;
     if (options->target != NULL) program->target = options->target;
+    program->is_direct = options->winograd == METHOD_OFF || program->target->is_small;
+    program->is_plain = options->strassen == METHOD_OFF || program->target->is_small;
     program->threads = options->threads > 0 ? options->threads : 1;
     program->tuning = options->tuning;
     for (int i = 0; i < graph->nodes.count; i++) lower_node(program, graph->nodes.items[i]);

@@ -62,7 +62,7 @@ StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile til
 /* In multiply-adds, as tile_cost(). Beside its products the kernel makes the left factors, and takes results through
  * memory once more; it reads seven quarters of weights where the other reads four. */
 bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *whole, Tile tile) {
-    static const double FROM_MEMORY = 6, LEFT = 14, RESULT = 10;
+    static const double FROM_MEMORY = 6, LEFT = 14, RESULT = 10, WORTH = 0.97; /* larger weights */
     Tile best;
     const TileProduct product = quarter(shape);
     tile_best(target, &product, &best, 1);
@@ -70,7 +70,7 @@ bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *wh
     const double products = FACTORS * (double)product.depth * tile_cost(target, &product, best.rows, best.vectors);
     const double around = rows * (LEFT * (double)product.depth + RESULT * (double)shape->columns);
     const double plain = (double)shape->depth * tile_cost(target, whole, tile.rows, tile.vectors);
-    return products + around + 0.75 * FROM_MEMORY * weights < plain;
+    return products + around + 0.75 * FROM_MEMORY * weights < WORTH * plain;
 }
 
 /* Seven factors of the quarters b11, b12, b21, b22 of an element. */

@@ -9,16 +9,16 @@ const char *const TARGET_NAMES[TARGET_COUNT] = {"avx512", "avx2", "neon", "sse",
 const int TARGET_LANES[TARGET_COUNT] = {16, 8, 4, 4, 1};
 
 const Target TARGETS[] = {
-    {"portable", "", TARGET_COUNT, NULL},
-    {"native", "-march=native", TARGET_COUNT, NULL},
-    {"x86-64-v2", "-march=x86-64-v2", TARGET_SSE, "sse4.2,popcnt"},
-    {"x86-64-v3", "-march=x86-64-v3", TARGET_AVX2, "avx2,fma,bmi,bmi2"},
-    {"x86-64-v4", "-march=x86-64-v4", TARGET_AVX512, "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
-    {"aarch64", "-march=armv8-a", TARGET_NEON, NULL},
-    {"wasm32", "-msimd128", TARGET_SSE, NULL},
-    {"cortex-m", "-DLANES=1", TARGET_SCALAR, NULL},
-    {"scalar", "-DLANES=1", TARGET_SCALAR, NULL},
-    {NULL, NULL, TARGET_COUNT, NULL},
+    {"portable", "", TARGET_COUNT, false, NULL},
+    {"native", "-march=native", TARGET_COUNT, false, NULL},
+    {"x86-64-v2", "-march=x86-64-v2", TARGET_SSE, false, "sse4.2,popcnt"},
+    {"x86-64-v3", "-march=x86-64-v3", TARGET_AVX2, false, "avx2,fma,bmi,bmi2"},
+    {"x86-64-v4", "-march=x86-64-v4", TARGET_AVX512, false, "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
+    {"aarch64", "-march=armv8-a", TARGET_NEON, false, NULL},
+    {"wasm32", "-msimd128", TARGET_SSE, false, NULL},
+    {"cortex-m", "-DLANES=1", TARGET_SCALAR, true, NULL},
+    {"scalar", "-DLANES=1", TARGET_SCALAR, false, NULL},
+    {NULL, NULL, TARGET_COUNT, false, NULL},
 };
 
 const Target *target_find(const char *name) {

@@ -3,6 +3,8 @@
 #ifndef FOVEA_PROGRAM_TARGET_H
 #define FOVEA_PROGRAM_TARGET_H
 
+#include <stdbool.h>
+
 /* The registers that kernels have tiles for, in the order of PICK() in runtime/vector.h. */
 enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGET_COUNT };
 
@@ -15,6 +17,7 @@ typedef struct Target {
     const char *name;     /* "x86-64-v3" */
     const char *flags;    /* what GCC and Clang are told, with spaces between; "": nothing */
     int registers;        /* TARGET_AVX2; TARGET_COUNT: the C compiler's macros say which there are */
+    bool is_small;        /* weights that are made larger to save time would not fit */
     const char *features; /* where --dispatch has a variant: what it needs beyond the one before, with commas between */
 } Target;
 
