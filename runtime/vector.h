@@ -301,6 +301,15 @@ INLINE void copy_padded(float *to, const float *map, const int top, const int hi
     }
 }
 
+/* Copies elements [left, left + COUNT) of a row of W; those that it does not have are zeros. */
+INLINE void copy_span(float *to, const float *row, const int left, const int COUNT, const int W) {
+    const int end = left + COUNT <= W ? COUNT : left < W ? W - left : 0;
+    const int begin = left >= 0 ? 0 : -left < end ? -left : end;
+    for (int i = 0; i < begin; i++) to[i] = 0;
+    for (int i = begin; i < end; i++) to[i] = row[left + i];
+    for (int i = end; i < COUNT; i++) to[i] = 0;
+}
+
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
  * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
  * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS], of which the first USED

@@ -95,7 +95,7 @@ static void check_first(Random *random) {
     p.C = 1 + p.C % 4;
     const int pixels = p.OH * p.OW, depth = p.C * p.KH * p.KW, panels = (p.K + 15) / 16;
     const int vectors = random_vectors(random, panels), most = p.OW < 32 / vectors ? p.OW : 32 / vectors;
-    const int line = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1, rows = random_between(random, 1, most);
+    const int rows = random_between(random, 1, most), span = (rows - 1) * p.SW + (p.KW - 1) * p.DW + 1;
     float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.K * depth);
     float *bias = random_below(random, 2) ? random_floats(random, arena, p.K) : NULL;
     float *y = result(arena, p.N * p.K * pixels), *expected = result(arena, p.N * p.K * pixels);
@@ -107,8 +107,8 @@ static void check_first(Random *random) {
     float *padded = bias == NULL
                         ? NULL
                         : memcpy(arena_new_array(arena, float, (size_t)panels * 16), bias, sizeof(float) * (size_t)p.K);
-    conv_first(x, packed, padded, result(arena, p.C * p.KH * line), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH,
-               p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
+    conv_first(x, packed, padded, result(arena, span), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, p.KH,
+               p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
     assert_same(arena, y, expected, p.N, p.K, pixels);
     arena_free(arena);
 }
