@@ -4,13 +4,13 @@
 
 /* Conv with x channels first and y channels last.
  * x [N][C][H][W]   w [K/16, rounded up][C*KH*KW][16], zeros behind K   bias [K], zeros behind, or NULL   y
- * [N][OH][OW][K]   scratch [SPAN], SPAN = (ROWS - 1) * SW + (KW - 1) * DW + 1: what a tile reads of a line
+ * [N][OH][OW][K]   scratch [C][KH][SPAN], SPAN = (ROWS - 1) * SW + (KW - 1) * DW + 1: what a tile reads of a line
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. A tile is ROWS <= OW pixels
  * and VECTORS vectors of channels, as tile_choose() gives them. The last tile of either is moved back to end with the
- * row or the panels, and stores what is new. Meanwhile what the tile below reads is fetched: an image is seldom in the
- * cache.
+ * row or the panels, and stores what is new. What the tile below will read is fetched meanwhile: an image is seldom in
+ * the cache.
  * items: N * OH
- * scratch: (ROWS - 1) * SW + (KW - 1) * DW + 1
+ * scratch: C * KH * ((ROWS - 1) * SW + (KW - 1) * DW + 1)
  * name: conv{KH}x{KW}_first_{C}_{K}_{OH}x{OW}
  * types: float */
 KERNEL void conv_first(const float *restrict x, const float *restrict w, const float *restrict bias,
@@ -29,22 +29,26 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
             for (int column = 0; column < OW; column += ROWS) {
                 const int ow = column + ROWS < OW ? column : OW - ROWS, left = ow * SW - PW;
                 const int is_inside = left >= 0 && left + SPAN <= W;
+                for (int c = 0; c < C; c++)
+                    for (int kh = above; kh < below; kh++) {
+                        const float *const row = x + ((n * C + c) * H + top + kh * DH) * W;
+                        if (!is_inside) copy_span(scratch + (c * KH + kh) * SPAN, row, left, SPAN, W);
+                        if (next == 0 && kh + SH >= KH && top + kh * DH + SH < H)
+                            for (int i = left > 0 ? left : 0; i < left + SPAN && i < W; i += 16)
+                                PREFETCH(row + SH * W + i);
+                    }
+                const float *const in = is_inside ? x : scratch;
+                const int from = is_inside ? (n * C * H + top) * W + left : 0;
+                const int plane = is_inside ? H * W : KH * SPAN, line = is_inside ? DH * W : SPAN;
                 vf sum[32];
                 UNROLL
                 for (int i = 0; i < ROWS * VECTORS; i++)
                     sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + (vector + i % VECTORS) * LANES);
                 for (int c = 0; c < C; c++)
-                    for (int kh = above; kh < below; kh++) {
-                        const float *const line = x + ((n * C + c) * H + top + kh * DH) * W;
-                        if (!is_inside) copy_span(scratch, line, left, SPAN, W);
-                        const float *const in = is_inside ? line + left : scratch;
-                        if (top + kh * DH + SH < H)
-                            for (int i = left > 0 ? left : 0; i < left + SPAN && i < W; i += 16)
-                                PREFETCH(line + SH * W + i);
+                    for (int kh = above; kh < below; kh++)
                         for (int kw = 0; kw < KW; kw++)
-                            tile_multiply(sum, vf_anew(in + kw * DW), panel + ((c * KH + kh) * KW + kw) * 16, ROWS,
-                                          VECTORS, ROWS, 0, SW, 1, PANEL);
-                    }
+                            tile_multiply(sum, vf_anew(in + (from + c * plane + kh * line + kw * DW)),
+                                          panel + ((c * KH + kh) * KW + kw) * 16, ROWS, VECTORS, ROWS, 0, SW, 1, PANEL);
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     const int k = (vector + v) * LANES;

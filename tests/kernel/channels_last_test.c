@@ -107,8 +107,8 @@ static void check_first(Random *random) {
     float *padded = bias == NULL
                         ? NULL
                         : memcpy(arena_new_array(arena, float, (size_t)panels * 16), bias, sizeof(float) * (size_t)p.K);
-    conv_first(x, packed, padded, result(arena, span), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, p.KH,
-               p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
+    conv_first(x, packed, padded, result(arena, p.C * p.KH * span), y, 0, p.N * p.OH, p.N, p.C, p.H, p.W, p.K, p.OH,
+               p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, rows, vectors);
     assert_same(arena, y, expected, p.N, p.K, pixels);
     arena_free(arena);
 }
