@@ -30,12 +30,12 @@ def check_symbols(what, folder):
 def check_calls(what, folder):
     """Functions call only those above them, so none can come back to itself."""
     text = re.sub(r"/\*.*?\*/|\"(?:\\.|[^\"\\])*\"", " ", (folder / "model.c").read_text(), flags=re.S)
-    heads = list(re.finditer(r"^[a-z][\w \*]*?\b(\w+)\([^;{}]*\)\s*\{$", text, re.M))
+    heads = list(re.finditer(r"^[A-Za-z][\w \*]*?\b(\w+)\([^;{}]*\)\s*\{", text, re.M))
     checks.check(f"{what}: functions", len(heads) > 3, [h.group(1) for h in heads])
     for i, head in enumerate(heads):
         end = heads[i + 1].start() if i + 1 < len(heads) else len(text)
         not_yet = {h.group(1) for h in heads[i:]}
-        calls = set(re.findall(r"\b(\w+)\(", text[head.end():end])) & not_yet
+        calls = set(re.findall(r"\b(\w+)\(", text[head.end(1):end])) & not_yet
         checks.check(f"{what}: {head.group(1)} calls what is not above it", not calls, calls)
 
 
