@@ -8,8 +8,8 @@
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. COLUMNS pixels make a
  * tile, at most OW and 16. The last tile of a row and the last vector of channels are moved back to end with it, and
  * store what is new. Blocks of BLOCK channels, a multiple of 16, are computed one after another, so that the rows of x
- * that one row of y reads stay in the first cache for the next one. Meanwhile the weights of the next block are
- * fetched.
+ * that one row of y reads stay in the first cache for the next one. Of small maps the weights of the next block are
+ * fetched meanwhile, as there is little else to hide the wait for them.
  * items: (C + BLOCK - 1) / BLOCK * N * OH
  * name: depthwise{KH}x{KW}_last_{C}_{OH}x{OW}
  * types: float */
@@ -32,7 +32,7 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
             const int ow = (tile + 1) * COLUMNS < OW ? tile * COLUMNS : OW - COLUMNS, skip = tile * COLUMNS - ow;
             for (int next = block; next < end; next += LANES) {
                 const int c = next + LANES <= C || C < LANES ? next : C - LANES;
-                if (tile == 0 && next + BLOCK < C) /* each row fetches its share */
+                if (OH <= KH * KW && tile == 0 && next + BLOCK < C) /* each row fetches its share */
                     for (int tap = oh; tap < KH * KW; tap += OH) PREFETCH(w + tap * PADDED + next + BLOCK);
                 vf sum[16];
                 UNROLL
