@@ -32,19 +32,16 @@ MATHS A M(exp_range)(A x) { return M(min)(ALL(89.0f), M(max)(ALL(-104.0f), x)); 
 /* The nearest whole number n to x / ln 2, as a float whose last bits are n + bias: adding 1.5 * 2^23 rounds. */
 MATHS A M(exp_steps)(A x, float bias) { return x * 1.44269504f + (12582912.0f + bias); }
 
-/* x - n ln 2 for those steps; ln 2 is in two parts, of which n times the first is exact. */
-MATHS A M(exp_left)(A x, A steps, float bias) {
+/* x - n ln 2 for those steps. ln 2 is in two parts, of which n times the first is exact; where the product is not
+ * rounded, it is in one, which is off by 2e-9 n, unless asked for exactly. */
+MATHS A M(exp_left)(A x, A steps, float bias, int exactly) {
     const A n = steps - (12582912.0f + bias);
-    return (x - n * 0.693359375f) + n * 2.12194440e-4f;
-}
-
-/* The same, where it may be off by 2e-9 n. */
-MATHS A M(exp_left_nearly)(A x, A steps, float bias) {
 #ifdef FUSED
-    return x - (steps - (12582912.0f + bias)) * 0.693147182f;
+    if (!exactly) return x - n * 0.693147182f;
 #else
-    return M(exp_left)(x, steps, bias); /* the product would be rounded */
+    (void)exactly;
 #endif
+    return (x - n * 0.693359375f) + n * 2.12194440e-4f;
 }
 
 /* e^r - 1 for what is left. */
@@ -61,7 +58,7 @@ MATHS A M(exp)(A x) {
     const A within = M(exp_range)(x), steps = M(exp_steps)(within, 254.0f);
     const U bits = M(bits)(steps), half = bits >> 1;
     const A first = M(of_bits)(half << 23), second = M(of_bits)((bits - half) << 23);
-    return (M(exp_rest)(M(exp_left)(within, steps, 254.0f)) + 1.0f) * first * second;
+    return (M(exp_rest)(M(exp_left)(within, steps, 254.0f, 1)) + 1.0f) * first * second;
 }
 
 /* 2^(x + bias - 127), of which the exponent is from -126 to 126; 2.3 ULP. */
@@ -83,7 +80,7 @@ MATHS A M(expm1)(A x) {
     const U bits = M(bits)(steps), half = bits >> 1;
     const A first = M(of_bits)(half << 23), second = M(of_bits)((bits - half) << 23);
     const A one = M(of_bits)((half + 254u - bits) << 23); /* over second */
-    return (M(exp_rest)(M(exp_left)(within, steps, 254.0f)) * first + (first - one)) * second;
+    return (M(exp_rest)(M(exp_left)(within, steps, 254.0f, 1)) * first + (first - one)) * second;
 }
 
 /* y / (1 + e^-x), which is y times sigmoid x; for y = 1 3.3 ULP, and 0 below x = -86.3, from where on it is less than
@@ -91,7 +88,7 @@ MATHS A M(expm1)(A x) {
  */
 MATHS A M(gate)(A y, A x) {
     const A fall = -M(min)(ALL(88.0f), M(max)(ALL(-88.0f), x));
-    const A steps = M(exp_steps)(fall, 127.0f), r = M(exp_left_nearly)(fall, steps, 127.0f), square = r * r;
+    const A steps = M(exp_steps)(fall, 127.0f), r = M(exp_left)(fall, steps, 127.0f, 0), square = r * r;
     const A even = square + 10.0f, odd = (square * 8.33333333e-2f + 5.0f) * r, below = even - odd;
     return y * (below / ((even + odd) * M(of_bits)(M(bits)(steps) << 23) + below));
 }
@@ -100,7 +97,7 @@ MATHS A M(gate)(A y, A x) {
  * dividend: of large x, both have the same error. */
 MATHS A M(tanh)(A x) {
     const A fall = M(min)(ALL(10.0f), M(fabs)(x)) * -2.0f;
-    const A steps = M(exp_steps)(fall, 127.0f), r = M(exp_left_nearly)(fall, steps, 127.0f), square = r * r;
+    const A steps = M(exp_steps)(fall, 127.0f), r = M(exp_left)(fall, steps, 127.0f, 0), square = r * r;
     const A even = square + 10.0f, odd = (square * 8.33333333e-2f + 5.0f) * r;
     const A scale = M(of_bits)(M(bits)(steps) << 23), twice = scale + scale;
     const A dividend = even * (1.0f - scale) - odd * (1.0f + scale);
@@ -119,7 +116,7 @@ MATHS A M(erf)(A x) {
     p = p * s + 0.636617899f;
     p = p * s + 3.37919029e-3f; /* and 1.125, which is exact */
     const A fall = -(p * s + s * 1.125f), steps = M(exp_steps)(fall, 127.0f);
-    const A scale = M(of_bits)(M(bits)(steps) << 23), rest = M(exp_rest)(M(exp_left_nearly)(fall, steps, 127.0f));
+    const A scale = M(of_bits)(M(bits)(steps) << 23), rest = M(exp_rest)(M(exp_left)(fall, steps, 127.0f, 0));
     return M(copysign)(rest * scale + (scale - 1.0f), x);
 }
 
