@@ -83,7 +83,7 @@ MATHS A M(expm1)(A x) {
     return (M(exp_rest)(M(exp_left)(within, steps, 254.0f, 1)) * first + (first - one)) * second;
 }
 
-/* y / (1 + e^-x), which is y times sigmoid x; for y = 1 3.6 ULP down to x = -20, 6 down to -86, and 0 below -86.3,
+/* y / (1 + e^-x), which is y times sigmoid x; for y = 1 3.6 ULP down to x = -20, 7 down to -86, and 0 below -86.3,
  * where it is less than 3.4e-38. With e^-x = 2^n e^r and e^r = (even + odd) / (even - odd), Pade's approximant of order
  * 3, one quotient does. */
 MATHS A M(gate)(A y, A x) {

@@ -75,7 +75,7 @@ FORMS_OF(mish, from_minus_86, f32_mish(x), vf_mish(x), x *tanh(log1p(exp(x))))
 static const Function functions[] = {
     ROW(exp, 1.1),       ROW(expm1, 2),         ROW(tanh, 3),      ROW(erf, 3.2),       ROW(log, 1),    ROW(log1p, 2),
     ROW(fabs, 0),        ROW(rint, 0),          ROW(floor, 0),     ROW(ceil, 0),        ROW(gelu, 4.5), ROW(mish, 5),
-    ROW(exp2_fall, 2.3), ROW(exp2_biased, 2.3), ROW(sigmoid, 3.6), ROW(far_sigmoid, 6),
+    ROW(exp2_fall, 2.3), ROW(exp2_biased, 2.3), ROW(sigmoid, 3.6), ROW(far_sigmoid, 7),
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
