@@ -317,6 +317,11 @@ static inline float f32_select(int held, float a, float b) {
     return f32_of_bits((f32_bits(a) & mask) | (f32_bits(b) & ~mask));
 }
 
+/* A NaN in a gives b. */
+static inline float f32_max(float a, float b) { return f32_select(a > b, a, b); }
+
+static inline float f32_min(float a, float b) { return f32_select(a < b, a, b); }
+
 /* binary32 to float4 e2m1, to nearest, ties to even; what is above 6 becomes 6. There is no NaN: it becomes a zero of
  * the other sign, as in ONNX's reference. */
 static inline uint8_t f4e2m1_from_f32(float value) {

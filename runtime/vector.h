@@ -74,9 +74,12 @@
 
 /* A product and a sum in one instruction: GCC makes it of a * b + c in its own dialect alone, not with -std=c99. And
  * its elimination of common subexpressions would keep what an epilogue needs in registers through the loops before it,
- * which then have too few. */
+ * which then have too few. FUSED: that there is such an instruction. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=fast", "no-gcse")
+#endif
+#if defined(__GNUC__) && (defined(__FMA__) || defined(__ARM_FEATURE_FMA))
+#define FUSED
 #endif
 
 /* vf: floats; vu: as many uint32_t; vi: int32_t. A comparison of two vf is a vi, all bits of a lane set where it holds
@@ -229,13 +232,13 @@ INLINE const float *vf_anew(const float *address) {
 }
 
 /* Lane by lane: where the comparison held, a, elsewhere b. Not by a branch, which would be guessed wrong half of the
- * time. */
+ * time; and by ^, which GCC makes a blend of, as it does not of |. */
 INLINE vf vf_select(vi held, vf a, vf b) {
 #if LANES == 1
     const vu mask = 0u - (vu)held;
     return vf_of_bits((mask & vf_bits(a)) | (~mask & vf_bits(b)));
 #else
-    return (vf)((held & (vi)a) | (~held & (vi)b));
+    return (vf)((held & (vi)a) ^ (~held & (vi)b));
 #endif
 }
 
