@@ -179,7 +179,9 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                     if ((keep[at_keep + i * KEEP[RANK] + j * KEEP[RANK + 1]] != 0) != KEPT) row[j] = fill;
             if (logits != NULL && i >= begin)
                 for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j];
-            for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
+            UNROLL
+            for (int j = LK / LANES * LANES; j < pitch; j += LANES)
+                vf_store(row + j, vf_first(vf_load(row + j), LK - j, vf_all(-INFINITY)));
             for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
             largest[r] = vf_largest(most);
         }
@@ -209,7 +211,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const int i = top + r;
-                if (LQ % ROWS != 0 && i < begin) continue;
+                if (LQ % ROWS != 0 && r < begin - top) continue; /* with i < begin GCC spills in the loop above */
                 UNROLL
                 for (int u = 0; u < VALUES; u++) {
                     const int column = n + u * LANES;

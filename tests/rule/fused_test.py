@@ -146,6 +146,8 @@ def attention(f, n=2, h=3, lq=11, lk=11, d=8, dv=8, packed=None, scale="scores",
         s = f.make("Add", s, f.input(n, 1, 1, lk))
     if mask in ("bias", "two"):
         s = f.make("Add", f.weight(h, lq, lk), s)
+    if mask == "zeros":
+        s = f.make("Add", s, f.constant(np.zeros((1, 1, lq, lk), np.float32)))
     if mask in ("keep", "drop"):
         allowed = f.random.random((n, 1, lq, lk)) > 0.5
         allowed[0, 0, 2] = mask == "drop"
@@ -208,6 +210,7 @@ FORMS = [
     ("bias", attention, {"mask": "bias", "scale": None}, "Attention"),
     ("keep", attention, {"mask": "keep", "guard": True}, "Attention"),
     ("drop", attention, {"mask": "drop"}, "Attention"),
+    ("zeros", attention, {"mask": "zeros", "guard": True}, "Attention"),
     ("windows", attention, {"n": 8, "mask": "windows", "packed": "gather"}, "Attention"),
     ("swapped", attention, {"swapped": True}, "Attention"),
     ("map", attention_map, {}, "Attention"),
@@ -257,6 +260,14 @@ def test_looked_into(checks, random):
     for value in ("inner.v3", "inner.v5", "inner.v6"):  # hidden, gate, a view of it
         got = fused_operators(form, output, checks.path, "--probes", value)
         checks.check(f"probing {value}", got == SE, f"became {got!r}, expected {SE!r}")
+
+
+def test_nothing_added(checks, random):
+    """A mask of zeros is no operand."""
+    form = Form("zeros", random)
+    said = dumped(form, attention(form, mask="zeros"), checks.path, "fuse_blocks")
+    given = re.findall(r"fovea::Attention\((.*)\) ->", said)
+    checks.check("zeros added", len(given) == 1 and given[0].count("float[") == 3, said)
 
 
 def test_in_place(checks, random):
@@ -311,5 +322,6 @@ checks = Checks()
 random = np.random.default_rng(seed)
 test_numbers(checks, *make_forms(checks, random))
 test_looked_into(checks, random)
+test_nothing_added(checks, random)
 test_in_place(checks, random)
 finish(checks)
