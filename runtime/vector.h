@@ -73,10 +73,10 @@
 #endif
 
 /* A product and a sum in one instruction: GCC makes it of a * b + c in its own dialect alone, not with -std=c99. And
- * its elimination of common subexpressions would keep what an epilogue needs in registers through the loops before it,
- * which then have too few. */
+ * what an epilogue needs would take registers from the loops before it, which then have too few: elimination of common
+ * subexpressions keeps it there, and so does allocation that takes a loop and what is around it together. */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=fast", "no-gcse")
+#pragma GCC optimize("fp-contract=fast", "no-gcse", "ira-region=all")
 #endif
 
 /* vf: floats; vu: as many uint32_t; vi: int32_t. A comparison of two vf is a vi, all bits of a lane set where it holds
