@@ -139,6 +139,9 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
     const int pitch = (LK + 15) / 16 * 16, columns = (DV + 15) / 16 * 16, width = VALUES * LANES;
     float *const keys = scratch, *const values = keys + pitch * D, *const queries = values + columns * LK;
     float *const scores = queries + ROWS * D;
+    const float per_octave = 1.44269504f; /* 1 / ln 2: e^x is 2^(x / ln 2) */
+    /* scores that nothing is added to are in octaves from the start; -FLT_MAX of a mask would be infinite then */
+    const float unit = mask == NULL && bias == NULL && keep == NULL ? per_octave : 1;
     for (int item = first; item < last; item++) {
         const int pair = item / BLOCKS, begin = item % BLOCKS * ROWS, top = begin + ROWS <= LQ ? begin : LQ - ROWS;
         int at_q = 0, at_k = 0, at_v = 0, at_y = 0, at_mask = 0, at_bias = 0, at_keep = 0;
@@ -159,8 +162,8 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
         for (int r = 0; r < ROWS; r++) {
             const float *const from = q + at_q + (top + r) * Q[RANK];
             const int full = Q[RANK + 1] == 1 ? D / LANES * LANES : 0; /* Clang would scatter these */
-            for (int d = 0; d < full; d += LANES) vf_store(queries + r * D + d, scale * vf_load(from + d));
-            for (int d = full; d < D; d++) queries[r * D + d] = scale * from[d * Q[RANK + 1]];
+            for (int d = 0; d < full; d += LANES) vf_store(queries + r * D + d, scale * unit * vf_load(from + d));
+            for (int d = full; d < D; d++) queries[r * D + d] = scale * unit * from[d * Q[RANK + 1]];
         }
         for (int j = 0; j < pitch / (SCORES * LANES) * (SCORES * LANES); j += SCORES * LANES)
             tile_store(scores + j, queries, keys + j / 16 * 16 * D + j % 16, pitch, ROWS, SCORES, D, D, 16 * D);
@@ -178,17 +181,19 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                 for (int j = 0; j < LK; j++)
                     if ((keep[at_keep + i * KEEP[RANK] + j * KEEP[RANK + 1]] != 0) != KEPT) row[j] = fill;
             if (logits != NULL && i >= begin)
-                for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j];
-            for (int j = LK; j < pitch; j++) row[j] = -INFINITY;
+                for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j] / unit;
+            UNROLL
+            for (int j = LK / LANES * LANES; j < pitch; j += LANES)
+                vf_store(row + j, vf_first(vf_load(row + j), LK - j, vf_all(-INFINITY)));
             for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
             largest[r] = vf_largest(most);
         }
-        for (int r = 0; r < ROWS; r++) { /* e^x is 2^(x / ln 2) */
+        for (int r = 0; r < ROWS; r++) {
             float *const row = scores + r * pitch;
             const int i = top + r;
             vf total = vf_all(0);
             for (int j = 0; j < pitch; j += LANES) {
-                const vf power = vf_exp2_fall((vf_load(row + j) - largest[r]) * 1.44269504f);
+                const vf power = vf_exp2_fall((vf_load(row + j) - largest[r]) * (per_octave / unit));
                 vf_store(row + j, power);
                 total += power;
             }
@@ -209,7 +214,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const int i = top + r;
-                if (LQ % ROWS != 0 && i < begin) continue;
+                if (LQ % ROWS != 0 && r < begin - top) continue; /* with i < begin GCC spills in the loop above */
                 UNROLL
                 for (int u = 0; u < VALUES; u++) {
                     const int column = n + u * LANES;

@@ -73,10 +73,11 @@
 #endif
 
 /* A product and a sum in one instruction: GCC makes it of a * b + c in its own dialect alone, not with -std=c99. And
- * its elimination of common subexpressions would keep what an epilogue needs in registers through the loops before it,
- * which then have too few. FUSED: that there is such an instruction. */
+ * what an epilogue needs would take registers from the loops before it, which then have too few: elimination of common
+ * subexpressions and moving of invariants keep it there, and so does allocation that takes a loop and what is around it
+ * together. FUSED: that there is such an instruction. */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=fast", "no-gcse")
+#pragma GCC optimize("fp-contract=fast", "no-gcse", "no-move-loop-invariants", "ira-region=all")
 #endif
 #if defined(__GNUC__) && (defined(__FMA__) || defined(__ARM_FEATURE_FMA))
 #define FUSED
@@ -256,6 +257,18 @@ INLINE vf vf_min(vf a, vf b) {
     return a < b ? a : b;
 #else
     return vf_select(a < b, a, b);
+#endif
+}
+
+/* The first count lanes of value, the others from rest. */
+INLINE vf vf_first(vf value, const int count, vf rest) {
+#if LANES == 1
+    return count > 0 ? value : rest;
+#else
+    vi first;
+    UNROLL
+    for (int i = 0; i < LANES; i++) first[i] = i < count ? -1 : 0;
+    return vf_select(first, value, rest);
 #endif
 }
 

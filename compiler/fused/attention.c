@@ -80,9 +80,11 @@ static bool use(Attention *a, int operand, Value *value, const Shape *at) {
     return true;
 }
 
-/* What a node adds. Above it nothing may be multiplied; masks are added in their order, the lower one first. */
+/* What a node adds, unless that is nothing. Above it nothing may be multiplied; masks are added in their order, the
+ * lower one first. */
 static bool read_sum(Attention *a, const Node *node, int side) {
     Value *added = node->inputs.items[1 - side];
+    if (is_all(added, 0)) return true;
     if (a->scale != 1 || added->type != a->probs->type) return false;
     if (a->used[MASK] == NULL) return use(a, MASK, added, &node->outputs.items[0]->shape);
     if (!use(a, BIAS, added, &node->outputs.items[0]->shape)) return false;

@@ -218,5 +218,8 @@ void probes_collect(Graph *graph, Program *program) {
         collected[i] = (Collected){probe, producer != NULL ? producer->mark : -1, i};
     }
     qsort(collected, (size_t)count, sizeof *collected, by_step);
-    for (int i = 0; i < count; i++) list_add(program->arena, &program->probes, collected[i].probe);
+    for (int i = 0; i < count; i++) {
+        list_add(program->arena, &program->probes, collected[i].probe);
+        program_buffer(program, collected[i].probe->value); /* a constant that no step reads has none yet */
+    }
 }

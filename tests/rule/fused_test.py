@@ -146,6 +146,8 @@ def attention(f, n=2, h=3, lq=11, lk=11, d=8, dv=8, packed=None, scale="scores",
         s = f.make("Add", s, f.input(n, 1, 1, lk))
     if mask in ("bias", "two"):
         s = f.make("Add", f.weight(h, lq, lk), s)
+    if mask == "zeros":
+        s = f.make("Add", s, f.constant(np.zeros((h, lq, lk), np.float32)))
     if mask in ("keep", "drop"):
         allowed = f.random.random((n, 1, lq, lk)) > 0.5
         allowed[0, 0, 2] = mask == "drop"
@@ -208,6 +210,7 @@ FORMS = [
     ("bias", attention, {"mask": "bias", "scale": None}, "Attention"),
     ("keep", attention, {"mask": "keep", "guard": True}, "Attention"),
     ("drop", attention, {"mask": "drop"}, "Attention"),
+    ("zeros", attention, {"mask": "zeros", "guard": True}, "Attention"),
     ("windows", attention, {"n": 8, "mask": "windows", "packed": "gather"}, "Attention"),
     ("swapped", attention, {"swapped": True}, "Attention"),
     ("map", attention_map, {}, "Attention"),
@@ -259,6 +262,21 @@ def test_looked_into(checks, random):
         checks.check(f"probing {value}", got == SE, f"became {got!r}, expected {SE!r}")
 
 
+def test_nothing_added(checks, random):
+    """A bias of zeros is no operand, and can be probed all the same."""
+    form = Form("zeros", random)
+    said = dumped(form, attention(form, mask="zeros"), checks.path, "fuse_blocks")
+    given = re.findall(r"fovea::Attention\((.*)\) ->", said)
+    checks.check("zeros added", len(given) == 1 and given[0].count("float[") == 3, said)
+    inputs, maps = checks.path / "zeros.npz", checks.path / "maps.npz"
+    np.savez(inputs, **form.data)
+    command = [FOVEA, "run", checks.path / "form.onnx", "--interpret", "--input", inputs, "--probe-output", maps]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if checks.check("zeros added: run", done.returncode == 0, done.stderr):
+        biases = [array for name, array in np.load(maps).items() if name.endswith(".bias")]
+        checks.check("zeros added: bias", len(biases) == 1 and not biases[0].any(), list(np.load(maps)))
+
+
 def test_in_place(checks, random):
     """Each product of a gate and the map is written over the map; the last one with the sum and activation behind it."""
     for name, maker, given, operators in FORMS:
@@ -275,11 +293,11 @@ def test_in_place(checks, random):
 
 
 def worst_difference(a, b):
-    """As a share of the range of b; what is not finite has to be so in both."""
+    """As a share of the range of b, where it has one; what is not finite has to be so in both."""
     finite = np.isfinite(b)
     if not np.array_equal(finite, np.isfinite(a)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
         return np.inf
-    return float(np.abs(a - b)[finite].max() / np.ptp(b[finite]))
+    return float(np.abs(a - b)[finite].max() / (np.ptp(b[finite]) or 1))
 
 
 def test_numbers(checks, given, data):
@@ -311,5 +329,6 @@ checks = Checks()
 random = np.random.default_rng(seed)
 test_numbers(checks, *make_forms(checks, random))
 test_looked_into(checks, random)
+test_nothing_added(checks, random)
 test_in_place(checks, random)
 finish(checks)
