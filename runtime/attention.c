@@ -214,7 +214,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const int i = top + r;
-                if (LQ % ROWS != 0 && r < begin - top) continue; /* with i < begin GCC spills in the loop above */
+                if (LQ % ROWS != 0 && i < begin) continue;
                 UNROLL
                 for (int u = 0; u < VALUES; u++) {
                     const int column = n + u * LANES;
