@@ -62,7 +62,7 @@ StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile til
 /* In multiply-adds, as tile_cost(). Beside its products the kernel makes the left factors, and takes results through
  * memory once more; it reads seven quarters of weights where the other reads four. */
 bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *whole, Tile tile) {
-    static const double FROM_MEMORY = 6, LEFT = 14, RESULT = 10, WORTH = 0.97; /* larger weights */
+    static const double FROM_MEMORY = 6, LEFT = 14, RESULT = 10, WORTH = 0.985; /* larger weights */
     Tile best;
     const TileProduct product = quarter(shape);
     tile_best(target, &product, &best, 1);
