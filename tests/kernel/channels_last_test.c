@@ -30,13 +30,6 @@ static Problem random_problem(Random *random) {
     return p;
 }
 
-static float *random_floats(Random *random, Arena *arena, int count) {
-    double *numbers = random_numbers(random, arena, count);
-    float *floats = arena_new_array(arena, float, (size_t)count);
-    for (int i = 0; i < count; i++) floats[i] = (float)numbers[i];
-    return floats;
-}
-
 /* [A][B][C] to [A][C][B] */
 static float *swapped(Arena *arena, const float *x, int A_, int B, int C) {
     float *y = arena_new_array(arena, float, (size_t)(A_ * B * C));

@@ -16,13 +16,6 @@ typedef struct {
     float *scratch;
 } Problem;
 
-static float *random_floats(Random *random, Arena *arena, int64_t count) {
-    const double *numbers = random_numbers(random, arena, count);
-    float *floats = arena_new_array(arena, float, (size_t)count);
-    for (int64_t i = 0; i < count; i++) floats[i] = (float)numbers[i];
-    return floats;
-}
-
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_tile(Random *random, Problem *p) {
     const int in_panel = 16 / LANES, panels = p->N / 32, high = (p->M + 1) / 2;

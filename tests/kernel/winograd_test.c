@@ -17,13 +17,6 @@ typedef struct {
     float *scratch;
 } Problem;
 
-static float *random_floats(Random *random, Arena *arena, int64_t count) {
-    const double *numbers = random_numbers(random, arena, count);
-    float *floats = arena_new_array(arena, float, (size_t)count);
-    for (int64_t i = 0; i < count; i++) floats[i] = (float)numbers[i];
-    return floats;
-}
-
 static void convolve(const Problem *p, const float *weights, int first, int last, float *y) {
     winograd(p->x, weights, p->bias, p->scratch, y, first, last, p->N, p->C, p->H, p->W, p->K, p->OH, p->OW, p->PH,
              p->PW, p->TILE, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);

@@ -9,6 +9,13 @@ double *random_numbers(Random *random, Arena *arena, int64_t count) {
     return numbers;
 }
 
+float *random_floats(Random *random, Arena *arena, int64_t count) {
+    const double *numbers = random_numbers(random, arena, count);
+    float *floats = arena_new_array(arena, float, (size_t)count);
+    for (int64_t i = 0; i < count; i++) floats[i] = (float)numbers[i];
+    return floats;
+}
+
 int random_between(Random *random, int from, int to) {
     return from + (int)random_below(random, (uint64_t)(to - from + 1));
 }

@@ -7,6 +7,7 @@
 
 /* Multiples of 1/8 in [-2, 2). */
 double *random_numbers(Random *random, Arena *arena, int64_t count);
+float *random_floats(Random *random, Arena *arena, int64_t count);
 /* A number in [from, to]. */
 int random_between(Random *random, int from, int to);
 /* One of the four float types, and how far results of that type may be from those in double. */
