@@ -21,7 +21,7 @@ class Peer(Base):
 
     def generate(self) -> None:
         program = Path(sys.executable).with_name("emx-onnx-cgen")
-        call([program, "compile", self.task.onnx, self.task.folder / "model.c"])
+        call([sys.executable, program, "compile", self.task.onnx, self.task.folder / "model.c"])
 
     def convert(self) -> None:
         """The generated code, and the shape that its output has."""
