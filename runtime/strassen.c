@@ -3,7 +3,8 @@
 #include "runtime/strassen.h"
 #include "runtime/kernel.h"
 
-/* Linear layer: y = x w + bias, which is added last. K is a multiple of 32, and so is N.
+/* Linear layer by Strassen's algorithm, in Winograd's form: y = x w + bias, which is added last, from seven products of
+ * quarters of x and w instead of eight. K is a multiple of 32, and so is N.
  * x: row m begins at m * X   w [N/32][7][K/2][16], right factors   bias [N] or NULL   y [M][N]
  * Rows are made in pairs, one of each half; with an odd M the row in the middle belongs to both, and is stored once.
  * Tiles of ROWS pairs are taken CHUNK at a time, whose left factors, [7][CHUNK * ROWS][K/2, padded], are in scratch:

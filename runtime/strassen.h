@@ -1,10 +1,5 @@
 /* Strassen's algorithm for products of matrices, in Winograd's form: seven products of quarters instead of eight.
- * With a = [a11 a12; a21 a22], likewise b, and b's side prepared at compile time (program/strassen.c):
- *   p = a11 b11                         q = p + (a21 + a22 - a11) (b22 - b12 + b11)
- *   r = q + (a11 - a21) (b22 - b12)     s = (a21 + a22) (b12 - b11)
- *   a b = [p + a12 b21                  q + s + (a12 - a21 - a22 + a11) b22;
- *          r + a22 (b21 - b22 + b12 - b11)                                r + s]
- * Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 23.1. */
+ * The right factors are made at compile time: compiler/program/strassen.c. */
 #ifndef FOVEA_RUNTIME_STRASSEN_H
 #define FOVEA_RUNTIME_STRASSEN_H
 
@@ -29,9 +24,14 @@ INLINE void strassen_factors(float *to, const float *upper, const float *lower, 
         }
 }
 
-/* A tile of ROWS rows by VECTORS vectors of all quarters of the result: tile[0] of the first, upper left one, tile[1]
- * of the upper right, then of the lower ones. Left factors as above; the right ones of a panel of 16 columns lie one
- * after another, [7][DEEP][16]. */
+/* A tile of ROWS rows by VECTORS vectors of all quarters of a product: tile[0] of the first, upper left one, tile[1]
+ * of the upper right, then of the lower ones. With a = [a11 a12; a21 a22], likewise b:
+ *   p = a11 b11                         q = p + (a21 + a22 - a11) (b22 - b12 + b11)
+ *   r = q + (a11 - a21) (b22 - b12)     s = (a21 + a22) (b12 - b11)
+ *   a b = [p + a12 b21                  q + s + (a12 - a21 - a22 + a11) b22;
+ *          r + a22 (b21 - b22 + b12 - b11)                                r + s]
+ * Left factors as above; the right ones of a panel of 16 columns lie one after another, [7][DEEP][16].
+ * Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 23.1. */
 INLINE void strassen_tile(vf tile[4][32], const float *left, const float *right, const int ROWS, const int VECTORS,
                           const int DEEP, const int ROW, const int PLANE) {
     const int PANEL = 7 * DEEP * 16, SIZE = ROWS * VECTORS;

@@ -1,5 +1,5 @@
 /* Products of matrices: Gemm, MatMul.
- * Both become one or more calls of a kernel of runtime/gemm.c, chosen in product_emit(). */
+ * Both become one or more steps, whose kernel product_emit() chooses; with constant weights, linear_emit(). */
 #include "ops/product.h"
 
 #include "base/checked.h"

@@ -2,28 +2,8 @@
  * infinities among the numbers, in two parts at a random place. */
 #define UNROLL /* sizes are no constants here */
 #include "support/numbers.h"
+#include "support/vector_maths.h"
 
-#include "runtime/kernel.h"
-
-#undef A
-#undef U
-#undef M
-#undef ALL
-#undef MATHS
-#define A vf
-#define U vu
-#define M(function) vf_##function
-#define ALL(value) vf_all(value)
-#define MATHS INLINE
-#include "runtime/maths.h"
-#undef A
-#undef U
-#undef M
-#undef ALL
-#define A float
-#define U uint32_t
-#define M(function) f32_##function
-#define ALL(value) (value)
 #include "runtime/softmax.c"
 
 #include <math.h>

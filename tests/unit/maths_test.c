@@ -1,20 +1,7 @@
 /* The functions of runtime/maths.h, as scalars and as vectors, against the C library's in double: the error that each
  * one's comment states, over floats of all sizes, and what is exact. */
 #include "support/test.h"
-
-#include "runtime/kernel.h"
-
-#undef A
-#undef U
-#undef M
-#undef ALL
-#undef MATHS
-#define A vf
-#define U vu
-#define M(function) vf_##function
-#define ALL(value) vf_all(value)
-#define MATHS INLINE
-#include "runtime/maths.h"
+#include "support/vector_maths.h"
 
 #include <stdio.h>
 
