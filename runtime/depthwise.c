@@ -10,14 +10,15 @@
  * store what is new. Blocks of BLOCK channels, a multiple of 16, are computed one after another, so that the rows of x
  * that one row of y reads stay in the first cache for the next one. Of small maps the weights of the next block are
  * fetched meanwhile, as there is little else to hide the wait for them.
+ * sums [N][OH][C] or NULL: what the pixels of each row of y add up to, for a mean
  * items: (C + BLOCK - 1) / BLOCK * N * OH
  * name: depthwise{KH}x{KW}_last_{C}_{OH}x{OW}
  * types: float */
 KERNEL void depthwise_last(const float *restrict x, const float *restrict w, const float *restrict bias,
-                           float *restrict y, const int first, const int last, const int N, const int C, const int H,
-                           const int W, const int OH, const int OW, const int KH, const int KW, const int SH,
-                           const int SW, const int DH, const int DW, const int PH, const int PW, const int BLOCK,
-                           const int COLUMNS) {
+                           float *restrict y, float *restrict sums, const int first, const int last, const int N,
+                           const int C, const int H, const int W, const int OH, const int OW, const int KH,
+                           const int KW, const int SH, const int SW, const int DH, const int DW, const int PH,
+                           const int PW, const int BLOCK, const int COLUMNS) {
     const int WIDTH = C < LANES ? C : LANES, PADDED = (C + 15) / 16 * 16;
     const int TILES = (OW + COLUMNS - 1) / COLUMNS, SPAN = (COLUMNS - 1) * SW + (KW - 1) * DW + 1;
     const int LEFT = -PW, RIGHT = (OW - COLUMNS) * SW - PW;
@@ -59,6 +60,10 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
                     }
                 }
             }
+        }
+        if (sums != NULL) {
+            const int row = n * OH + oh;
+            sum_pixels(sums + row * C + block, y + row * OW * C + block, end - block, OW, C, C % LANES);
         }
     }
 }

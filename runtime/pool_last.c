@@ -72,40 +72,39 @@ KERNEL void average_pool_last(const float *restrict x, float *restrict y, const 
     }
 }
 
-/* GlobalAveragePool: the mean of each channel, whose elements are added up 64 by 64.
+/* GlobalAveragePool: the mean of each channel, whose COUNT elements are added up PART by PART. What made the map may
+ * have added up each part on the way: then x has these sums, and PART is 1.
  * x [N][SIZE][C]   y [N][C]
  * A block of channels that lie side by side makes an item.
  * items: N * ((C + 63) / 64)
  * name: global_average_pool_last_{C}_{SIZE}
  * types: float */
 KERNEL void global_average_pool_last(const float *restrict x, float *restrict y, const int first, const int last,
-                                     const int N, const int C, const int SIZE) {
-    const int VECTORS = C % (4 * LANES) == 0 ? 4 : C % (2 * LANES) == 0 ? 2 : 1;
+                                     const int N, const int C, const int SIZE, const int PART, const int COUNT) {
+    const int VECTORS = C % (2 * LANES) == 0 ? 2 : 1;
     for (int item = first; item < last; item++) {
         const int n = item % N, block = item / N * 64, end = block + 64 < C ? block + 64 : C;
         for (int c = block; c < end; c += VECTORS * LANES) {
             const int whole = C % LANES == 0 || c + LANES <= C;
-            vf sum[4];
+            vf sum[2];
             UNROLL
             for (int v = 0; v < VECTORS; v++) sum[v] = vf_all(0);
-            for (int chunk = 0; chunk < SIZE; chunk += 64) {
-                const int size = SIZE - chunk < 64 ? SIZE - chunk : 64;
-                const float *const from = x + (n * SIZE + chunk) * C + c;
-                vf part[4];
-                UNROLL
-                for (int v = 0; v < VECTORS; v++) part[v] = vf_all(0);
-                if (whole) window_sum(part, from, 1, size, 0, C, VECTORS, LANES);
-                else window_sum(part, from, 1, size, 0, C, 1, C % LANES);
+            for (int start = 0; start < SIZE; start += PART) {
+                const int size = SIZE - start < PART ? SIZE - start : PART;
+                const float *const from = x + (n * SIZE + start) * C + c;
+                vf part[2];
+                if (whole) pixel_sum(part, from, size, C, VECTORS, LANES);
+                else pixel_sum(part, from, size, C, 1, C % LANES);
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) sum[v] += part[v];
             }
             if (whole) {
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
-                    OUT_VECTOR(y, n * C + c + v * LANES, sum[v] / vf_all((float)SIZE), LANES);
+                    OUT_VECTOR(y, n * C + c + v * LANES, sum[v] / vf_all((float)COUNT), LANES);
                 }
             } else {
-                OUT_VECTOR(y, n * C + c, sum[0] / vf_all((float)SIZE), C % LANES);
+                OUT_VECTOR(y, n * C + c, sum[0] / vf_all((float)COUNT), C % LANES);
             }
         }
     }

@@ -422,6 +422,43 @@ INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int
     }
 }
 
+/* sum[v] = what one or two vectors add up to over pixels that lie X floats apart; WIDTH as above. Every fourth pixel
+ * goes to the same sum, so that additions need not wait for one another. */
+INLINE void pixel_sum(vf *sum, const float *x, const int pixels, const int X, const int VECTORS, const int WIDTH) {
+    vf part[8];
+    UNROLL
+    for (int i = 0; i < 4 * VECTORS; i++) part[i] = vf_all(0);
+    ROLLED
+    for (int p = 0; p < pixels / 4 * 4; p += 4) {
+        UNROLL
+        for (int i = 0; i < 4 * VECTORS; i++) part[i] += vf_load_part(x + (p + i % 4) * X + i / 4 * LANES, WIDTH);
+    }
+    for (int v = 0; v < VECTORS; v++) {
+        for (int p = 0; p < pixels % 4; p++)
+            part[4 * v] += vf_load_part(x + (pixels / 4 * 4 + p) * X + v * LANES, WIDTH);
+        sum[v] = (part[4 * v] + part[4 * v + 1]) + (part[4 * v + 2] + part[4 * v + 3]);
+    }
+}
+
+/* sums[c] = what element c of all pixels adds up to, for a number of channels that is a multiple of LANES but for REST
+ * of them. Pixels lie X floats apart. */
+INLINE void sum_pixels(float *sums, const float *x, int channels, const int pixels, const int X, const int REST) {
+    vf sum[2];
+    int c = 0;
+    for (; c + 2 * LANES <= channels; c += 2 * LANES) {
+        pixel_sum(sum, x + c, pixels, X, 2, LANES);
+        vf_store(sums + c, sum[0]), vf_store(sums + c + LANES, sum[1]);
+    }
+    for (; c + LANES <= channels; c += LANES) {
+        pixel_sum(sum, x + c, pixels, X, 1, LANES);
+        vf_store(sums + c, sum[0]);
+    }
+    if (REST != 0 && c < channels) {
+        pixel_sum(sum, x + c, pixels, X, 1, REST);
+        vf_store_part(sums + c, sum[0], REST);
+    }
+}
+
 /* A product's tile that goes to memory: row r begins at to + r * TO. Row r of x begins at x + r * X. */
 INLINE void tile_store(float *to, const float *x, const float *w, const int TO, const int ROWS, const int VECTORS,
                        const int X, const int DEPTH, const int PANEL) {

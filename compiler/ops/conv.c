@@ -324,6 +324,7 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
                              .factor = 1,
                              .panel = all * PANEL_WIDTH};
     Step *step = packed_step(program, node, "depthwise_last", packing);
+    step_buffer(step, "sums", NULL, 0);
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "BLOCK", block_of(conv));
     step_pick(program, step, "COLUMNS", columns);

@@ -165,13 +165,21 @@ static MapLayout layout_global(const Node *node) {
 }
 
 Step *global_pool_step(Program *program, const char *kernel, const Value *x, Buffer *y, int64_t offset) {
+    /* By rows, where these are neither so short nor so long that sums suffer. */
+    enum { LEAST_PART = 4, MOST_PART = 256 };
     const bool last = x->shape.channels_last;
     const int64_t batch = x->shape.dims[0].size, channels = x->shape.dims[1].size;
+    const int64_t size = shape_product(&x->shape, 2, x->shape.rank);
     Step *step = step_kernel(program, last ? arena_printf(program->arena, "%s_last", kernel) : kernel, x->type);
     step_value(program, step, "x", x), step_buffer(step, "y", y, offset);
     if (last) step_size(step, "N", batch);
     step_size(step, "C", last ? channels : batch * channels);
-    step_size(step, "SIZE", shape_product(&x->shape, 2, x->shape.rank));
+    step_size(step, "SIZE", size);
+    if (last && strcmp(kernel, "global_average_pool") == 0) {
+        const int64_t row = x->shape.dims[x->shape.rank - 1].size;
+        step_size(step, "PART", row >= LEAST_PART && row <= MOST_PART ? row : MOST_PART);
+        step_size(step, "COUNT", size);
+    }
     return step;
 }
 

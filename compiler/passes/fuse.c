@@ -1,11 +1,11 @@
 /* Fusion of steps. A loop whose result one other loop reads, element by element, moves into that loop's body; a loop
  * over a kernel's output moves into the kernel. The fused step stands where the consumer stood: all it reads is ready
- * there. */
+ * there. What a mean of channels adds up first, a kernel adds up while it makes the map. */
 #include "passes/fuse.h"
 
 #include <string.h>
 
-const char *const FUSE_RULES[] = {"blocks", "batchnorm", "bias", "loops", "epilogue", NULL};
+const char *const FUSE_RULES[] = {"blocks", "batchnorm", "bias", "loops", "epilogue", "means", NULL};
 
 bool fuse_allows(const PassOptions *options, const char *rule) {
     for (int i = 0; i < options->fuse.count; i++)
@@ -289,10 +289,45 @@ static bool fuse_into_kernel(Program *program, int at, Usage *usage) {
     return true;
 }
 
-/* Applies a rule to each loop until nothing changes; what the rule took in is a gap from then on. */
-static void apply(Program *program, bool (*rule)(Program *program, int at, Usage *usage)) {
+static int64_t size_of(const Step *step, const char *parameter) {
+    return step->arguments[kernel_parameter(step->kernel, parameter, strlen(parameter))].size;
+}
+
+/* Lets the kernel that makes a map add up its rows, [N][OH][C], for the mean that step `at` makes of each channel: the
+ * same sums as that step would begin with. */
+static void fuse_mean(Program *program, int at, const Usage *usage) {
+    Step *mean = program->steps.items[at];
+    const Buffer *map = mean->arguments[kernel_parameter(mean->kernel, "x", 1)].buffer;
+    if (map->kind == BUFFER_INPUT || map->kind == BUFFER_CONSTANT || usage[map->number].writers != 1) return;
+    Step *maker = program->steps.items[usage[map->number].writer];
+    const int sums = maker->kind == STEP_KERNEL ? kernel_parameter(maker->kernel, "sums", strlen("sums")) : -1;
+    if (sums < 0 || maker->arguments[sums].buffer != NULL || size_of(maker, "OW") != size_of(mean, "PART")) return;
+    const int64_t rows = size_of(maker, "OH"), channels = size_of(maker, "C");
+    if (channels != size_of(mean, "C") || rows * size_of(maker, "OW") != size_of(mean, "SIZE")) return;
+    Buffer *made = program_scratch(program, TYPE_FLOAT, size_of(maker, "N") * rows * channels);
+    step_buffer(maker, "sums", made, 0);
+    step_buffer(mean, "x", made, 0);
+    step_size(mean, "SIZE", rows), step_size(mean, "PART", 1);
+}
+
+static Usage *count_usage(Program *program) {
     Usage *usage = arena_new_array(program->arena, Usage, (size_t)program->buffers.count);
     for (int i = 0; i < program->steps.count; i++) count_step(program->steps.items[i], i, 1, usage);
+    return usage;
+}
+
+static void fuse_means(Program *program) {
+    const Usage *usage = count_usage(program);
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        if (step->kind == STEP_KERNEL && strcmp(step->kernel->name, "global_average_pool_last") == 0)
+            fuse_mean(program, i, usage);
+    }
+}
+
+/* Applies a rule to each loop until nothing changes; what the rule took in is a gap from then on. */
+static void apply(Program *program, bool (*rule)(Program *program, int at, Usage *usage)) {
+    Usage *usage = count_usage(program);
     for (int i = 0; i < program->steps.count; i++)
         while (program->steps.items[i] != NULL && program->steps.items[i]->kind == STEP_LOOP && rule(program, i, usage))
             continue;
@@ -305,4 +340,5 @@ static void apply(Program *program, bool (*rule)(Program *program, int at, Usage
 void fuse_program(Program *program, const PassOptions *options) {
     if (fuse_allows(options, "loops")) apply(program, fuse_loop_into);
     if (fuse_allows(options, "epilogue")) apply(program, fuse_into_kernel);
+    if (fuse_allows(options, "means")) fuse_means(program);
 }

@@ -13,7 +13,8 @@ bool fuse_allows(const PassOptions *options, const char *rule);
 
 /* Chains of elementwise loops become one loop ("loops"), and a loop over what a kernel has just made becomes the
  * kernel's epilogue ("epilogue"). Results do not change by a bit: each operation is rounded as before. Values that are
- * probed, or that the caller sees, stay in memory. */
+ * probed, or that the caller sees, stay in memory. A convolution adds up the rows of a map that a mean is made of
+ * ("means"). */
 void fuse_program(Program *program, const PassOptions *options);
 
 #endif

@@ -52,6 +52,17 @@ static float *result(Arena *arena, int count) {
     return y;
 }
 
+/* Those of the rows of y, exact in any order. */
+static void assert_row_sums(const float *sums, const float *y, int rows, int width, int channels) {
+    for (int i = 0; i < rows * channels; i++) {
+        float sum = 0;
+        for (int p = 0; p < width; p++) sum += y[(i / channels * width + p) * channels + i % channels];
+        if (sums[i] != sum)
+            fail_test("row %d, channel %d: sum %g, expected %g", i / channels, i % channels, (double)sums[i],
+                      (double)sum);
+    }
+}
+
 static void check_depthwise(Random *random) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
@@ -62,15 +73,17 @@ static void check_depthwise(Random *random) {
     float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
     float *packed = arena_new_array(arena, float, (size_t)(taps * padded));
     for (int i = 0; i < p.C * taps; i++) packed[i % taps * padded + i / taps] = w[i];
+    float *sums = random_below(random, 2) ? result(arena, p.N * p.OH * p.C) : NULL;
     float *panel = arena_new_array(arena, float, (size_t)taps * 16);
     conv2d(x, w, bias, panel, expected, 0, p.N * p.C * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.C, p.OH, p.OW, p.C,
            p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
     const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * p.OH, part = random_between(random, 0, items);
     for (int half = 0; half < 2; half++)
-        depthwise_last(swapped(arena, x, p.N, p.C, p.H * p.W), packed, bias, y, half == 0 ? part : 0,
+        depthwise_last(swapped(arena, x, p.N, p.C, p.H * p.W), packed, bias, y, sums, half == 0 ? part : 0,
                        half == 0 ? items : part, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW,
                        p.PH, p.PW, 16 * blocks, columns);
     assert_same(arena, y, expected, p.N, p.C, pixels);
+    if (sums != NULL) assert_row_sums(sums, y, p.N * p.OH, p.OW, p.C);
     arena_free(arena);
 }
 
@@ -187,7 +200,8 @@ static void check_global(Random *random) {
     float *x = random_floats(random, arena, size);
     float *y = result(arena, p.N * p.C), *expected = result(arena, p.N * p.C);
     global_average_pool(x, expected, p.N * p.C, p.H * p.W);
-    global_average_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, 0, items, p.N, p.C, p.H * p.W);
+    global_average_pool_last(swapped(arena, x, p.N, p.C, p.H * p.W), y, 0, items, p.N, p.C, p.H * p.W,
+                             random_between(random, 1, 300), p.H * p.W);
     assert_same(arena, y, expected, p.N, p.C, 1);
     for (int i = 0; i < size; i++)
         if (random_below(random, 50) == 0) x[i] = random_below(random, 2) ? NAN : -INFINITY;
