@@ -9,8 +9,8 @@
  * Rows are made in pairs, one of each half; with an odd M the row in the middle belongs to both, and is stored once.
  * Tiles of ROWS pairs are taken CHUNK at a time, whose left factors, [7][CHUNK * ROWS][K/2, padded], are in scratch:
  * padded so that a tile's rows do not fall into the same sets of the cache. SPLITS items share a chunk, each of which
- * makes a part of the columns. The last tile and the last group of columns begin earlier where they have to, and what
- * was stored before is not stored again.
+ * makes a part of the columns. The tiles of a group of columns fetch the right factors of the next one. The last tile
+ * and the last group of columns begin earlier where they have to, and what was stored before is not stored again.
  * name: strassen_{M}x{K}x{N}
  * items: ((M + 1) / 2 + CHUNK * ROWS - 1) / (CHUNK * ROWS) * SPLITS
  * scratch: 7 * CHUNK * ROWS * (K / 2 + 16)
@@ -28,12 +28,15 @@ KERNEL void strassen(const float *restrict x, const float *restrict w, const flo
         if (item == first || split == 0)
             strassen_factors(scratch, x + top * X, x + (top + M - high) * X, end - top, deep, X, row, plane);
         for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
-            const int left = ((group + 1) * VECTORS < vectors ? group * VECTORS : vectors - VECTORS) * LANES;
+            const int furthest = (vectors - VECTORS) * LANES, width = VECTORS * LANES, panels = (width + 15) / 16;
+            const int left = group * width < furthest ? group * width : furthest;
+            const int next = left + width < furthest ? left + width : furthest;
             for (int start = begin; start < end; start += ROWS) {
                 const int m = start + ROWS < high ? start : high - ROWS;
                 vf tile[4][32];
-                strassen_tile(tile, scratch + (m - top) * row, w + left / 16 * 16 * 7 * deep + left % 16, ROWS, VECTORS,
-                              deep, row, plane);
+                const int ahead = next / 16 + (start - begin) / ROWS % panels; /* each tile fetches one */
+                strassen_tile(tile, scratch + (m - top) * row, w + left / 16 * 16 * 7 * deep + left % 16,
+                              w + ahead * 16 * 7 * deep, ROWS, VECTORS, deep, row, plane);
                 for (int quarter = 0; quarter < 4; quarter++)
                     for (int r = start - m; r < ROWS; r++) {
                         const int lower = quarter / 2, right = quarter % 2 * (N / 2);

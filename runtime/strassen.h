@@ -24,39 +24,48 @@ INLINE void strassen_factors(float *to, const float *upper, const float *lower, 
         }
 }
 
+/* sum += the product of one of the seven pairs of factors, as strassen_tile() takes them. */
+INLINE void strassen_product(vf *sum, const float *left, const float *right, const float *ahead, const int NUMBER,
+                             const int ROWS, const int VECTORS, const int DEEP, const int ROW, const int PLANE) {
+    const int skipped = NUMBER * DEEP * 16;
+    tile_multiply_ahead(sum, left + NUMBER * PLANE, right + skipped, ROWS, VECTORS, ROWS, 0, ROW, DEEP, 7 * DEEP * 16,
+                        ahead + skipped, 16);
+}
+
 /* A tile of ROWS rows by VECTORS vectors of all quarters of a product: tile[0] of the first, upper left one, tile[1]
  * of the upper right, then of the lower ones. With a = [a11 a12; a21 a22], likewise b:
  *   p = a11 b11                         q = p + (a21 + a22 - a11) (b22 - b12 + b11)
  *   r = q + (a11 - a21) (b22 - b12)     s = (a21 + a22) (b12 - b11)
  *   a b = [p + a12 b21                  q + s + (a12 - a21 - a22 + a11) b22;
  *          r + a22 (b21 - b22 + b12 - b11)                                r + s]
- * Left factors as above; the right ones of a panel of 16 columns lie one after another, [7][DEEP][16].
+ * Left factors as above; the right ones of a panel of 16 columns lie one after another, [7][DEEP][16]. Meanwhile it
+ * fetches those of a panel that will be used next, at ahead.
  * Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 23.1. */
-INLINE void strassen_tile(vf tile[4][32], const float *left, const float *right, const int ROWS, const int VECTORS,
-                          const int DEEP, const int ROW, const int PLANE) {
-    const int PANEL = 7 * DEEP * 16, SIZE = ROWS * VECTORS;
+INLINE void strassen_tile(vf tile[4][32], const float *left, const float *right, const float *ahead, const int ROWS,
+                          const int VECTORS, const int DEEP, const int ROW, const int PLANE) {
+    const int SIZE = ROWS * VECTORS;
     vf sum[32], p[32], q[32];
     UNROLL
     for (int i = 0; i < SIZE; i++) sum[i] = vf_all(0);
-    tile_multiply(sum, left, right, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 0, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) p[i] = sum[i];
-    tile_multiply(sum, left + PLANE, right + DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 1, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[0][i] = sum[i], sum[i] = p[i];
-    tile_multiply(sum, left + 2 * PLANE, right + 2 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 2, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) q[i] = sum[i];
-    tile_multiply(sum, left + 3 * PLANE, right + 3 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 3, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[3][i] = sum[i];
-    tile_multiply(sum, left + 4 * PLANE, right + 4 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 4, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[2][i] = sum[i], sum[i] = vf_all(0);
-    tile_multiply(sum, left + 5 * PLANE, right + 5 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 5, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[3][i] += sum[i], sum[i] += q[i];
-    tile_multiply(sum, left + 6 * PLANE, right + 6 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    strassen_product(sum, left, right, ahead, 6, ROWS, VECTORS, DEEP, ROW, PLANE);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[1][i] = sum[i];
 }
