@@ -51,6 +51,35 @@ KERNEL void layer_normalization(const T *restrict x, const T *restrict scale, co
     }
 }
 
+/* LayerNormalization on vectors.
+ * x, y [ROWS][N]   scale [N]   bias [N] or NULL
+ * mean, deviation [ROWS] or NULL: the means and 1 / sqrt(variance + epsilon)
+ * name: layer_normalization_{ROWS}_{N}
+ * items: ROWS
+ * types: float */
+KERNEL void layer_normalization_rows(const float *restrict x, const float *restrict scale, const float *restrict bias,
+                                     float *restrict y, float *restrict mean, float *restrict deviation,
+                                     const float epsilon, const int first, const int last, const int ROWS,
+                                     const int N) {
+    const int full = N / LANES * LANES;
+    for (int r = first; r < last; r++) {
+        const float *const row = x + r * N;
+        const float middle = vf_sum(row_power(row, 0, N, 1)) / (float)N;
+        const float inverse = 1 / sqrtf(vf_sum(row_power(row, middle, N, 2)) / (float)N + epsilon);
+        for (int i = 0; i < full; i += LANES) {
+            const vf shift = bias == NULL ? vf_all(0) : vf_load(bias + i);
+            OUT_VECTOR(y, r * N + i, (vf_load(row + i) - middle) * inverse * vf_load(scale + i) + shift, LANES);
+        }
+        if (full < N) {
+            const vf shift = bias == NULL ? vf_all(0) : vf_load_part(bias + full, N % LANES);
+            const vf factor = inverse * vf_load_part(scale + full, N % LANES);
+            OUT_VECTOR(y, r * N + full, (vf_load_part(row + full, N % LANES) - middle) * factor + shift, N % LANES);
+        }
+        if (mean != NULL) mean[r] = middle;
+        if (deviation != NULL) deviation[r] = inverse;
+    }
+}
+
 /* GroupNormalization, and InstanceNormalization with G = C: the channels of each group together to zero mean and unit
  * variance, then scaled and shifted. PER channels share a scale and a bias: 1, or all C / G of a group.
  * x, y [N][C][SIZE]   scale, bias [C/PER]

@@ -422,6 +422,35 @@ INLINE void window_sum(vf *sum, const float *x, int rows, int columns, const int
     }
 }
 
+/* Lane by lane, the sum of the N elements of a row less a centre, or of their squares (POWER 1 or 2), in parts that do
+ * not wait for one another. */
+INLINE vf row_power(const float *row, const float centre, const int N, const int POWER) {
+    enum { PARTS = LANES < 4 ? 16 : 4 };
+    vf part[16];
+    UNROLL
+    for (int p = 0; p < PARTS; p++) part[p] = vf_all(0);
+    int i = 0;
+    for (; i + PARTS * LANES <= N; i += PARTS * LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++) {
+            const vf distance = vf_load(row + i + p * LANES) - centre;
+            part[p] += POWER == 1 ? distance : distance * distance;
+        }
+    }
+    for (; i + LANES <= N; i += LANES) {
+        const vf distance = vf_load(row + i) - centre;
+        part[i / LANES % PARTS] += POWER == 1 ? distance : distance * distance;
+    }
+    if (N % LANES != 0) {
+        const vf distance = vf_first(vf_load_part(row + i, N % LANES) - centre, N % LANES, vf_all(0));
+        part[PARTS - 1] += POWER == 1 ? distance : distance * distance;
+    }
+    UNROLL
+    for (int half = PARTS / 2; half > 0; half /= 2)
+        for (int p = 0; p < half; p++) part[p] += part[p + half];
+    return part[0];
+}
+
 /* sum[v] = what one or two vectors add up to over pixels that lie X floats apart; WIDTH as above. Every fourth pixel
  * goes to the same sum, so that additions need not wait for one another. */
 INLINE void pixel_sum(vf *sum, const float *x, const int pixels, const int X, const int VECTORS, const int WIDTH) {

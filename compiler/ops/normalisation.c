@@ -215,7 +215,8 @@ static void give_rows(Step *step, const Node *node) {
 static void lower_layer(Program *program, Node *node) {
     const Value *x = node->inputs.items[0];
     Buffer *scale = row_vector(program, node, 1, x->type), *bias = row_vector(program, node, 2, x->type);
-    Step *step = step_kernel(program, "layer_normalization", x->type);
+    const char *kernel = x->type == TYPE_FLOAT ? "layer_normalization_rows" : "layer_normalization";
+    Step *step = step_kernel(program, kernel, x->type);
     step_value(program, step, "x", x);
     step_value(program, step, "y", node->outputs.items[0]);
     step_buffer(step, "scale", scale, 0);
