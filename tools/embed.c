@@ -191,7 +191,8 @@ static const char *parse_support(const char *text, const char *mark) {
         if (from[-1] == '/' && from[-2] == '*')
             while (from > text && !(from[0] == '/' && from[1] == '*')) from--;
         const char *end = block_end(strchr(open, '{'));
-        end += strcspn(end, "\n"); /* a comment behind it */
+        end += strcspn(end, "\n");                                                         /* a comment behind it */
+        if (strncmp(end, "\n#if", 4) == 0) end = strstr(end, "#endif") + strlen("#endif"); /* a macro in its place */
         list_add(arena, &supports, ((Named){slice(name, open), trimmed(from, end)}));
         if (first == NULL) first = from;
     }
