@@ -64,6 +64,16 @@ MATHS A M(two_steps)(A p, A r, float a, float b) {
 #endif
 }
 
+/* Four steps. */
+MATHS A M(four_steps)(A p, A r, float a, float b, float c, float d) {
+#if defined(LANES) && LANES == 1
+    const A square = r * r;
+    return p * (square * square) + M(two_steps)(r * a + b, r, c, d);
+#else
+    return M(two_steps)(M(two_steps)(p, r, a, b), r, c, d);
+#endif
+}
+
 /* e^r - 1 for what is left. */
 MATHS A M(exp_rest)(A r) {
     A p = M(two_steps)(ALL(1.39467209e-3f), r, 8.36674310e-3f, 4.16662768e-2f);
@@ -175,8 +185,7 @@ MATHS A M(log)(A x) {
     const A n = M(of_bits)(bits >> 23 | 0x4B000000u) + shift;
     const A r = M(of_bits)((bits & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;
     A p = M(two_steps)(r * -7.86014125e-2f + 0.128813803f, r, -0.131284162f, 0.141812176f);
-    p = M(two_steps)(p, r, -0.166245952f, 0.200022861f);
-    p = M(two_steps)(p, r, -0.250008076f, 0.333333164f);
+    p = M(four_steps)(p, r, -0.166245952f, 0.200022861f, -0.250008076f, 0.333333164f);
     const A square = r * r, y = p * (square * r) - n * 2.12194440e-4f;
     const A finite = ((y - square * 0.5f) + r) + n * 0.693359375f;
     return M(mostly)(M(less)(ALL(0.0f), x), M(mostly)(M(less)(x, ALL(INFINITY)), finite, x),
