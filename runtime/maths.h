@@ -179,8 +179,9 @@ MATHS A M(mish)(A x) {
 
 /* The natural logarithm; 1 ULP. x = 2^n (1 + r) with 1 + r from sqrt(1/2) to sqrt(2). */
 MATHS A M(log)(A x) {
+    /* Subnormals take 2^23; the shift is by 2^23 + 127, and 23 more. */
     const A normal = M(mostly)(M(less)(ALL(1.17549421e-38f), x), x, x * 8388608.0f);
-    const A shift = M(mostly)(M(less)(ALL(1.17549421e-38f), x), ALL(-8388735.0f), ALL(-8388758.0f)); /* 2^23 + 127 */
+    const A shift = M(mostly)(M(less)(ALL(1.17549421e-38f), x), ALL(-8388735.0f), ALL(-8388758.0f));
     const U bits = M(bits)(normal) + 0x004AFB0Du; /* of 1 less those of sqrt(1/2) */
     const A n = M(of_bits)(bits >> 23 | 0x4B000000u) + shift;
     const A r = M(of_bits)((bits & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;

@@ -311,9 +311,10 @@ static inline float f32_of_bits(uint32_t bits) {
 }
 
 /* Either of two floats that are both computed, held being 0 or 1; by their bits, so that there is no branch which would
- * keep a loop from being vectorised. */
+ * keep a loop from being vectorised; in plain C, where none is, as the compiler likes. */
 static inline float f32_select(int held, float a, float b) {
 #if defined(LANES) && LANES == 1
+    (void)f32_bits, (void)f32_of_bits; /* which are here for the other form */
     return held ? a : b;
 #else
     const uint32_t mask = 0u - (uint32_t)held;
@@ -323,9 +324,10 @@ static inline float f32_select(int held, float a, float b) {
 
 /* The same where it nearly always holds: in plain C by a branch, which is guessed right, and b is computed only then.
  */
-static inline float f32_mostly(int held, float a, float b) { return f32_select(held, a, b); }
 #if defined(LANES) && LANES == 1 && defined(__GNUC__)
 #define f32_mostly(held, a, b) (__builtin_expect(held, 1) ? (a) : (b))
+#else
+static inline float f32_mostly(int held, float a, float b) { return f32_select(held, a, b); }
 #endif
 
 /* a < b, neither a NaN and one of them not negative: in plain C by their bits, whose order is the same. */

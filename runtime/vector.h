@@ -246,9 +246,10 @@ INLINE vf vf_select(vi held, vf a, vf b) {
 
 /* The same where it nearly always holds: in plain C by a branch, which is guessed right, and b is computed only then.
  */
-INLINE vf vf_mostly(vi held, vf a, vf b) { return vf_select(held, a, b); }
 #if LANES == 1 && defined(__GNUC__)
 #define vf_mostly(held, a, b) (__builtin_expect(held, 1) ? (a) : (b))
+#else
+INLINE vf vf_mostly(vi held, vf a, vf b) { return vf_select(held, a, b); }
 #endif
 
 /* a < b, neither a NaN and one of them not negative: in plain C by their bits, whose order is the same. */
