@@ -11,7 +11,7 @@ MATHS A M(copysign)(A x, A y) { return M(of_bits)(((M(bits)(x) ^ M(bits)(y)) & 0
 /* To the nearest whole number, ties to even: what adding 2^23 rounds to, below which a float has a fraction. */
 MATHS A M(rint)(A x) {
     const A size = M(fabs)(x), whole = size + 8388608.0f - 8388608.0f;
-    return M(select)(size < 8388608.0f, M(copysign)(whole, x), x);
+    return M(mostly)(M(less)(size, ALL(8388608.0f)), M(copysign)(whole, x), x);
 }
 
 /* The largest whole number that is not above x. */
@@ -26,8 +26,18 @@ MATHS A M(ceil)(A x) {
     return M(copysign)(M(select)(near < x, near + 1.0f, near), x);
 }
 
+/* x, but no less than low < 0 and no more than high > 0; a NaN stays one. In plain C by a branch, which is guessed
+ * right. */
+MATHS A M(clamp)(A x, float low, float high) {
+#if defined(LANES) && LANES == 1 && defined(__GNUC__)
+    const A nearest = ALL(-low < high ? -low : high);
+    if (__builtin_expect((M(bits)(x) & 0x7FFFFFFFu) < M(bits)(nearest), 1)) return x;
+#endif
+    return M(min)(ALL(high), M(max)(ALL(low), x));
+}
+
 /* x between -104, where e^x is below half the smallest float, and 89, where it is beyond the largest. */
-MATHS A M(exp_range)(A x) { return M(min)(ALL(89.0f), M(max)(ALL(-104.0f), x)); }
+MATHS A M(exp_range)(A x) { return M(clamp)(x, -104.0f, 89.0f); }
 
 /* The nearest whole number n to x / ln 2, as a float whose last bits are n + bias: adding 1.5 * 2^23 rounds. */
 MATHS A M(exp_steps)(A x, float bias) { return x * 1.44269504f + (12582912.0f + bias); }
@@ -44,21 +54,47 @@ MATHS A M(exp_left)(A x, A steps, float bias, int exactly) {
     return (x - n * 0.693359375f) + n * 2.12194440e-4f;
 }
 
+/* Two steps of Horner's scheme for a polynomial of r: (p r + a) r + b. In plain C, where one multiplication has to wait
+ * for another more than there are many, in a form that waits less. */
+MATHS A M(two_steps)(A p, A r, float a, float b) {
+#if defined(LANES) && LANES == 1
+    return p * (r * r) + (r * a + b);
+#else
+    return (p * r + a) * r + b;
+#endif
+}
+
+/* Four steps. */
+MATHS A M(four_steps)(A p, A r, float a, float b, float c, float d) {
+#if defined(LANES) && LANES == 1
+    const A square = r * r;
+    return p * (square * square) + M(two_steps)(r * a + b, r, c, d);
+#else
+    return M(two_steps)(M(two_steps)(p, r, a, b), r, c, d);
+#endif
+}
+
 /* e^r - 1 for what is left. */
 MATHS A M(exp_rest)(A r) {
-    A p = r * 1.39467209e-3f + 8.36674310e-3f;
-    p = p * r + 4.16662768e-2f;
-    p = p * r + 0.166665420f;
-    p = p * r + 0.5f;
+    A p = M(two_steps)(ALL(1.39467209e-3f), r, 8.36674310e-3f, 4.16662768e-2f);
+    p = M(two_steps)(p, r, 0.166665420f, 0.5f);
     return p * (r * r) + r;
 }
 
-/* e^x; 1.1 ULP. 2^n is multiplied in two halves, so that large and subnormal results are rounded once. */
+/* y 2^n for the bits of those steps + 254. It is multiplied in two halves, so that large and subnormal results are
+ * rounded once; in plain C only where there may be such. */
+MATHS A M(exp_scale)(A y, U bits) {
+#if defined(LANES) && LANES == 1
+    if (bits - 0x4B400080u < 254u) return y * M(of_bits)((bits - 127u) << 23);
+#endif
+    const U half = bits >> 1;
+    return y * M(of_bits)(half << 23) * M(of_bits)((bits - half) << 23);
+}
+
+/* e^x; 1.1 ULP. */
 MATHS A M(exp)(A x) {
     const A within = M(exp_range)(x), steps = M(exp_steps)(within, 254.0f);
-    const U bits = M(bits)(steps), half = bits >> 1;
-    const A first = M(of_bits)(half << 23), second = M(of_bits)((bits - half) << 23);
-    return (M(exp_rest)(M(exp_left)(within, steps, 254.0f, 1)) + 1.0f) * first * second;
+    return M(exp_scale)(M(exp_rest)(M(exp_left)(within, steps, 254.0f, 1)) + 1.0f, M(bits)(steps));
 }
 
 /* 2^(x + bias - 127), of which the exponent is from -126 to 126; 2.3 ULP. */
@@ -87,7 +123,7 @@ MATHS A M(expm1)(A x) {
  * where it is less than 3.4e-38. With e^-x = 2^n e^r and e^r = (even + odd) / (even - odd), Pade's approximant of order
  * 3, one quotient does. */
 MATHS A M(gate)(A y, A x) {
-    const A fall = -M(min)(ALL(88.0f), M(max)(ALL(-88.0f), x));
+    const A fall = -M(clamp)(x, -88.0f, 88.0f);
     const A steps = M(exp_steps)(fall, 127.0f), r = M(exp_left)(fall, steps, 127.0f, 0), square = r * r;
     const A even = square + 10.0f, odd = (square * 8.33333333e-2f + 5.0f) * r, below = even - odd;
     return y * (below / ((even + odd) * M(of_bits)(M(bits)(steps) << 23) + below));
@@ -143,25 +179,22 @@ MATHS A M(mish)(A x) {
 
 /* The natural logarithm; 1 ULP. x = 2^n (1 + r) with 1 + r from sqrt(1/2) to sqrt(2). */
 MATHS A M(log)(A x) {
-    const A normal = M(select)(x < 1.17549435e-38f, x * 8388608.0f, x);
-    const A shift = M(select)(x < 1.17549435e-38f, ALL(-8388758.0f), ALL(-8388735.0f)); /* 2^23 + 127, and 23 more */
+    /* Subnormals take 2^23; the shift is by 2^23 + 127, and 23 more. */
+    const A normal = M(mostly)(M(less)(ALL(1.17549421e-38f), x), x, x * 8388608.0f);
+    const A shift = M(mostly)(M(less)(ALL(1.17549421e-38f), x), ALL(-8388735.0f), ALL(-8388758.0f));
     const U bits = M(bits)(normal) + 0x004AFB0Du; /* of 1 less those of sqrt(1/2) */
     const A n = M(of_bits)(bits >> 23 | 0x4B000000u) + shift;
     const A r = M(of_bits)((bits & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;
-    A p = r * -7.86014125e-2f + 0.128813803f;
-    p = p * r - 0.131284162f;
-    p = p * r + 0.141812176f;
-    p = p * r - 0.166245952f;
-    p = p * r + 0.200022861f;
-    p = p * r - 0.250008076f;
-    p = p * r + 0.333333164f;
+    A p = M(two_steps)(r * -7.86014125e-2f + 0.128813803f, r, -0.131284162f, 0.141812176f);
+    p = M(four_steps)(p, r, -0.166245952f, 0.200022861f, -0.250008076f, 0.333333164f);
     const A square = r * r, y = p * (square * r) - n * 2.12194440e-4f;
     const A finite = ((y - square * 0.5f) + r) + n * 0.693359375f;
-    return M(select)(x > 0.0f, M(select)(x < INFINITY, finite, x), M(select)(x == 0.0f, ALL(-INFINITY), ALL(NAN)));
+    return M(mostly)(M(less)(ALL(0.0f), x), M(mostly)(M(less)(x, ALL(INFINITY)), finite, x),
+                     M(select)(x == 0.0f, ALL(-INFINITY), ALL(NAN)));
 }
 
 /* log(1 + x), with what 1 + x loses made good; 2 ULP. */
 MATHS A M(log1p)(A x) {
     const A sum = x + 1.0f, lost = (x - (sum - 1.0f)) / sum;
-    return M(log)(sum) + M(select)(lost == lost, lost, ALL(0.0f)); /* not where sum is 0 or infinite */
+    return M(log)(sum) + M(mostly)(lost == lost, lost, ALL(0.0f)); /* not where sum is 0 or infinite */
 }

@@ -311,16 +311,52 @@ static inline float f32_of_bits(uint32_t bits) {
 }
 
 /* Either of two floats that are both computed, held being 0 or 1; by their bits, so that there is no branch which would
- * keep a loop from being vectorised. */
+ * keep a loop from being vectorised; in plain C, where none is, as the compiler likes. */
 static inline float f32_select(int held, float a, float b) {
+#if defined(LANES) && LANES == 1
+    (void)f32_bits, (void)f32_of_bits; /* which are here for the other form */
+    return held ? a : b;
+#else
     const uint32_t mask = 0u - (uint32_t)held;
     return f32_of_bits((f32_bits(a) & mask) | (f32_bits(b) & ~mask));
+#endif
 }
 
-/* A NaN in a gives b. */
-static inline float f32_max(float a, float b) { return f32_select(a > b, a, b); }
+/* The same where it nearly always holds: in plain C by a branch, which is guessed right, and b is computed only then.
+ */
+#if defined(LANES) && LANES == 1 && defined(__GNUC__)
+#define f32_mostly(held, a, b) (__builtin_expect(held, 1) ? (a) : (b))
+#else
+static inline float f32_mostly(int held, float a, float b) { return f32_select(held, a, b); }
+#endif
 
-static inline float f32_min(float a, float b) { return f32_select(a < b, a, b); }
+/* a < b, neither a NaN and one of them not negative: in plain C by their bits, whose order is the same. */
+static inline int f32_less(float a, float b) {
+#if defined(LANES) && LANES == 1
+    return (int32_t)f32_bits(a) < (int32_t)f32_bits(b);
+#else
+    return a < b;
+#endif
+}
+
+/* As vf_keep(), for plain C alone. */
+static inline float f32_keep(float value) {
+#if defined(LANES) && LANES == 1 && defined(__SSE2__) && defined(__GNUC__) && !defined(__clang__)
+    __asm__("" : "+x"(value));
+#endif
+    return value;
+}
+
+/* A NaN in a gives b. Of a constant a GCC would make branches. */
+static inline float f32_max(float a, float b) {
+    const float kept = f32_keep(a);
+    return f32_select(kept > b, kept, b);
+}
+
+static inline float f32_min(float a, float b) {
+    const float kept = f32_keep(a);
+    return f32_select(kept < b, kept, b);
+}
 
 /* binary32 to float4 e2m1, to nearest, ties to even; what is above 6 becomes 6. There is no NaN: it becomes a zero of
  * the other sign, as in ONNX's reference. */

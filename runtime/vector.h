@@ -217,7 +217,8 @@ INLINE vf vf_of_bits(vu bits) {
 /* The value in a register. GCC would load what several products share anew for each of them. */
 INLINE vf vf_keep(vf value) {
 #if defined(__clang__)
-#elif (LANES == 16 && defined(__AVX512F__)) || (LANES == 8 && defined(__AVX__)) || (LANES == 4 && defined(__SSE2__))
+#elif (LANES == 16 && defined(__AVX512F__)) || (LANES == 8 && defined(__AVX__)) ||                                     \
+    (LANES <= 4 && defined(__SSE2__) && defined(__GNUC__))
     __asm__("" : "+v"(value));
 #endif
     return value;
@@ -243,10 +244,28 @@ INLINE vf vf_select(vi held, vf a, vf b) {
 #endif
 }
 
-/* A NaN in a gives b. */
+/* The same where it nearly always holds: in plain C by a branch, which is guessed right, and b is computed only then.
+ */
+#if LANES == 1 && defined(__GNUC__)
+#define vf_mostly(held, a, b) (__builtin_expect(held, 1) ? (a) : (b))
+#else
+INLINE vf vf_mostly(vi held, vf a, vf b) { return vf_select(held, a, b); }
+#endif
+
+/* a < b, neither a NaN and one of them not negative: in plain C by their bits, whose order is the same. */
+INLINE vi vf_less(vf a, vf b) {
+#if LANES == 1
+    return (vi)vf_bits(a) < (vi)vf_bits(b);
+#else
+    return a < b;
+#endif
+}
+
+/* A NaN in a gives b. In plain C one instruction, if of a constant a GCC makes no branches. */
 INLINE vf vf_max(vf a, vf b) {
 #if LANES == 1
-    return a > b ? a : b; /* one instruction */
+    const vf kept = vf_keep(a);
+    return kept > b ? kept : b;
 #else
     return vf_select(a > b, a, b);
 #endif
@@ -254,7 +273,8 @@ INLINE vf vf_max(vf a, vf b) {
 
 INLINE vf vf_min(vf a, vf b) {
 #if LANES == 1
-    return a < b ? a : b;
+    const vf kept = vf_keep(a);
+    return kept < b ? kept : b;
 #else
     return vf_select(a < b, a, b);
 #endif

@@ -181,17 +181,20 @@ static void parse_kernels(const char *path, const char *text) {
     }
 }
 
-/* Functions of support.h and vector.h, which begin with mark: each with the comment above it, if there is one. Returns
- * where the first of them begins. */
+/* Functions of support.h and vector.h, which begin with mark: each with the comment above it, if there is one, and
+ * where it stands behind an #else with all from the #if to the #endif. Returns where the first of them begins. */
 static const char *parse_support(const char *text, const char *mark) {
     const char *first = NULL;
     for (const char *at = text; (at = strstr(at, mark)) != NULL; at++) {
         const char *open = strchr(at, '('), *name = open, *from = at;
         while (isalnum((unsigned char)name[-1]) || name[-1] == '_') name--;
+        const bool is_other = strncmp(at - strlen("#else"), "#else", strlen("#else")) == 0;
+        while (is_other && strncmp(from, "\n#if", 4) != 0) from--;
         if (from[-1] == '/' && from[-2] == '*')
             while (from > text && !(from[0] == '/' && from[1] == '*')) from--;
         const char *end = block_end(strchr(open, '{'));
         end += strcspn(end, "\n"); /* a comment behind it */
+        if (is_other) end = strstr(end, "#endif") + strlen("#endif");
         list_add(arena, &supports, ((Named){slice(name, open), trimmed(from, end)}));
         if (first == NULL) first = from;
     }

@@ -321,7 +321,7 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "includes", includes_text(functions, support.data, steps, checks_weights));
     place(&all, "probes", probes_text(emitter));
     place(&all, "support", support.data);
-    place(&all, "target", mentions_identifier(support.data, "LANES") ? target_text(emitter) : "");
+    place(&all, "target", mentions_identifier(support.data, "PICK") ? target_text(emitter) : "");
     place(&all, "functions", functions);
     place(&all, "checks", checks_text(emitter));
     place(&all, "pointers", pointers_text(emitter));
