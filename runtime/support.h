@@ -330,7 +330,8 @@ static inline float f32_select(int held, float a, float b) {
 static inline float f32_mostly(int held, float a, float b) { return f32_select(held, a, b); }
 #endif
 
-/* a < b, neither a NaN and one of them not negative: in plain C by their bits, whose order is the same. */
+/* a < b, one of them not negative: in plain C by their bits, whose order is the same, a NaN being beyond the
+ * infinities. */
 static inline int f32_less(float a, float b) {
 #if defined(LANES) && LANES == 1
     return (int32_t)f32_bits(a) < (int32_t)f32_bits(b);

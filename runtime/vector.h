@@ -252,7 +252,8 @@ INLINE vf vf_select(vi held, vf a, vf b) {
 INLINE vf vf_mostly(vi held, vf a, vf b) { return vf_select(held, a, b); }
 #endif
 
-/* a < b, neither a NaN and one of them not negative: in plain C by their bits, whose order is the same. */
+/* a < b, one of them not negative: in plain C by their bits, whose order is the same, a NaN being beyond the
+ * infinities. */
 INLINE vi vf_less(vf a, vf b) {
 #if LANES == 1
     return (vi)vf_bits(a) < (vi)vf_bits(b);
