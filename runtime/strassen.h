@@ -38,25 +38,25 @@ INLINE void strassen_tile(vf tile[4][32], const float *left, const float *right,
     vf sum[32], p[32], q[32];
     UNROLL
     for (int i = 0; i < SIZE; i++) sum[i] = vf_all(0);
-    tile_multiply(sum, left, right, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left, right, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) p[i] = sum[i];
-    tile_multiply(sum, left + PLANE, right + DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left + PLANE, right + DEEP * 16, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[0][i] = sum[i], sum[i] = p[i];
-    tile_multiply(sum, left + 2 * PLANE, right + 2 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left + 2 * PLANE, right + 2 * DEEP * 16, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) q[i] = sum[i];
-    tile_multiply(sum, left + 3 * PLANE, right + 3 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left + 3 * PLANE, right + 3 * DEEP * 16, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[3][i] = sum[i];
-    tile_multiply(sum, left + 4 * PLANE, right + 4 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left + 4 * PLANE, right + 4 * DEEP * 16, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[2][i] = sum[i], sum[i] = vf_all(0);
-    tile_multiply(sum, left + 5 * PLANE, right + 5 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left + 5 * PLANE, right + 5 * DEEP * 16, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[3][i] += sum[i], sum[i] += q[i];
-    tile_multiply(sum, left + 6 * PLANE, right + 6 * DEEP * 16, ROWS, VECTORS, ROWS, 0, ROW, DEEP, PANEL);
+    tile_multiply(sum, left + 6 * PLANE, right + 6 * DEEP * 16, ROWS, VECTORS, ROW, DEEP, PANEL);
     UNROLL
     for (int i = 0; i < SIZE; i++) tile[1][i] = sum[i];
 }
