@@ -89,7 +89,8 @@ enum { MOST_JOINED = 9 };
 
 /* Whether such tiles gain by being joined, as they do not divide a row, and the last band has room for one. */
 static bool can_join(const Planar *conv, int64_t rows, int64_t band) {
-    return rows <= MOST_JOINED && conv->w.output % rows != 0 && rows <= last_band(conv, band) * conv->w.output;
+    return band > 1 && rows <= MOST_JOINED && conv->w.output % rows != 0 &&
+           rows <= last_band(conv, band) * conv->w.output;
 }
 
 /* The numbers with which the direct kernel takes least time on a target, the best first. Returns how many. */
@@ -97,8 +98,9 @@ static int best_direct(const Planar *conv, int target, Direct best[MOST_DIRECT])
     enum { TILES = 16 };
     const int64_t band = band_of(conv), twice = 2 * band < conv->h.output ? 2 * band : conv->h.output;
     const int64_t lines[] = {1, band, twice};
+    const int ways = twice > band ? 3 : 2;
     int count = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < ways; i++) {
         Tile tiles[TILES];
         TileProduct product = tile_product(conv, lines[i] * conv->w.output);
         if (i > 0) product.most = MOST_JOINED;
