@@ -210,7 +210,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             vf sum[32];
             UNROLL
             for (int i = 0; i < ROWS * VALUES; i++) sum[i] = vf_all(0);
-            tile_multiply(sum, scores, values + n / 16 * 16 * LK + n % 16, ROWS, VALUES, ROWS, 0, pitch, LK, 16 * LK);
+            tile_multiply(sum, scores, values + n / 16 * 16 * LK + n % 16, ROWS, VALUES, pitch, LK, 16 * LK);
             UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const int i = top + r;

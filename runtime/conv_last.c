@@ -7,9 +7,10 @@
  * With more than one group K/G is a multiple of 16.
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. BAND output rows at a time
  * are made, of channels that are dealt out in SPLITS shares, block by block of VECTORS vectors. Where windows reach
- * beyond the map, what the band reads is copied into scratch first, with its zeros. Where the last tile of a row would
- * not be full it begins earlier, and what was stored before is not stored again; the last block of channels is smaller.
- * While a tile is multiplied, a part of the weights of the next channels is fetched.
+ * beyond the map, what the band reads is copied into scratch first, with its zeros. Tiles follow each other along a
+ * row, or, where they are JOINED, along all rows of the band, of which each then has at least ROWS pixels. Where the
+ * last one would not be full it begins earlier, and what was stored before is not stored again; the last block of
+ * channels is smaller. While a tile is multiplied, a part of the weights of the next channels is fetched.
  * items: N * ((OH + BAND - 1) / BAND) * SPLITS
  * scratch: ((BAND - 1) * SH + (KH - 1) * DH + 1) * ((OW - 1) * SW + (KW - 1) * DW + 1) * C * PADDED
  * name: conv{KH}x{KW}_last_{C}_{K}_{OH}x{OW}
@@ -18,16 +19,18 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                       float *restrict scratch, float *restrict y, const int first, const int last, const int N,
                       const int C, const int H, const int W, const int K, const int OH, const int OW, const int G,
                       const int KH, const int KW, const int SH, const int SW, const int DH, const int DW, const int PH,
-                      const int PW, const int PADDED, const int BAND, const int SPLITS, const int ROWS,
-                      const int VECTORS) {
-    const int bands = (OH + BAND - 1) / BAND, tiles = (OW + ROWS - 1) / ROWS, depth = KH * KW * C / G;
+                      const int PW, const int PADDED, const int BAND, const int JOINED, const int SPLITS,
+                      const int ROWS, const int VECTORS) {
+    const int bands = (OH + BAND - 1) / BAND, depth = KH * KW * C / G;
     const int width = VECTORS * LANES, columns = (K / G + 15) / 16 * 16, rest = columns / LANES % VECTORS;
     const int blocks = (columns + width - 1) / width;                /* of a group */
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
-    const int fetch = depth * K < 200000 ? 0 : (width + BAND * tiles - 1) / (BAND * tiles);
+    const int most = JOINED ? (BAND * OW + ROWS - 1) / ROWS : BAND * ((OW + ROWS - 1) / ROWS); /* tiles of a band */
+    const int fetch = depth * K < 200000 ? 0 : (width + most - 1) / most;
     for (int item = first; item < last; item++) {
         const int split = item % SPLITS, top = item / SPLITS % bands * BAND, n = item / SPLITS / bands;
         const int high = OH - top < BAND ? OH - top : BAND;
+        const int line = JOINED ? high * OW : OW, tiles = (line + ROWS - 1) / ROWS; /* tiles of a line of pixels */
         const float *in = x + (n * H + top * SH) * W * C;
         if (PADDED) {
             copy_padded(scratch, x + n * H * W * C, top * SH - PH, (high - 1) * SH + (KH - 1) * DH + 1, H, PW, W, wide,
@@ -38,34 +41,40 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
             const int g = block / blocks, end = (g + 1) * (K / G), full = rest == 0 || block % blocks < blocks - 1;
             const int from = g * (K / G) + block % blocks * width;
             const float *const panel = w + from / 16 * 16 * depth + from % 16;
-            for (int tile = 0; tile < high * tiles; tile++) {
-                const int oh = tile / tiles, want = tile % tiles * ROWS, ow = want + ROWS <= OW ? want : OW - ROWS;
-                const float *const at = in + (oh * SH * wide + ow * SW) * C + g * (C / G);
+            for (int tile = 0; tile < (JOINED ? tiles : high * tiles); tile++) {
+                const int want = tile % tiles * ROWS, at = want + ROWS <= line ? want : line - ROWS;
+                const int pixel = tile / tiles * line + at; /* of the band */
                 const float *const ahead = panel + (width + tile * fetch) * depth;
+                const float *corner = in + g * (C / G);
+                int place[32];
                 vf sum[32];
+                if (!JOINED) corner += (pixel / OW * SH * wide + pixel % OW * SW) * C;
+                UNROLL
+                for (int r = 0; JOINED && r < ROWS; r++)
+                    place[r] = ((pixel + r) / OW * SH * wide + (pixel + r) % OW * SW) * C;
                 UNROLL
                 for (int i = 0; i < ROWS * VECTORS; i++) {
                     const int none = bias == NULL || (!full && i % VECTORS >= rest);
                     sum[i] = none ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
                 }
                 for (int tap = 0; tap < KH * KW; tap++) {
-                    const float *const pixels = at + (tap / KW * DH * wide + tap % KW * DW) * C;
+                    const float *const pixels = corner + (tap / KW * DH * wide + tap % KW * DW) * C;
                     if (full)
-                        tile_multiply_ahead(sum, pixels, panel + tap * (C / G) * 16, ROWS, VECTORS, ROWS, 0, SW * C,
-                                            C / G, depth * 16, ahead + tap * (C / G) * fetch, fetch);
+                        tile_multiply_part(sum, pixels, JOINED ? place : NULL, panel + tap * (C / G) * 16, ROWS,
+                                           VECTORS, VECTORS, SW * C, C / G, depth * 16, ahead + tap * (C / G) * fetch,
+                                           fetch);
                     else
-                        tile_multiply_part(sum, pixels, panel + tap * (C / G) * 16, ROWS, VECTORS, rest, ROWS, 0,
-                                           SW * C, C / G, depth * 16, NULL, 0);
+                        tile_multiply_part(sum, pixels, JOINED ? place : NULL, panel + tap * (C / G) * 16, ROWS,
+                                           VECTORS, rest, SW * C, C / G, depth * 16, NULL, 0);
                 }
                 UNROLL
                 for (int r = 0; r < ROWS; r++) {
-                    const int pixel = (n * OH + top + oh) * OW + ow + r;
-                    if (OW % ROWS != 0 && ow + r < want) continue;
+                    if (line % ROWS != 0 && at + r < want) continue;
                     UNROLL
                     for (int v = 0; v < VECTORS; v++) {
                         const int k = from + v * LANES, left = end - k < LANES ? end - k : LANES;
                         if (k >= end) continue;
-                        OUT_VECTOR(y, pixel * K + k, sum[r * VECTORS + v], left);
+                        OUT_VECTOR(y, ((n * OH + top) * OW + pixel + r) * K + k, sum[r * VECTORS + v], left);
                     }
                 }
             }

@@ -48,7 +48,7 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
                     for (int kh = above; kh < below; kh++)
                         for (int kw = 0; kw < KW; kw++)
                             tile_multiply(sum, vf_anew(in + (from + c * plane + kh * line + kw * DW)),
-                                          panel + ((c * KH + kh) * KW + kw) * 16, ROWS, VECTORS, ROWS, 0, SW, 1, PANEL);
+                                          panel + ((c * KH + kh) * KW + kw) * 16, ROWS, VECTORS, SW, 1, PANEL);
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     const int k = (vector + v) * LANES;

@@ -29,9 +29,9 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
             for (int k = 0; k < K; k += 16) {
                 const int depth = K - k < 16 ? K - k : 16;
                 for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);
-                tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, ROWS, 0, X, depth, 16 * K);
+                tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, X, depth, 16 * K);
             }
-        else tile_multiply_part(sum, row, panel, ROWS, VECTORS, rest, ROWS, 0, X, K, 16 * K, NULL, 0);
+        else tile_multiply_part(sum, row, NULL, panel, ROWS, VECTORS, rest, X, K, 16 * K, NULL, 0);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
             if (M % ROWS != 0 && m + r < tile * ROWS) continue;
@@ -65,9 +65,9 @@ KERNEL void linear_row(const float *restrict x, const float *restrict w, const f
         for (int k = 0; k < K / SPLIT * SPLIT; k += SPLIT) {
             UNROLL
             for (int s = 0; s < SPLIT; s++)
-                tile_multiply(sum + s * M * VECTORS, x + k + s, panel + (k + s) * 16, M, VECTORS, M, 0, X, 1, 0);
+                tile_multiply(sum + s * M * VECTORS, x + k + s, panel + (k + s) * 16, M, VECTORS, X, 1, 0);
         }
-        tile_multiply(sum, x + K / SPLIT * SPLIT, panel + K / SPLIT * SPLIT * 16, M, VECTORS, M, 0, X, K % SPLIT, 0);
+        tile_multiply(sum, x + K / SPLIT * SPLIT, panel + K / SPLIT * SPLIT * 16, M, VECTORS, X, K % SPLIT, 0);
         UNROLL
         for (int i = M * VECTORS; i < SPLIT * M * VECTORS; i++) sum[i % (M * VECTORS)] += sum[i];
         UNROLL
@@ -108,7 +108,7 @@ KERNEL void product(const float *restrict a, const float *restrict b, const floa
                 vf sum[32];
                 UNROLL
                 for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
-                tile_multiply(sum, a + batch * AB + m * AM, panel, ROWS, VECTORS, ROWS, 0, AM, K, 16 * K);
+                tile_multiply(sum, a + batch * AB + m * AM, panel, ROWS, VECTORS, AM, K, 16 * K);
                 UNROLL
                 for (int r = 0; r < ROWS; r++) {
                     if (M % ROWS != 0 && m + r < top) continue;

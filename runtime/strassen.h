@@ -28,7 +28,7 @@ INLINE void strassen_factors(float *to, const float *upper, const float *lower, 
 INLINE void strassen_product(vf *sum, const float *left, const float *right, const float *ahead, const int NUMBER,
                              const int ROWS, const int VECTORS, const int DEEP, const int ROW, const int PLANE) {
     const int skipped = NUMBER * DEEP * 16;
-    tile_multiply_ahead(sum, left + NUMBER * PLANE, right + skipped, ROWS, VECTORS, ROWS, 0, ROW, DEEP, 7 * DEEP * 16,
+    tile_multiply_ahead(sum, left + NUMBER * PLANE, right + skipped, ROWS, VECTORS, ROW, DEEP, 7 * DEEP * 16,
                         ahead + skipped, 16);
 }
 

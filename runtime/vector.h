@@ -348,14 +348,13 @@ INLINE void copy_span(float *to, const float *row, const int left, const int COU
 }
 
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
- * vectors, which stay in registers. Row r of x begins at x + r / WIDTH * XX + r % WIDTH * X. w is packed in panels of
- * 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS], of which the first USED
- * vectors of each row take part. Meanwhile it fetches what will be read next: AHEAD floats from ahead on for each k (0:
- * none).
- */
-INLINE void tile_multiply_part(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
-                               const int USED, const int WIDTH, const int XX, const int X, const int DEPTH,
-                               const int PANEL, const float *ahead, const int AHEAD) {
+ * vectors, which stay in registers. Row r of x begins at x + r * X, or at x + place[r] where there are places. w is
+ * packed in panels of 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS], of which
+ * the first USED vectors of each row take part. Meanwhile it fetches what will be read next: AHEAD floats from ahead on
+ * for each k (0: none). */
+INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const float *w, const int ROWS,
+                               const int VECTORS, const int USED, const int X, const int DEPTH, const int PANEL,
+                               const float *ahead, const int AHEAD) {
     for (int k = 0; k < DEPTH; k++) {
         vf column[16];
         if (AHEAD != 0) PREFETCH(ahead + k * AHEAD);
@@ -363,24 +362,23 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const float *w, const in
         for (int v = 0; v < USED; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
-            const float in = (x + r / WIDTH * XX + r % WIDTH * X)[k]; /* not one sum of ints: Clang gathers */
+            const float in = (x + (place == NULL ? r * X : place[r]))[k]; /* not one sum of ints: Clang gathers */
             UNROLL
             for (int v = 0; v < USED; v++) sum[r * VECTORS + v] += in * column[v];
         }
     }
 }
 
-/* The same with all vectors. */
-INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
-                                const int WIDTH, const int XX, const int X, const int DEPTH, const int PANEL,
-                                const float *ahead, const int AHEAD) {
-    tile_multiply_part(sum, x, w, ROWS, VECTORS, VECTORS, WIDTH, XX, X, DEPTH, PANEL, ahead, AHEAD);
+/* The same with all vectors and no places. */
+INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int X,
+                                const int DEPTH, const int PANEL, const float *ahead, const int AHEAD) {
+    tile_multiply_part(sum, x, NULL, w, ROWS, VECTORS, VECTORS, X, DEPTH, PANEL, ahead, AHEAD);
 }
 
 /* The same without fetching ahead. */
-INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int WIDTH,
-                          const int XX, const int X, const int DEPTH, const int PANEL) {
-    tile_multiply_ahead(sum, x, w, ROWS, VECTORS, WIDTH, XX, X, DEPTH, PANEL, NULL, 0);
+INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int X,
+                          const int DEPTH, const int PANEL) {
+    tile_multiply_ahead(sum, x, w, ROWS, VECTORS, X, DEPTH, PANEL, NULL, 0);
 }
 
 /* The heart of every depthwise convolution: sum[o] += x[row][left + o * STRIDE + k * DILATION] * w[row][k] for LANES
@@ -515,7 +513,7 @@ INLINE void tile_store(float *to, const float *x, const float *w, const int TO, 
     vf sum[32];
     UNROLL
     for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
-    tile_multiply(sum, x, w, ROWS, VECTORS, ROWS, 0, X, DEPTH, PANEL);
+    tile_multiply(sum, x, w, ROWS, VECTORS, X, DEPTH, PANEL);
     UNROLL
     for (int i = 0; i < ROWS * VECTORS; i++) vf_store(to + i / VECTORS * TO + i % VECTORS * LANES, sum[i]);
 }

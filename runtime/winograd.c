@@ -52,8 +52,8 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                     const int t = block + ROWS < CHUNK ? block : CHUNK - ROWS;
                     const float *const of = weights + p * point, *const ahead = of + point + block / ROWS * fetch * C;
                     vf sum[32] = {vf_all(0)};
-                    tile_multiply_ahead(sum, values + p * plane + t * row, of, ROWS, VECTORS, ROWS, 0, row, C, C * 16,
-                                        ahead, fetch);
+                    tile_multiply_ahead(sum, values + p * plane + t * row, of, ROWS, VECTORS, row, C, C * 16, ahead,
+                                        fetch);
                     UNROLL
                     for (int r = 0; r < ROWS; r++) {
                         UNROLL

@@ -279,6 +279,7 @@ static Step *lower_window(Program *program, const Node *node, const Planar *conv
     step_size(step, "K", conv->outputs), step_size(step, "G", conv->groups);
     step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
     step_pick(program, step, "BAND", way->band);
+    step_pick(program, step, "JOINED", way->joined);
     step_pick(program, step, "SPLITS", way->splits);
     step_pick(program, step, "ROWS", way->rows);
     step_pick(program, step, "VECTORS", way->vectors);

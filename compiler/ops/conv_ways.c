@@ -27,8 +27,9 @@ static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / 
 /* Of a group. */
 static int64_t panels_of(const Planar *conv) { return divide_up(conv->outputs / conv->groups, PANEL_WIDTH); }
 
-static TileProduct tile_product(const Planar *conv) {
-    return (TileProduct){.rows = conv->w.output,
+/* Of tiles that follow each other along so many pixels. */
+static TileProduct tile_product(const Planar *conv, int64_t pixels) {
+    return (TileProduct){.rows = pixels,
                          .panels = panels_of(conv),
                          .depth = conv->h.kernel * conv->w.kernel * conv->channels / conv->groups,
                          .stride = conv->w.stride * conv->channels,
@@ -45,25 +46,101 @@ static int64_t band_of(const Planar *conv) {
     return divide_up(h->output, divide_up(h->output, band));
 }
 
-static void set_band(ConvWay *way, const Planar *conv, int target, int64_t band) {
+/* The direct kernel's numbers on one target. */
+typedef struct {
+    Tile tile;
+    int64_t band;
+    bool is_joined; /* tiles go on in the next row of the band */
+    double cost;
+} Direct;
+
+/* Output rows of the last band. */
+static int64_t last_band(const Planar *conv, int64_t band) {
+    const int64_t left = conv->h.output % band;
+    return left > 0 ? left : band;
+}
+
+/* Tiles that are joined are placed anew each time, and reading more at once takes a little longer. */
+static double direct_cost(const Planar *conv, int target, const Direct *direct) {
+    const double joined = 1.02, larger = direct->band > band_of(conv) ? 1.03 : 1;
+    const int64_t lines[] = {direct->band, last_band(conv, direct->band)};
+    const int64_t bands = divide_up(conv->h.output, direct->band);
+    double cost[2];
+    for (int i = 0; i < 2; i++) {
+        const TileProduct product = tile_product(conv, (direct->is_joined ? lines[i] : 1) * conv->w.output);
+        cost[i] = tile_cost(target, &product, direct->tile.rows, direct->tile.vectors);
+    }
+    if (!direct->is_joined) return (double)conv->h.output * cost[0];
+    return joined * larger * ((double)(bands - 1) * cost[0] + cost[1]);
+}
+
+enum { MOST_DIRECT = 5 };
+
+static void sort_in(Direct *best, int *count, Direct direct) {
+    int at = *count;
+    for (; at > 0 && direct.cost < best[at - 1].cost; at--)
+        if (at < MOST_DIRECT) best[at] = best[at - 1];
+    if (at < MOST_DIRECT) best[at] = direct;
+    if (*count < MOST_DIRECT) (*count)++;
+}
+
+/* Rows of a tile that is joined: each has an address of its own, for which there are few registers. */
+enum { MOST_JOINED = 9 };
+
+/* Whether such tiles gain by being joined, as they do not divide a row, and the last band has room for one. */
+static bool can_join(const Planar *conv, int64_t rows, int64_t band) {
+    return band > 1 && rows <= MOST_JOINED && conv->w.output % rows != 0 &&
+           rows <= last_band(conv, band) * conv->w.output;
+}
+
+/* The numbers with which the direct kernel takes least time on a target, the best first. Returns how many. */
+static int best_direct(const Planar *conv, int target, Direct best[MOST_DIRECT]) {
+    enum { TILES = 16 };
+    const int64_t band = band_of(conv), twice = 2 * band < conv->h.output ? 2 * band : conv->h.output;
+    const int64_t lines[] = {1, band, twice};
+    const int ways = twice > band ? 3 : 2;
+    int count = 0;
+    for (int i = 0; i < ways; i++) {
+        Tile tiles[TILES];
+        TileProduct product = tile_product(conv, lines[i] * conv->w.output);
+        if (i > 0) product.most = MOST_JOINED;
+        const int found = tile_best(target, &product, tiles, TILES);
+        for (int k = 0; k < found; k++) {
+            Direct direct = {.tile = tiles[k], .band = i == 0 ? band : lines[i], .is_joined = i > 0};
+            if (direct.is_joined && !can_join(conv, direct.tile.rows, direct.band)) continue;
+            direct.cost = direct_cost(conv, target, &direct);
+            sort_in(best, &count, direct);
+        }
+    }
+    return count;
+}
+
+static void set_direct(ConvWay *way, const Planar *conv, int target, const Direct *direct) {
     enum { ENOUGH_ITEMS = 4 };
-    const int64_t panels = conv->groups * panels_of(conv), bands = conv->batch * divide_up(conv->h.output, band);
+    const int64_t panels = conv->groups * panels_of(conv);
+    const int64_t bands = conv->batch * divide_up(conv->h.output, direct->band);
     const int64_t splits = divide_up(ENOUGH_ITEMS, bands);
-    way->band[target] = (int)band;
+    way->rows[target] = direct->tile.rows, way->vectors[target] = direct->tile.vectors;
+    way->band[target] = (int)direct->band, way->joined[target] = direct->is_joined;
     way->splits[target] = (int)(splits < panels ? splits : panels);
 }
 
-/* The direct kernel with the cost model's numbers on all targets but one. */
-static void add_direct(Ways *ways, Tile tile, int64_t band) {
+/* The direct kernel with the cost model's numbers on all targets but one, and there with another band. */
+static void add_direct(Ways *ways, Direct direct, int64_t band) {
     const Planar *conv = ways->conv;
     const int target = choice_target(ways->program);
     ConvWay way = {0};
-    const TileProduct product = tile_product(conv);
-    tile_choose(&product, way.rows, way.vectors);
-    for (int i = 0; i < TARGET_COUNT; i++) set_band(&way, conv, i, band_of(conv));
-    way.rows[target] = tile.rows, way.vectors[target] = tile.vectors;
-    set_band(&way, conv, target, band < 1 ? 1 : band < conv->h.output ? band : conv->h.output);
-    add(ways, arena_printf(ways->program->arena, "%dx%d band %d", tile.rows, tile.vectors, way.band[target]), &way);
+    direct.band = band < 1 ? 1 : band < conv->h.output ? band : conv->h.output;
+    if (direct.is_joined && !can_join(conv, direct.tile.rows, direct.band)) return;
+    for (int i = 0; i < TARGET_COUNT; i++) {
+        Direct best[MOST_DIRECT];
+        best_direct(conv, i, best);
+        set_direct(&way, conv, i, i == target ? &direct : &best[0]);
+    }
+    add(ways,
+        arena_printf(ways->program->arena, "%dx%d %sband %d", direct.tile.rows, direct.tile.vectors,
+                     direct.is_joined ? "joined " : "", way.band[target]),
+        &way);
 }
 
 static void add_winograd(Ways *ways, const WinogradPlan *plan) {
@@ -89,27 +166,24 @@ static bool winograd_applies(const Planar *conv) {
 }
 
 static void list_ways(Ways *ways) {
-    enum { TILES = 5 };
     const Planar *conv = ways->conv;
     const WinogradShape shape = {conv->batch, conv->channels, conv->outputs, conv->h.output, conv->w.output};
-    const int64_t band = band_of(conv);
-    Tile tiles[TILES];
-    const TileProduct product = tile_product(conv);
-    const int count = tile_best(choice_target(ways->program), &product, tiles, TILES);
+    Direct direct[MOST_DIRECT];
+    const int count = best_direct(conv, choice_target(ways->program), direct);
     const bool applies = !ways->program->is_direct && winograd_applies(conv) && winograd_is_possible(&shape);
     const WinogradPlan best = applies ? winograd_plan(&shape) : (WinogradPlan){0};
     if (best.tile != 0) add_winograd(ways, &best);
-    add_direct(ways, tiles[0], band);
+    add_direct(ways, direct[0], direct[0].band);
     for (int tile = 4; applies && tile <= 6; tile += 2) {
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
         add_winograd(ways, &plan);
     }
     if (best.tile != 0) add_chunks(ways, &shape, &best);
     for (int i = 1; i < count; i++) {
-        add_direct(ways, tiles[i], band);
+        add_direct(ways, direct[i], direct[i].band);
         if (i > 1) continue;
-        add_direct(ways, tiles[0], band / 2);
-        add_direct(ways, tiles[0], band * 2);
+        add_direct(ways, direct[0], direct[0].band / 2);
+        add_direct(ways, direct[0], direct[0].band * 2);
     }
 }
 

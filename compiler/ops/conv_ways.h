@@ -17,7 +17,7 @@ typedef struct {
 /* One way of computing such a convolution. */
 typedef struct {
     WinogradPlan winograd; /* tile 0: by the kernel conv_last, with these numbers: */
-    int rows[TARGET_COUNT], vectors[TARGET_COUNT], band[TARGET_COUNT], splits[TARGET_COUNT];
+    int rows[TARGET_COUNT], vectors[TARGET_COUNT], band[TARGET_COUNT], joined[TARGET_COUNT], splits[TARGET_COUNT];
 } ConvWay;
 
 /* Decides. *choice becomes what the step is to remember. */

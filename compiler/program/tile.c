@@ -118,7 +118,8 @@ int tile_best(int target, const TileProduct *product, Tile *best, int most) {
     double costs[MOST_BEST + 1];
     Tile tiles[MOST_BEST + 1];
     int count = 0;
-    for (int r = 1; fits(target, r, 1, 0) && r <= product->rows; r++)
+    const int64_t most_rows = product->most > 0 && product->most < product->rows ? product->most : product->rows;
+    for (int r = 1; fits(target, r, 1, 0) && r <= most_rows; r++)
         for (int v = 1; fits(target, r, v, 0) && v <= product->panels * in_panel; v++) {
             if (!divides(v, in_panel)) continue;
             const int at = place_cost(costs, count, tile_cost(target, product, r, v));

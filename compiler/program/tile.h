@@ -19,6 +19,7 @@ typedef struct {
     int64_t depth;  /* elements of a row of x: how long each column is */
     int64_t stride; /* floats from one row of a tile to the next; 0: they do not get in each other's way */
     TileRest rest;
+    int64_t most; /* rows of a tile at most; 0: as many as registers have room for */
 } TileProduct;
 
 /* The tiles with which a product takes least time, by target. rows_out[i] <= rows, and the last tile of a kernel may

@@ -95,19 +95,19 @@ def network(path):
     return image
 
 
-def in_groups(path):
+def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2)):
     """Convolutions in groups, whose outputs fill a panel of 16, several, or a part of one, with kernels of all kinds."""
     nodes, weights, channels = [], [], 16 * chance.randint(1, 4)
     for number in range(6):
         outputs = chance.choice([4, 8, 16, 32])
         groups = chance.choice([count for count in (1, 2, 4, 8, 16) if channels % count == 0])
-        size, stride, dilation = chance.choice([1, 3, 3, 5]), chance.choice([1, 1, 2]), chance.choice([1, 1, 2])
+        size, stride, dilation = chance.choice(sizes), chance.choice(strides), chance.choice([1, 1, 2])
         nodes.append(helper.make_node(
             "Conv", ["x", f"w{number}", f"b{number}"], [f"y{number}"], group=groups, strides=[stride, stride],
             dilations=[dilation, dilation], pads=[size // 2 * dilation] * 4))
         weights += [weight(f"w{number}", groups * outputs, channels // groups, size, size),
                     weight(f"b{number}", groups * outputs)]
-    shape = [1, channels, chance.randint(9, 30), chance.randint(9, 30)]
+    shape = [chance.randint(1, 2), channels, chance.randint(smallest, largest), chance.randint(smallest, largest)]
     graph = helper.make_graph(
         nodes, "groups", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(f"y{number}", TensorProto.FLOAT, None) for number in range(len(nodes))], weights)
@@ -115,10 +115,17 @@ def in_groups(path):
     return shape
 
 
+def short_rows(path):
+    """The same where rows of 7 pixels do not make up whole tiles, so that these go on in the next row."""
+    return in_groups(path, 13, 14, [3, 5], [2])
+
+
 KERNELS = (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
            "global_average_pool_last", "global_max_pool_last", "pool_channels_last")
+JOINED = (r"JOINED = (1|PICK\(\d, 1)",)  # with AVX2
 with tempfile.TemporaryDirectory() as folder:
-    for number, (make, kernels) in enumerate(NETWORKS * [(network, KERNELS), (in_groups, ())]):
+    for number, (make, kernels) in enumerate(
+            NETWORKS * [(network, KERNELS), (in_groups, ())] + [(short_rows, JOINED)]):
         here = pathlib.Path(folder) / str(number)
         here.mkdir()
         inputs = {"x": numbers.standard_normal(make(here / "net.onnx"), dtype=np.float32)}

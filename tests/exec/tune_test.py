@@ -128,6 +128,9 @@ def check_target(folder):
     wanted = picks(plain, "COLUMNS")[0]
     checks.check("neon: COLUMNS", wanted[2] == int(first.split()[0]) and
                  picks(code, "COLUMNS") == [wanted[:2] + [int(second.split()[0])] + wanted[3:]], [wanted, picks(code, "COLUMNS")])
+    joined = next(name for name in candidates(folder, "avx2", CONV) if "joined" in name)
+    code = compiled(folder, "--tuned", made_up(folder / "made.json", "avx2", **{CONV: joined}))
+    checks.check("avx2: JOINED", picks(code, "JOINED") == [[0, 1, 0, 0, 0]], [joined, picks(code, "JOINED")])
 
 
 def check_fixed_target(folder):

@@ -143,8 +143,9 @@ static void check_conv(Random *random) {
     }
     const int pixels = p.OH * p.OW, taps = p.KH * p.KW, depth = p.C / G * taps;
     const int vectors = random_vectors(random, (p.K / G + 15) / 16);
-    const int rows = random_between(random, 1, p.OW < 32 / vectors ? p.OW : 32 / vectors);
     const int band = random_between(random, 1, p.OH), splits = random_between(random, 1, 3);
+    const int joined = random_between(random, 0, 1), line = joined ? ((p.OH - 1) % band + 1) * p.OW : p.OW;
+    const int rows = random_between(random, 1, line < 32 / vectors ? line : 32 / vectors);
     const int wide = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1, high = (band - 1) * p.SH + (p.KH - 1) * p.DH + 1;
     float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.K * depth);
     float *bias = random_below(random, 2) ? random_floats(random, arena, (p.K + 15) / 16 * 16) : NULL;
@@ -157,7 +158,7 @@ static void check_conv(Random *random) {
         conv_last(swapped(arena, x, p.N, p.C, p.H * p.W), pack(arena, w, p.K, p.C / G, taps), bias,
                   padded ? result(arena, high * wide * p.C) : NULL, y, half == 0 ? part : 0, half == 0 ? items : part,
                   p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, padded, band,
-                  splits, rows, vectors);
+                  joined, splits, rows, vectors);
     assert_same(arena, y, expected, p.N, p.K, pixels);
     arena_free(arena);
 }
