@@ -13,13 +13,13 @@ static bool all_are(const Node *node, const char *attribute, int64_t number) {
     return true;
 }
 
-/* Whether a node is such a convolution, whose map will lie with its channels last. */
+/* Whether a node is such a convolution, whose map will lie with its channels last. Of one pixel no auto_pad pads. */
 static bool skips_pixels(const Node *node) {
     if (node->domain[0] != '\0' || strcmp(node->op_type, "Conv") != 0) return false;
     const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
     const bool one = x->rank == 4 && w->dims[2].size == 1 && w->dims[3].size == 1;
-    return one && !all_are(node, "strides", 1) && all_are(node, "pads", 0) && *attr_string(node, "auto_pad") == 'N' &&
-           node->op->layout(node).reads == READS_CHANNELS_LAST;
+    const bool pads = strcmp(attr_string(node, "auto_pad"), "NOTSET") == 0 && !all_are(node, "pads", 0);
+    return one && !all_are(node, "strides", 1) && !pads && node->op->layout(node).reads == READS_CHANNELS_LAST;
 }
 
 static Value *integers(Graph *graph, const char *name, int64_t first, int64_t second) {

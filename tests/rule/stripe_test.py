@@ -109,14 +109,17 @@ class Chain:
         if size[2:] == shape[2:] and size[1] + shape[1] < 60:
             self.add("Concat", [name, other], (shape[0], shape[1] + size[1], *shape[2:]), axis=1)
 
-    def save(self, path):
+    def grow(self):
         layers = [self.conv, self.conv, self.conv, self.pool, self.pad, self.elementwise, self.scale, self.join,
                   self.concat]
         self.conv(*self.maps[-1])
         while len(self.maps) < 10:
             layers[random.integers(len(layers))](*self.maps[-1])
+        return self
+
+    def save(self, path):
         type = helper.np_dtype_to_tensor_dtype(np.dtype(self.type))
-        outputs = [self.maps[-1][0]] + ([self.maps[5][0]] if random.random() < 0.3 else [])
+        outputs = [self.maps[-1][0]] + ([self.maps[5][0]] if len(self.maps) > 6 and random.random() < 0.3 else [])
         graph = helper.make_graph(self.nodes, "chain", [helper.make_tensor_value_info("x", type, self.maps[0][1])],
                                   [helper.make_tensor_value_info(name, type, None) for name in outputs], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
@@ -146,17 +149,27 @@ def workspace(model, *options):
     return int(re.match(r"program, (\d+) bytes", listing)[1])
 
 
-def check_chain(number, folder):
-    type = np.float64 if number % 8 == 7 else np.float32
-    model = f"{folder}/{number}.onnx"
-    shape = Chain(type).save(model)
-    np.savez(f"{folder}/in.npz", x=random.standard_normal(shape).astype(type))
+def check_chain(what, chain, folder):
+    """Returns how many maps are made in three stripes."""
+    model = f"{folder}/chain.onnx"
+    shape = chain.save(model)
+    np.savez(f"{folder}/in.npz", x=random.standard_normal(shape).astype(chain.type))
     whole = outputs(model, folder)
     for stripes in ("auto", "2", "3", "7"):
         got = outputs(model, folder, "--stripe", stripes)
         same = all(np.array_equal(whole[key], got[key], equal_nan=True) for key in whole)
-        checks.check(f"chain {number} in {stripes} stripes", same)
+        checks.check(f"{what} in {stripes} stripes", same)
     return joined(model, "--stripe", "3")
+
+
+def skipped_pixels():
+    """A convolution of one pixel that skips some, and with which auto_pad has nothing to do."""
+    chain = Chain()
+    chain.maps = [("x", (1, 12, 40, 12))]
+    chain.add("Conv", ["x", chain.weights(18, 12, 1, 1), chain.weights(18)], (1, 18, 20, 6), strides=[2, 2],
+              auto_pad="SAME_UPPER")
+    chain.add("Conv", ["m1", chain.weights(4, 18, 3, 3)], (1, 4, 20, 6), pads=[1, 1, 1, 1])
+    return chain
 
 
 def layers(folder, name, gate=False):
@@ -182,7 +195,9 @@ def layers(folder, name, gate=False):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    cut = sum(check_chain(number, folder) > 0 for number in range(CHAINS))
+    chains = [Chain(np.float64 if number % 8 == 7 else np.float32).grow() for number in range(CHAINS)]
+    cut = sum(check_chain(f"chain {number}", chain, folder) > 0 for number, chain in enumerate(chains))
+    check_chain("skipped pixels", skipped_pixels(), folder)
     checks.check("most chains are cut", cut > CHAINS // 2, cut)
 
     plain, gated = layers(folder, "plain"), layers(folder, "gated", gate=True)
