@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const Command *const commands[] = {
-    &COMMAND_COMPILE, &COMMAND_RUN, &COMMAND_INSPECT, &COMMAND_VERIFY, &COMMAND_DIFF, &COMMAND_TUNE,
+    &COMMAND_COMPILE, &COMMAND_RUN, &COMMAND_INSPECT, &COMMAND_VERIFY, &COMMAND_DIFF, &COMMAND_TUNE, &COMMAND_VIEW,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

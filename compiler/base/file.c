@@ -76,6 +76,11 @@ bool file_exists(const char *path) {
     return stat(path, &status) == 0;
 }
 
+const char *path_stem(Arena *arena, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
+    return dot == NULL || dot == name ? name : arena_printf(arena, "%.*s", (int)(dot - name), name);
+}
+
 int file_open(const char *path) {
     int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) fail(STATUS_SYSTEM, "cannot open %s: %s", quoted(path), strerror(errno));

@@ -9,6 +9,9 @@
 
 bool file_exists(const char *path);
 
+/* "path/to/senet.onnx" without folder and ending: "senet". */
+const char *path_stem(Arena *arena, const char *path);
+
 /* A descriptor to read a regular file with. Folders, pipes and devices are refused, not waited for. */
 int file_open(const char *path);
 

@@ -44,6 +44,23 @@ void text_printf(Text *text, const char *format, ...) {
     text->length += (size_t)length;
 }
 
+void text_add_base64(Text *text, const void *bytes, size_t count) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *const from = bytes;
+    reserve(text, (count + 2) / 3 * 4);
+    char *to = text->data + text->length;
+    for (size_t i = 0; i < count; i += 3) {
+        const unsigned second = i + 1 < count ? from[i + 1] : 0, third = i + 2 < count ? from[i + 2] : 0;
+        const unsigned bits = (unsigned)from[i] << 16 | second << 8 | third;
+        *to++ = digits[bits >> 18];
+        *to++ = digits[bits >> 12 & 63];
+        *to++ = i + 1 < count ? digits[bits >> 6 & 63] : '=';
+        *to++ = i + 2 < count ? digits[bits & 63] : '=';
+    }
+    *to = '\0';
+    text->length = (size_t)(to - text->data);
+}
+
 bool glob_fits(const char *glob, const char *name) {
     return strcmp(glob, name) == 0 || fnmatch(glob, name, FNM_NOESCAPE) == 0;
 }

@@ -15,6 +15,9 @@ void text_add(Text *text, const char *piece);
 void text_add_bytes(Text *text, const void *bytes, size_t count);
 void text_printf(Text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Bytes as base64 (RFC 4648, section 4). */
+void text_add_base64(Text *text, const void *bytes, size_t count);
+
 /* Whether a glob of the command line fits a name; the name itself does, whatever is in it. */
 bool glob_fits(const char *glob, const char *name);
 

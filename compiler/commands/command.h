@@ -13,6 +13,7 @@ typedef struct Command {
     void (*run)(Arena *arena, int argc, char **argv);
 } Command;
 
-extern const Command COMMAND_COMPILE, COMMAND_RUN, COMMAND_INSPECT, COMMAND_VERIFY, COMMAND_DIFF, COMMAND_TUNE;
+extern const Command COMMAND_COMPILE, COMMAND_RUN, COMMAND_INSPECT, COMMAND_VERIFY, COMMAND_DIFF, COMMAND_TUNE,
+    COMMAND_VIEW;
 
 #endif

@@ -1,5 +1,6 @@
 /* compile: writes a model as C.
  * What was written, and how much memory it needs, goes to stdout. */
+#include "base/file.h"
 #include "commands/model.h"
 #include "commands/model_options.h"
 #include "commands/tuning.h"
@@ -21,12 +22,6 @@ static WeightMode weight_mode(Arena *arena, const char *word) {
     const char *meant = nearest_name(arena, word, weight_words);
     fail(STATUS_USAGE, "--weights %s: expected auto, inline, object or file%s%s", quoted(word),
          meant == NULL ? "" : "; did you mean ", meant == NULL ? "" : meant);
-}
-
-/* "path/to/senet.onnx" without folder and ending. */
-static const char *stem(Arena *arena, const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
-    return dot == NULL || dot == name ? name : arena_printf(arena, "%.*s", (int)(dot - name), name);
 }
 
 static void print_summary(const Program *program, const EmittedModel *model, bool testbench, const char *folder) {
@@ -118,7 +113,7 @@ static void run(Arena *arena, int argc, char **argv) {
     Output *output = output_new(arena, folder);
     output_keep(output, model.path);
     const EmitOptions options = {
-        .name = name != NULL ? name : stem(arena, model.path), .weights = mode, .dispatch = dispatch};
+        .name = name != NULL ? name : path_stem(arena, model.path), .weights = mode, .dispatch = dispatch};
     const EmittedModel *emitted = emit_model(program, &options, output);
     emit_manifest(program, emitted, output);
     if (testbench) emit_testbench(emitted, output);

@@ -19,6 +19,27 @@ static void pieces_are_joined(void **state) {
     arena_free(arena);
 }
 
+/* The examples of RFC 4648, section 10, and bytes with their highest bit. */
+static void bytes_become_base64(void **state) {
+    (void)state;
+    const char *const examples[][2] = {{"", ""},
+                                       {"f", "Zg=="},
+                                       {"fo", "Zm8="},
+                                       {"foo", "Zm9v"},
+                                       {"foob", "Zm9vYg=="},
+                                       {"fooba", "Zm9vYmE="},
+                                       {"foobar", "Zm9vYmFy"},
+                                       {"\xff\xfe\xfd", "//79"}};
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+        Text text = text_new(arena);
+        text_add_base64(&text, examples[i][0], strlen(examples[i][0]));
+        assert_string_equal(text.data, examples[i][1]);
+        assert_int_equal(text.length, strlen(examples[i][1]));
+    }
+    arena_free(arena);
+}
+
 static void long_texts_grow(void **state) {
     (void)state;
     Arena *arena = arena_new();
@@ -58,9 +79,8 @@ static void bytes_may_be_zero(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pieces_are_joined),
-        cmocka_unit_test(long_texts_grow),
-        cmocka_unit_test(sizes_around_the_capacity_fit),
+        cmocka_unit_test(pieces_are_joined), cmocka_unit_test(bytes_become_base64),
+        cmocka_unit_test(long_texts_grow),   cmocka_unit_test(sizes_around_the_capacity_fit),
         cmocka_unit_test(bytes_may_be_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,116 @@
+// Inputs: what the model can be given here: bundled pictures and samples, a file, the clipboard, a drop, a camera.
+import { type Details, type Manifest, bytesOf, bytesOfBase64, countOf, decodeArray } from "./data.ts";
+import { element } from "./elements.ts";
+import { type Picked, fitted, pictureOfTensor, tensorOf } from "./picture.ts";
+import { words } from "./words.ts";
+
+type Choose = (picked: Picked) => void;
+
+/** A sample whose reference the page may have is the first. */
+export const FIRST_SAMPLE = "1";
+
+async function pickedOf(name: string, blob: Blob, details: Details): Promise<Picked> {
+  const bitmap = await createImageBitmap(blob);
+  const picture = fitted(bitmap, details.picture!);
+  bitmap.close();
+  return { name, inputs: [tensorOf(picture, details.picture!).buffer], picture };
+}
+
+function pickedSample(number: number, manifest: Manifest, details: Details): Picked {
+  const sample = details.samples[number];
+  const inputs = manifest.inputs.map(({ name }) => bytesOfBase64(sample[name].data).buffer);
+  const how = details.picture;
+  const picture = how && how.input in sample ? pictureOfTensor(decodeArray(sample[how.input]), how) : null;
+  return { name: String(number + 1), inputs, picture };
+}
+
+function thumbnail(name: string, face: Node | string, pick: () => void): HTMLElement {
+  return element("button", { type: "button", class: "thumbnail", title: name, "data-input": name, onclick: pick }, face);
+}
+
+function samples(manifest: Manifest, details: Details, choose: Choose): HTMLElement[] {
+  return details.samples.map((_, i) => {
+    const face = pickedSample(i, manifest, details).picture ?? String(i + 1);
+    return thumbnail(String(i + 1), face, () => choose(pickedSample(i, manifest, details)));
+  });
+}
+
+function pictures(details: Details, choose: Choose): HTMLElement[] {
+  return details.pictures.map(({ name, type, data }) => {
+    const face = element("img", { src: `data:${type};base64,${data}`, alt: name });
+    const blob = new Blob([bytesOfBase64(data)], { type });
+    return thumbnail(name, face, async () => choose(await pickedOf(name, blob, details)));
+  });
+}
+
+async function photograph(details: Details): Promise<Picked> {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+  const video = element("video", { muted: true, playsinline: true });
+  video.srcObject = stream;
+  await video.play();
+  const picture = fitted(video, details.picture!);
+  for (const track of stream.getTracks()) track.stop();
+  return { name: "camera", inputs: [tensorOf(picture, details.picture!).buffer], picture };
+}
+
+/** The ways in for pictures of the user's own. */
+function own(details: Details, choose: Choose, complain: (error: unknown) => void): HTMLElement {
+  const take = (blob: Blob | null | undefined, name: string): void => {
+    if (blob) pickedOf(name, blob, details).then(choose, complain);
+  };
+  const file = element("input", { type: "file", accept: "image/*", id: "file" });
+  file.addEventListener("change", () => take(file.files?.[0], file.files?.[0]?.name ?? ""));
+  document.addEventListener("paste", (event) => {
+    const item = [...(event.clipboardData?.items ?? [])].find(({ type }) => type.startsWith("image/"));
+    take(item?.getAsFile(), "clipboard");
+  });
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const dropped = event.dataTransfer?.files[0];
+    take(dropped, dropped?.name ?? "");
+  });
+  const camera = element(
+    "button",
+    { type: "button", onclick: () => photograph(details).then(choose, complain) },
+    words("camera"),
+  );
+  const box = element("div", { class: "drop" }, element("label", { for: "file" }, words("drop, paste or choose a picture")), file);
+  if (navigator.mediaDevices !== undefined) box.append(camera);
+  return box;
+}
+
+/** Zeros for every input, where the page has nothing better to begin with. */
+export function zeros(manifest: Manifest): Picked {
+  return { name: "zeros", inputs: manifest.inputs.map((input) => new ArrayBuffer(bytesOf(input))), picture: null };
+}
+
+/** How pictures become inputs, in words. */
+export function preprocessingText(details: Details): string {
+  const how = details.picture;
+  if (how === null) return "";
+  const numbers = (list: number[]): string => list.map((n) => Number(n.toPrecision(4))).join(", ");
+  return `${how.input}: ${how.height} × ${how.width}, ${how.colour}, ${how.layout}, ${how.fit}, 0–${how.white}, − ${numbers(how.mean)}, ÷ ${numbers(how.std)}`;
+}
+
+/** The row of inputs, and the first one. */
+export function inputRow(
+  manifest: Manifest,
+  details: Details,
+  choose: Choose,
+  complain: (error: unknown) => void,
+): { row: HTMLElement; begin: () => void } {
+  const offered = [...samples(manifest, details, choose), ...pictures(details, choose)];
+  const row = element("div", { class: "inputs" }, ...offered);
+  if (details.picture) row.append(own(details, choose, complain), element("p", { class: "small" }, preprocessingText(details)));
+  const begin = (): void => {
+    if (offered.length > 0) offered[0].click();
+    else choose(zeros(manifest));
+  };
+  return { row, begin };
+}
+
+/** What of each input is shown where there is no picture: its numbers. */
+export function describeInputs(manifest: Manifest): string {
+  return manifest.inputs.map(({ name, type, shape }) => `${name}: ${type} [${shape.join(", ")}], ${countOf(shape)}`).join("; ");
+}
