@@ -58,5 +58,5 @@ export function scaleOf([low, high]: [number, number], sequential = "viridis", d
 
 export function colourOf(scale: Scale, value: number): Rgb {
   const share = scale.high > scale.low ? (value - scale.low) / (scale.high - scale.low) : 0;
-  return scale.table[Math.max(0, Math.min(SIZE - 1, Math.round(share * (SIZE - 1))))] ?? [255, 0, 255];
+  return scale.table[Math.max(0, Math.min(SIZE - 1, Math.round(share * (SIZE - 1))))];
 }

@@ -20,6 +20,16 @@ export interface FigureOptions {
   smooth?: boolean;
   /** The scale; of the figure's own numbers where it is left out. */
   scale?: Scale;
+  /** Under the figure. */
+  note?: string;
+  /** Only the picture: for a film strip. */
+  bare?: boolean;
+  /** One row as bars from 0 to 1, and a second one as marks on them. */
+  bars?: boolean;
+  /** Rows of a certain height however many columns there are. */
+  stretched?: boolean;
+  /** A strip along one side covers the whole picture. */
+  spread?: boolean;
   /** What a click on a cell does. */
   onpick?: (row: number, column: number) => void;
   /** A cell that is marked. */
@@ -27,13 +37,57 @@ export interface FigureOptions {
 }
 
 const MOST_TABLE = 4096; // cells that are written as a table
+const SIDE = 512;
+const MARK = "#ff2d95"; // in none of the scales
 
 function drawMap(values: ArrayLike<number>, rows: number, columns: number, scale: Scale): HTMLCanvasElement {
   const canvas = canvasOf(columns, rows);
   const image = new ImageData(columns, rows);
-  for (let i = 0; i < rows * columns; i++) image.data.set([...colourOf(scale, values[i]), 255], 4 * i);
+  for (let i = 0; i < rows * columns; i++)
+    if (!Number.isNaN(values[i])) image.data.set([...colourOf(scale, values[i]), 255], 4 * i); // what is none stays clear
   canvas.getContext("2d")!.putImageData(image, 0, 0);
   return canvas;
+}
+
+/** Pixels of a canvas: about SIDE for the longer side of a map, a whole number for each cell. */
+function sizeOf(rows: number, columns: number, options: FigureOptions): [number, number] {
+  if (options.bars) return [Math.max(1, Math.floor(1024 / columns)) * columns, 160];
+  if (options.spread && options.picture) return [SIDE, Math.round((SIDE * options.picture.height) / options.picture.width)];
+  const zoom = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
+  if (options.stretched) return [Math.max(1, Math.floor(1024 / columns)) * columns, Math.max(zoom, 24) * rows];
+  return [columns * zoom, rows * zoom];
+}
+
+function drawBars(context: CanvasRenderingContext2D, { shape: [rows, columns], values }: NumberArray): void {
+  const { width, height } = context.canvas;
+  const wide = width / columns;
+  const scale = scaleOf([0, 1]);
+  for (let c = 0; c < columns; c++) {
+    const [r, g, b] = colourOf(scale, values[c]);
+    context.fillStyle = `rgb(${r} ${g} ${b})`;
+    const high = Math.max(0, Math.min(1, values[c])) * height;
+    context.fillRect(c * wide, height - high, Math.max(1, wide - 1), high);
+    context.fillStyle = MARK;
+    if (rows > 1) context.fillRect(c * wide, height - values[columns + c] * height - 1, Math.max(1, wide - 1), 2);
+  }
+}
+
+function drawOver(context: CanvasRenderingContext2D, array: NumberArray, scale: Scale, options: FigureOptions): void {
+  const { width, height } = context.canvas;
+  const [rows, columns] = array.shape;
+  if (options.picture) {
+    context.imageSmoothingEnabled = false;
+    context.drawImage(options.picture, 0, 0, width, height);
+    context.globalAlpha = options.opacity ?? 0.6;
+  }
+  context.imageSmoothingEnabled = options.smooth ?? false;
+  context.drawImage(drawMap(array.values, rows, columns, scale), 0, 0, width, height);
+  context.globalAlpha = 1;
+  if (!options.picked) return;
+  const [wide, high] = [width / columns, height / rows];
+  context.lineWidth = Math.max(2, Math.min(wide, high) / 8);
+  context.strokeStyle = MARK;
+  context.strokeRect(options.picked[1] * wide, options.picked[0] * high, wide, high);
 }
 
 function scaleBar(scale: Scale): HTMLElement {
@@ -64,6 +118,7 @@ function table(values: ArrayLike<number>, rows: number, columns: number, options
 export function svgOf(values: ArrayLike<number>, rows: number, columns: number, scale: Scale): string {
   const cells: string[] = [];
   for (let i = 0; i < rows * columns; i++) {
+    if (Number.isNaN(values[i])) continue;
     const colour = colourOf(scale, values[i]).map((part) => Math.round(part).toString(16).padStart(2, "0")).join("");
     cells.push(`<rect x="${i % columns}" y="${Math.floor(i / columns)}" width="1" height="1" fill="#${colour}"/>`);
   }
@@ -89,29 +144,17 @@ function exportsOf(canvas: HTMLCanvasElement, array: NumberArray, scale: Scale, 
   );
 }
 
-/** A matrix [rows][columns], drawn. The element's `data-values` count is what tests look for. */
+/** A matrix [rows][columns], drawn; NaN is left clear. */
 export function figure(array: NumberArray, options: FigureOptions): HTMLElement {
   const [rows, columns] = array.shape;
-  const scale = options.scale ?? scaleOf(range(array.values));
-  const map = drawMap(array.values, rows, columns, scale);
-  const zoom = Math.max(1, Math.floor(512 / Math.max(rows, columns)));
-  const canvas = canvasOf(columns * zoom, rows * zoom);
+  const scale = options.bars ? scaleOf([0, 1]) : (options.scale ?? scaleOf(range(array.values)));
+  const canvas = canvasOf(...sizeOf(rows, columns, options));
   const context = canvas.getContext("2d")!;
-  if (options.picture) {
-    context.imageSmoothingEnabled = false;
-    context.drawImage(options.picture, 0, 0, canvas.width, canvas.height);
-    context.globalAlpha = options.opacity ?? 0.6;
-  }
-  context.imageSmoothingEnabled = options.smooth ?? false;
-  context.drawImage(map, 0, 0, canvas.width, canvas.height);
-  context.globalAlpha = 1;
-  if (options.picked) {
-    context.lineWidth = Math.max(2, zoom / 8);
-    context.strokeStyle = "#ff2d95";
-    context.strokeRect(options.picked[1] * zoom, options.picked[0] * zoom, zoom, zoom);
-  }
+  if (options.bars) drawBars(context, array);
+  else drawOver(context, array, scale, options);
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${options.title}: ${plain(scale.low)} – ${plain(scale.high)}`);
+  if (options.bare) return canvas;
   const readout = element("output", { class: "readout" }, "\u00a0");
   const cell = (event: PointerEvent): [number, number] => {
     const box = canvas.getBoundingClientRect();
@@ -139,6 +182,7 @@ export function figure(array: NumberArray, options: FigureOptions): HTMLElement 
     element("figcaption", {}, options.title),
     canvas,
     scaleBar(scale),
+    options.note ? element("p", { class: "small" }, options.note) : null,
     element("div", { class: "below" }, readout, exportsOf(canvas, array, scale, options.title)),
     details,
   );

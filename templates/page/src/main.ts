@@ -4,6 +4,7 @@ import { element, plain } from "./elements.ts";
 import { inputRow } from "./inputs.ts";
 import type { Picked } from "./picture.ts";
 import { type Result, Runner } from "./runner.ts";
+import { settingsRow } from "./settings.ts";
 import { viewsOf } from "./views/views.ts";
 import { words } from "./words.ts";
 
@@ -41,43 +42,79 @@ function outputs(result: Result): HTMLElement {
   return list;
 }
 
-async function start(): Promise<void> {
-  const status = element("p", { class: "status", role: "status" }, words("loading"));
-  const shown = element("section", { class: "result" });
-  const views = element("section", { class: "views" });
-  const app = document.getElementById("app")!;
-  const title = element("h1", {}, document.title);
-  app.replaceChildren(element("header", {}, title, status));
-  const complain = (error: unknown): void => {
-    status.textContent = String(error instanceof Error ? error.message : error);
-    status.classList.add("error");
+interface Run {
+  picked: Picked;
+  result: Result;
+}
+
+/** The page's parts, written anew in another language. */
+class Page {
+  private status = element("p", { class: "status", role: "status" }, words("loading"));
+  private result = element("section", { class: "result", "aria-live": "polite" });
+  private views = element("section", { class: "views" });
+  private runner = new Runner(manifest);
+  private now: Run | null = null;
+  private before: Run | null = null;
+
+  private complain = (error: unknown): void => {
+    this.status.textContent = error instanceof Error ? error.message : String(error);
+    this.status.classList.add("error");
   };
-  const runner = new Runner(manifest);
-  const choose = async (picked: Picked): Promise<void> => {
+
+  private choose = async (picked: Picked): Promise<void> => {
     try {
-      const result = await runner.run(picked.inputs);
-      status.classList.remove("error");
-      status.textContent = `${plain(result.milliseconds)} ms, ${runner.vectors ? "SIMD128" : words("without vectors")}`;
-      shown.replaceChildren(outputs(result));
-      views.replaceChildren(...viewsOf({ manifest, details, picked, result }));
+      const result = await this.runner.run(picked.inputs);
+      this.before = this.now;
+      this.now = { picked, result };
+      this.status.classList.remove("error");
+      this.draw();
       document.body.dataset.input = picked.name; // what is on the page now
     } catch (error) {
-      complain(error);
+      this.complain(error);
     }
   };
-  const { row, begin } = inputRow(manifest, details, choose, complain);
-  app.append(row, shown, views);
-  try {
+
+  private draw = (): void => {
+    if (this.now === null) return;
+    const vectors = this.runner.vectors ? "SIMD128" : words("without vectors");
+    this.status.textContent = `${plain(this.now.result.milliseconds)} ms, WebAssembly, ${vectors}`;
+    this.result.replaceChildren(outputs(this.now.result));
+    this.views.replaceChildren(...viewsOf({ manifest, details, ...this.now, before: this.before }));
+  };
+
+  /** Writes the parts that do not depend on a run; returns what takes the first input. */
+  private write = (): (() => void) => {
+    const { row, begin } = inputRow(manifest, details, this.choose, this.complain);
+    const head = element("header", {}, element("h1", {}, document.title), this.status);
+    document
+      .getElementById("app")!
+      .replaceChildren(head, row, this.result, settingsRow(this.draw, this.rewrite), this.views);
+    return begin;
+  };
+
+  private rewrite = (): void => {
+    this.write();
+    this.draw();
+  };
+
+  private async load(): Promise<void> {
     const share = (name: string) => (done: number) => {
-      status.textContent = `${words("loading")} ${name} ${Math.min(100, Math.round(100 * done))} %`;
+      this.status.textContent = `${words("loading")} ${name} ${Math.min(100, Math.round(100 * done))} %`;
     };
     const module = await readBytes("module", share("WebAssembly"));
     const simple = await readBytes("plain-module", share("WebAssembly"));
-    await runner.load(module, simple, await readBytes("weights", share(words("weights"))));
-    begin();
-  } catch (error) {
-    complain(error);
+    await this.runner.load(module, simple, await readBytes("weights", share(words("weights"))));
+  }
+
+  async start(): Promise<void> {
+    const begin = this.write();
+    try {
+      await this.load();
+      begin();
+    } catch (error) {
+      this.complain(error);
+    }
   }
 }
 
-void start();
+void new Page().start();

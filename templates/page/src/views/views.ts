@@ -1,36 +1,39 @@
-// Views: one for each kind of map. What none of them knows is drawn as a matrix.
-import type { Details, Manifest, NumberArray, Probe } from "../data.ts";
-import { countOf } from "../data.ts";
-import { figure } from "../figure.ts";
-import type { Picked } from "../picture.ts";
-import type { Result } from "../runner.ts";
+// Views: the list of all, and how they share out a run's maps.
+import { element } from "../elements.ts";
+import { words } from "../words.ts";
+import { attention } from "./attention.ts";
+import { coordinate } from "./coordinate.ts";
+import { gates } from "./gates.ts";
+import { others } from "./others.ts";
+import { overlays } from "./overlays.ts";
+import { positions } from "./positions.ts";
+import { type ProbeMap, type Shown, type View, mapsOf } from "./view.ts";
 
-export interface Shown {
-  manifest: Manifest;
-  details: Details;
-  picked: Picked;
-  result: Result;
-}
+/** In the order in which they stand on the page. The last one takes whatever is left. */
+const VIEWS: View[] = [overlays, gates, coordinate, attention, positions, others];
 
-export interface ProbeMap {
-  probe: Probe;
-  map: NumberArray;
-}
-
-/** All probes whose maps a run has made, in the order of execution. */
-export function mapsOf({ manifest, result }: Shown): ProbeMap[] {
-  return manifest.probes.flatMap((probe) => {
-    const map = result.probes.get(probe.id);
-    return map === undefined ? [] : [{ probe, map }];
+function section(view: View, maps: ProbeMap[], shown: Omit<Shown, "redraw">): HTMLElement {
+  const body = element("div", { class: "figures" });
+  const redraw = (): void => body.replaceChildren(...view.draw(maps, { ...shown, redraw }).filter((node) => node !== null));
+  const made = element("section", { id: view.name, class: "view", tabindex: view.onkey ? 0 : undefined }, element("h2", {}, words(view.title)), body);
+  made.addEventListener("keydown", (event) => {
+    if ((event.target as HTMLElement).matches("input, select")) return;
+    if (!event.ctrlKey && !event.altKey && !event.metaKey && view.onkey?.(event.key, maps)) {
+      event.preventDefault();
+      redraw();
+    }
   });
+  redraw();
+  return made;
 }
 
-/** An array as a matrix: its last dimension across, all others down. */
-export function matrixOf(array: NumberArray): NumberArray {
-  const columns = array.shape.at(-1) ?? 1;
-  return { shape: [columns > 0 ? countOf(array.shape) / columns : 0, columns], values: array.values };
-}
-
-export function viewsOf(shown: Shown): HTMLElement[] {
-  return mapsOf(shown).map(({ probe, map }) => figure(matrixOf(map), { title: probe.id }));
+/** The views that have something to show, each with what it shows. */
+export function viewsOf(shown: Omit<Shown, "redraw">): HTMLElement[] {
+  const whole: Shown = { ...shown, redraw: () => undefined };
+  const maps = mapsOf(shown.manifest, shown.result);
+  const taker = maps.map((map) => VIEWS.find((view) => view.takes(map, whole)));
+  return VIEWS.flatMap((view) => {
+    const own = maps.filter((_, i) => taker[i] === view);
+    return own.length > 0 ? [section(view, own, shown)] : [];
+  });
 }

@@ -1,0 +1,91 @@
+// Gates of channels: a factor for each, as bars that can be sorted, and all layers as one heat map.
+import type { NumberArray } from "../data.ts";
+import { element, plain } from "../elements.ts";
+import { figure } from "../figure.ts";
+import { at, shares } from "../maps.ts";
+import { scalesOf } from "../settings.ts";
+import { words } from "../words.ts";
+import type { ProbeMap, Shown, View } from "./view.ts";
+
+/** Below and above these a gate counts as closed and as open. */
+const CLOSED = 0.1;
+const OPEN = 0.9;
+
+type Order = "channel" | "gate" | "change";
+const state = { chosen: 0, order: "channel" as Order };
+
+/** The gates of the first of the batch. */
+const gatesOf = (map: NumberArray): ArrayLike<number> => at({ shape: [map.shape[0], map.values.length / map.shape[0]], values: map.values }, 0).values;
+
+/** Rows of different lengths in one matrix: what is missing is NaN. */
+function stacked(rows: ArrayLike<number>[]): NumberArray {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const values = new Float64Array(rows.length * columns).fill(NaN);
+  rows.forEach((row, r) => values.set(Array.from(row), r * columns));
+  return { shape: [rows.length, columns], values };
+}
+
+function sorted(gates: ArrayLike<number>, before: ArrayLike<number> | null): number[] {
+  const order = Array.from(gates, (_, i) => i);
+  if (state.order === "gate") order.sort((a, b) => gates[b] - gates[a]);
+  if (state.order === "change" && before) order.sort((a, b) => Math.abs(gates[b] - before[b]) - Math.abs(gates[a] - before[a]));
+  return order;
+}
+
+function orderButtons(shown: Shown): HTMLElement {
+  const orders: Order[] = shown.before ? ["channel", "gate", "change"] : ["channel", "gate"];
+  const made = element("span", { class: "buttons", role: "group", "aria-label": words("order") });
+  for (const order of orders) {
+    const pick = (): void => {
+      state.order = order;
+      shown.redraw();
+    };
+    made.append(element("button", { type: "button", "aria-pressed": String(order === state.order), onclick: pick }, words(`by ${order}`)));
+  }
+  return made;
+}
+
+/** Bars, and, where there was another input before, a mark at what the gate was then. */
+function bars({ probe, map }: ProbeMap, shown: Shown): HTMLElement {
+  const gates = gatesOf(map);
+  const earlier = shown.before?.result.probes.get(probe.id);
+  const before = earlier ? gatesOf(earlier) : null;
+  const order = sorted(gates, before);
+  const rows = before ? [order.map((c) => gates[c]), order.map((c) => before[c])] : [order.map((c) => gates[c])];
+  const [closed, open] = shares(gates, CLOSED, OPEN);
+  const percent = (share: number): string => `${Math.round(100 * share)} %`;
+  return figure(stacked(rows), {
+    title: probe.id,
+    rowNames: before ? [shown.picked.name, shown.before!.picked.name] : [shown.picked.name],
+    columnNames: order.map(String),
+    bars: true,
+    note: `${words("closed")} (< ${plain(CLOSED)}): ${percent(closed)}, ${words("open")} (> ${plain(OPEN)}): ${percent(open)}`,
+  });
+}
+
+export const gates: View = {
+  name: "gates",
+  title: "Which channels: gates",
+  takes: ({ probe, map }) => probe.kind === "channel" && map.values.length > 0 && probe.axes.startsWith("N C"),
+  draw: (maps, shown) => {
+    state.chosen = Math.min(state.chosen, maps.length - 1);
+    const all = stacked(maps.map(({ map }) => gatesOf(map)));
+    const pick = (layer: number): void => {
+      state.chosen = layer;
+      shown.redraw();
+    };
+    const overview = figure(all, {
+      title: words("all layers"),
+      rowNames: maps.map(({ probe }) => probe.id),
+      scale: scalesOf([all.values])[0],
+      onpick: pick,
+      stretched: true,
+    });
+    return [orderButtons(shown), bars(maps[state.chosen], shown), maps.length > 1 ? overview : null];
+  },
+  onkey: (key, maps) => {
+    if (key !== "[" && key !== "]") return false;
+    state.chosen = (state.chosen + (key === "]" ? 1 : -1) + maps.length) % maps.length;
+    return true;
+  },
+};

@@ -1,0 +1,17 @@
+// Whatever no other view knows: a matrix, its last dimension across.
+import { figure } from "../figure.ts";
+import { matrixOf } from "../maps.ts";
+import { scalesOf, settings } from "../settings.ts";
+import type { View } from "./view.ts";
+
+export const others: View = {
+  name: "others",
+  title: "Further maps",
+  takes: () => true,
+  draw: (maps) => {
+    const scales = scalesOf(maps.map(({ map }) => map.values));
+    return maps.map(({ probe, map }, i) =>
+      figure(matrixOf(map), { title: probe.id, scale: scales[i], smooth: settings.smooth }),
+    );
+  },
+};
