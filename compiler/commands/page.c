@@ -54,13 +54,16 @@ typedef struct {
     const char *path, *title;
     const PagePart *parts;
     int count;
+    bool reads_beside;
 } Job;
 
 /* The marks stand before the page's script, so that nothing in that is taken for one. */
 static void write(Arena *scratch, void *argument) {
     const Job *job = argument;
     Text page = text_new(scratch);
-    const char *rest = copy_to_mark(&page, asset_text(PAGE), "@@TITLE@@");
+    const char *rest = copy_to_mark(&page, asset_text(PAGE), "@@SOURCES@@");
+    text_add(&page, job->reads_beside ? "'self'" : "'none'");
+    rest = copy_to_mark(&page, rest, "@@TITLE@@");
     text_add(&page, html_text(scratch, job->title));
     rest = copy_to_mark(&page, rest, "@@DATA@@");
     for (int i = 0; i < job->count; i++) add_part(&page, &job->parts[i]);
@@ -68,7 +71,7 @@ static void write(Arena *scratch, void *argument) {
     file_write_atomic(job->path, page.data, page.length);
 }
 
-void page_write(const char *path, const char *title, const PagePart *parts, int count) {
-    Job job = {path, title, parts, count};
+void page_write(const char *path, const char *title, const PagePart *parts, int count, bool reads_beside) {
+    Job job = {path, title, parts, count, reads_beside};
     arena_scope(write, &job);
 }

@@ -15,7 +15,8 @@ typedef struct {
 /* Whether this fovea was built with the page: that takes Node.js and npm. */
 bool page_is_built(void);
 
-/* Writes a page, whole or not at all. The title and what is in JSON may hold anything. */
-void page_write(const char *path, const char *title, const PagePart *parts, int count);
+/* Writes a page, whole or not at all. The title and what is in JSON may hold anything. reads_beside: it may read files
+ * that lie beside it. */
+void page_write(const char *path, const char *title, const PagePart *parts, int count, bool reads_beside);
 
 #endif

@@ -95,13 +95,18 @@ static int64_t samples_of(Arena *arena, const Value *input, const Tensor *tensor
          type_info(tensor->type)->name, shape_text(arena, got), type_info(input->type)->name, shape_text(arena, want));
 }
 
+/* A sample's array for an input. */
+static Tensor sample_of(const Value *input, const Npz *arrays, int64_t number) {
+    Tensor one = {.type = input->type, .shape = input->shape};
+    one.data = (char *)npz_find(arrays, input->name)->data + (size_t)number * tensor_bytes(&one);
+    return one;
+}
+
 static json_t *sample(Arena *arena, const Graph *graph, const Npz *arrays, int64_t number) {
     json_t *inputs = json_object();
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *input = graph->inputs.items[i];
-        const Tensor *all = npz_find(arrays, input->name);
-        Tensor one = {.type = input->type, .shape = input->shape};
-        one.data = (char *)all->data + (size_t)number * tensor_bytes(&one);
+        const Tensor one = sample_of(input, arrays, number);
         json_object_set_new(inputs, input->name, array(arena, &one));
     }
     return inputs;
@@ -124,13 +129,17 @@ static json_t *samples(Arena *arena, const char *path, const Graph *graph) {
     return list;
 }
 
-static json_t *reference(Arena *arena, const char *path) {
+static json_t *encoded(Arena *arena, const Npz *arrays) {
+    json_t *object = json_object();
+    for (int i = 0; i < arrays->count; i++)
+        json_object_set_new(object, arrays->items[i].key, array(arena, arrays->items[i].tensor));
+    return object;
+}
+
+static json_t *arrays_of(Arena *arena, const char *path) {
     if (path == NULL) return json_null();
     const Npz arrays = npz_read(arena, path);
-    json_t *object = json_object();
-    for (int i = 0; i < arrays.count; i++)
-        json_object_set_new(object, arrays.items[i].key, array(arena, arrays.items[i].tensor));
-    return object;
+    return encoded(arena, &arrays);
 }
 
 static bool one_of(const char *word, const char *const *words) {
@@ -229,11 +238,41 @@ static json_t *picture(Arena *arena, const PageDetails *details, const Graph *gr
     return object;
 }
 
-const char *page_details_json(Arena *arena, const PageDetails *details, const Graph *graph) {
+json_t *page_details(Arena *arena, const PageDetails *details, const Graph *graph) {
     if (details->reference != NULL && details->samples == NULL)
         fail(STATUS_USAGE, "--reference is of the first sample: give --samples too");
-    return manifest_text(
-        arena, json_pack("{s:o, s:o, s:o, s:o, s:o}", "picture", picture(arena, details, graph), "pictures",
-                         pictures(arena, &details->pictures), "labels", labels(arena, details->labels), "samples",
-                         samples(arena, details->samples, graph), "reference", reference(arena, details->reference)));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "picture", picture(arena, details, graph), "pictures",
+                     pictures(arena, &details->pictures), "labels", labels(arena, details->labels), "samples",
+                     samples(arena, details->samples, graph), "reference", arrays_of(arena, details->reference));
+}
+
+void page_details_name_weights(json_t *details, const char *file) {
+    json_object_set_new(details, "weights", manifest_name(file));
+}
+
+/* The inputs of a sample, back from what the page gets. */
+static Npz inputs_of(Arena *arena, const PageDetails *details, const Graph *graph, int64_t number) {
+    const Npz all = npz_read(arena, details->samples);
+    Npz inputs = {0};
+    for (int i = 0; i < graph->inputs.count; i++) {
+        Tensor *one = arena_new_object(arena, Tensor);
+        *one = sample_of(graph->inputs.items[i], &all, number);
+        list_add(arena, &inputs, ((NpzEntry){graph->inputs.items[i]->name, one}));
+    }
+    return inputs;
+}
+
+int page_details_record(Arena *arena, json_t *json, const PageDetails *details, const Graph *graph,
+                        Execution *execution) {
+    json_t *recorded = json_array();
+    const int count = (int)json_array_size(json_object_get(json, "samples"));
+    for (int i = 0; i < count; i++) {
+        const Npz inputs = inputs_of(arena, details, graph, i);
+        Npz probes = {0};
+        const Npz outputs = execution_run(execution, &inputs, &probes);
+        json_array_append_new(
+            recorded, json_pack("{s:o, s:o}", "outputs", encoded(arena, &outputs), "probes", encoded(arena, &probes)));
+    }
+    json_object_set_new(json, "recorded", recorded);
+    return count;
 }

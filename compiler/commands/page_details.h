@@ -3,8 +3,11 @@
 #ifndef FOVEA_COMMANDS_PAGE_DETAILS_H
 #define FOVEA_COMMANDS_PAGE_DETAILS_H
 
+#include "commands/execute.h"
 #include "commands/options.h"
 #include "graph/graph.h"
+
+#include <jansson.h>
 
 typedef struct {
     StringList pictures;    /* files */
@@ -23,7 +26,12 @@ enum { PAGE_DETAILS_ROWS = 10 };
 /* Appends the rows of options; returns how many rows there are then. */
 int page_details_rows(PageDetails *details, Option *rows, int count);
 
-/* Reads the files, and checks them against the graph's inputs. JSON, kept by the arena; docs/page.md describes it. */
-const char *page_details_json(Arena *arena, const PageDetails *details, const Graph *graph);
+/* Reads the files, and checks them against the graph's inputs. A new reference; docs/page.md describes it. */
+json_t *page_details(Arena *arena, const PageDetails *details, const Graph *graph);
+/* Tells the page the file beside it that its weights are in. */
+void page_details_name_weights(json_t *details, const char *file);
+/* Runs all samples, and adds what comes out of each. Returns how many there were. */
+int page_details_record(Arena *arena, json_t *json, const PageDetails *details, const Graph *graph,
+                        Execution *execution);
 
 #endif

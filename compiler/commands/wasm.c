@@ -5,7 +5,6 @@
 #include "base/assets.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "emit/manifest.h"
 #include "emit/template.h"
 
 #include <stdlib.h>
@@ -112,16 +111,14 @@ static WasmBytes build(Arena *arena, const char *folder, const EmittedModel *mod
     return read_bytes(arena, module);
 }
 
-WasmModel wasm_build(Arena *arena, Program *program, const char *name) {
+WasmModel wasm_build(Arena *arena, Program *program) {
     WasmModel wasm = {0};
     const char *folder = temporary_folder(arena);
     Output *output = output_new(arena, folder);
-    const EmitOptions options = {.name = name, .weights = WEIGHTS_FILE};
+    const EmitOptions options = {.name = "model", .weights = WEIGHTS_FILE};
     wasm.model = emit_model(program, &options, output);
-    emit_manifest(program, wasm.model, output);
     write_side(arena, wasm.model, output);
     output_commit(output);
-    wasm.manifest = read_bytes(arena, arena_printf(arena, "%s/%s.json", folder, wasm.model->name)).bytes;
     if (wasm.model->weights == WEIGHTS_FILE)
         wasm.weights = read_bytes(arena, arena_printf(arena, "%s/%s.weights", folder, wasm.model->name));
     progress("compiling to WebAssembly with %s", clang());

@@ -12,7 +12,6 @@ typedef struct {
 
 typedef struct {
     const EmittedModel *model;
-    const char *manifest;    /* JSON, as emit_manifest() writes it */
     WasmBytes vector, plain; /* the module, with vectors of 128 bits and without */
     WasmBytes weights;       /* which the page puts where the module has room for them; empty where there are none */
 } WasmModel;
@@ -21,6 +20,6 @@ typedef struct {
 const char *wasm_hindrance(Arena *arena);
 
 /* Builds a program whose target is wasm32. Everything is kept by the arena. */
-WasmModel wasm_build(Arena *arena, Program *program, const char *name);
+WasmModel wasm_build(Arena *arena, Program *program);
 
 #endif

@@ -140,8 +140,7 @@ static json_t *variants(const EmittedModel *model) {
     return names;
 }
 
-void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
-    Arena *arena = program->arena;
+const char *manifest_of(const Program *program, const EmittedModel *model) {
     json_t *memory =
         json_pack("{s:I, s:I, s:I, s:I}", "workspace_bytes", (json_int_t)program->workspace_bytes, "unprobed_bytes",
                   (json_int_t)program->unprobed_bytes, "lower_bound_bytes", (json_int_t)program->lower_bound_bytes,
@@ -154,8 +153,12 @@ void emit_manifest(const Program *program, const EmittedModel *model, Output *ou
                   tensors(model->inputs.items, model->inputs.count), "outputs",
                   tensors(model->outputs.items, model->outputs.count), "blocks", manifest_blocks(program->graph),
                   "probes", open_probes(program), "memory", memory, "files", files);
-    const char *text = manifest_text(arena, root);
-    output_begin(output, arena_printf(arena, "%s.json", model->name));
+    return manifest_text(program->arena, root);
+}
+
+void emit_manifest(const Program *program, const EmittedModel *model, Output *output) {
+    const char *text = manifest_of(program, model);
+    output_begin(output, arena_printf(program->arena, "%s.json", model->name));
     output_write(output, text, strlen(text));
     output_write(output, "\n", 1);
 }

@@ -15,6 +15,8 @@ json_t *manifest_blocks(const Graph *graph); /* [{family, name, nodes, probes: [
 /* JSON as text, kept by the arena; takes the reference. */
 const char *manifest_text(Arena *arena, json_t *json);
 
+/* A model as NAME.json has it, kept by the program's arena. */
+const char *manifest_of(const Program *program, const EmittedModel *model);
 /* Adds NAME.json to the files of a model. */
 void emit_manifest(const Program *program, const EmittedModel *model, Output *output);
 

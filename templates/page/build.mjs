@@ -40,6 +40,7 @@ parts.POLICY = [
   "media-src blob:",
   "base-uri 'none'",
   "form-action 'none'",
+  "connect-src @@SOURCES@@",
 ].join("; ");
 const skeleton = readFileSync(path.join(here, "page.html"), "utf8");
 writeFileSync(target, skeleton.replace(/@@(STYLE|SCRIPT|POLICY)@@/g, (_, name) => parts[name]));

@@ -63,6 +63,10 @@ export interface Details {
   labels: string[];
   samples: Record<string, EncodedArray>[];
   reference: Record<string, EncodedArray> | null;
+  /** The file beside the page that holds the weights, where they are not in it. */
+  weights?: string;
+  /** What came out for each sample, where the page does not run the model. */
+  recorded?: { outputs: Record<string, EncodedArray>; probes: Record<string, EncodedArray> }[];
 }
 
 /** An array of numbers, row-major. */
@@ -98,6 +102,29 @@ export async function readBytes(id: string, progress: (share: number) => void): 
     await new Promise((resolve) => setTimeout(resolve));
   }
   document.getElementById(id)?.remove(); // it is large
+  return bytes;
+}
+
+/** A file that lies beside the page. */
+export async function fetchBytes(name: string, progress: (share: number) => void): Promise<Uint8Array<ArrayBuffer>> {
+  const answer = await fetch(encodeURIComponent(name));
+  if (!answer.ok || answer.body === null) throw new Error(`${name}: ${answer.status} ${answer.statusText}`);
+  const size = Number(answer.headers.get("content-length") ?? 0);
+  const pieces: Uint8Array[] = [];
+  let done = 0;
+  for (const reader = answer.body.getReader(); ; ) {
+    const { value } = await reader.read();
+    if (value === undefined) break;
+    pieces.push(value);
+    done += value.length;
+    progress(size > 0 ? done / size : 0);
+  }
+  const bytes = new Uint8Array(done);
+  let place = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, place);
+    place += piece.length;
+  }
   return bytes;
 }
 

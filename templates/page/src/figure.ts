@@ -20,6 +20,8 @@ export interface FigureOptions {
   smooth?: boolean;
   /** The scale; of the figure's own numbers where it is left out. */
   scale?: Scale;
+  /** Beside the title. */
+  badge?: string;
   /** Under the figure. */
   note?: string;
   /** Only the picture: for a film strip. */
@@ -179,7 +181,7 @@ export function figure(array: NumberArray, options: FigureOptions): HTMLElement 
   return element(
     "figure",
     { "data-title": options.title },
-    element("figcaption", {}, options.title),
+    element("figcaption", {}, options.title, options.badge ? element("span", { class: "badge" }, options.badge) : null),
     canvas,
     scaleBar(scale),
     options.note ? element("p", { class: "small" }, options.note) : null,

@@ -1,19 +1,16 @@
 // Inputs: what the model can be given here: bundled pictures and samples, a file, the clipboard, a drop, a camera.
-import { type Details, type Manifest, bytesOf, bytesOfBase64, countOf, decodeArray } from "./data.ts";
+import { type Details, type Manifest, bytesOf, bytesOfBase64, decodeArray } from "./data.ts";
 import { element } from "./elements.ts";
 import { type Picked, fitted, pictureOfTensor, tensorOf } from "./picture.ts";
 import { words } from "./words.ts";
 
 type Choose = (picked: Picked) => void;
 
-/** A sample whose reference the page may have is the first. */
-export const FIRST_SAMPLE = "1";
-
 async function pickedOf(name: string, blob: Blob, details: Details): Promise<Picked> {
   const bitmap = await createImageBitmap(blob);
   const picture = fitted(bitmap, details.picture!);
   bitmap.close();
-  return { name, inputs: [tensorOf(picture, details.picture!).buffer], picture };
+  return { name, sample: null, inputs: [tensorOf(picture, details.picture!).buffer], picture };
 }
 
 function pickedSample(number: number, manifest: Manifest, details: Details): Picked {
@@ -21,7 +18,7 @@ function pickedSample(number: number, manifest: Manifest, details: Details): Pic
   const inputs = manifest.inputs.map(({ name }) => bytesOfBase64(sample[name].data).buffer);
   const how = details.picture;
   const picture = how && how.input in sample ? pictureOfTensor(decodeArray(sample[how.input]), how) : null;
-  return { name: String(number + 1), inputs, picture };
+  return { name: String(number + 1), sample: number, inputs, picture };
 }
 
 function thumbnail(name: string, face: Node | string, pick: () => void): HTMLElement {
@@ -50,7 +47,7 @@ async function photograph(details: Details): Promise<Picked> {
   await video.play();
   const picture = fitted(video, details.picture!);
   for (const track of stream.getTracks()) track.stop();
-  return { name: "camera", inputs: [tensorOf(picture, details.picture!).buffer], picture };
+  return { name: "camera", sample: null, inputs: [tensorOf(picture, details.picture!).buffer], picture };
 }
 
 /** The ways in for pictures of the user's own. */
@@ -82,7 +79,7 @@ function own(details: Details, choose: Choose, complain: (error: unknown) => voi
 
 /** Zeros for every input, where the page has nothing better to begin with. */
 export function zeros(manifest: Manifest): Picked {
-  return { name: "zeros", inputs: manifest.inputs.map((input) => new ArrayBuffer(bytesOf(input))), picture: null };
+  return { name: "zeros", sample: null, inputs: manifest.inputs.map((input) => new ArrayBuffer(bytesOf(input))), picture: null };
 }
 
 /** How pictures become inputs, in words. */
@@ -102,15 +99,10 @@ export function inputRow(
 ): { row: HTMLElement; begin: () => void } {
   const offered = [...samples(manifest, details, choose), ...pictures(details, choose)];
   const row = element("div", { class: "inputs" }, ...offered);
-  if (details.picture) row.append(own(details, choose, complain), element("p", { class: "small" }, preprocessingText(details)));
+  if (details.picture && !details.recorded) row.append(own(details, choose, complain), element("p", { class: "small" }, preprocessingText(details)));
   const begin = (): void => {
     if (offered.length > 0) offered[0].click();
     else choose(zeros(manifest));
   };
   return { row, begin };
-}
-
-/** What of each input is shown where there is no picture: its numbers. */
-export function describeInputs(manifest: Manifest): string {
-  return manifest.inputs.map(({ name, type, shape }) => `${name}: ${type} [${shape.join(", ")}], ${countOf(shape)}`).join("; ");
 }

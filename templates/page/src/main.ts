@@ -1,9 +1,9 @@
 // The page: loads the model, takes an input, runs it, and shows the outputs and a view for each kind of map.
-import { type Details, type Manifest, type NumberArray, readBytes, readJson } from "./data.ts";
+import { type Details, type Manifest, type NumberArray, fetchBytes, readBytes, readJson } from "./data.ts";
 import { element, plain } from "./elements.ts";
 import { inputRow } from "./inputs.ts";
 import type { Picked } from "./picture.ts";
-import { type Result, Runner } from "./runner.ts";
+import { Recording, type Result, Runner, type Source } from "./runner.ts";
 import { settingsRow } from "./settings.ts";
 import { viewsOf } from "./views/views.ts";
 import { words } from "./words.ts";
@@ -52,7 +52,7 @@ class Page {
   private status = element("p", { class: "status", role: "status" }, words("loading"));
   private result = element("section", { class: "result", "aria-live": "polite" });
   private views = element("section", { class: "views" });
-  private runner = new Runner(manifest);
+  private source: Source = new Recording(manifest, details);
   private now: Run | null = null;
   private before: Run | null = null;
 
@@ -63,7 +63,7 @@ class Page {
 
   private choose = async (picked: Picked): Promise<void> => {
     try {
-      const result = await this.runner.run(picked.inputs);
+      const result = await this.source.run(picked);
       this.before = this.now;
       this.now = { picked, result };
       this.status.classList.remove("error");
@@ -76,8 +76,8 @@ class Page {
 
   private draw = (): void => {
     if (this.now === null) return;
-    const vectors = this.runner.vectors ? "SIMD128" : words("without vectors");
-    this.status.textContent = `${plain(this.now.result.milliseconds)} ms, WebAssembly, ${vectors}`;
+    const { milliseconds } = this.now.result;
+    this.status.textContent = `${milliseconds === null ? "" : `${plain(milliseconds)} ms, `}${this.source.how}`;
     this.result.replaceChildren(outputs(this.now.result));
     this.views.replaceChildren(...viewsOf({ manifest, details, ...this.now, before: this.before }));
   };
@@ -101,9 +101,14 @@ class Page {
     const share = (name: string) => (done: number) => {
       this.status.textContent = `${words("loading")} ${name} ${Math.min(100, Math.round(100 * done))} %`;
     };
+    if (details.recorded) return;
     const module = await readBytes("module", share("WebAssembly"));
     const simple = await readBytes("plain-module", share("WebAssembly"));
-    await this.runner.load(module, simple, await readBytes("weights", share(words("weights"))));
+    const progress = share(words("weights"));
+    const weights = await (details.weights ? fetchBytes(details.weights, progress) : readBytes("weights", progress));
+    const runner = new Runner(manifest);
+    await runner.load(module, simple, weights);
+    this.source = runner;
   }
 
   async start(): Promise<void> {

@@ -4,6 +4,8 @@ import type { NumberArray, Preprocessing } from "./data.ts";
 /** An input of the model, with the picture that it was made of, if any. */
 export interface Picked {
   name: string;
+  /** Its number among the samples that the page was given; null: it is none of them. */
+  sample: number | null;
   inputs: ArrayBuffer[];
   picture: HTMLCanvasElement | null;
 }

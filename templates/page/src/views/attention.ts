@@ -6,7 +6,7 @@ import { figure } from "../figure.ts";
 import { at, entropy, matrixOf, onGrid, over, placeInMap, placesOf, rollout, tokenOfPlace, unwindow } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
 import { words } from "../words.ts";
-import type { ProbeMap, Shown, View } from "./view.ts";
+import { type ProbeMap, type Shown, type View, badgeOf } from "./view.ts";
 
 const state = { layer: 0, head: -1, query: 0, window: 0, prefix: false, rollout: false };
 
@@ -135,7 +135,7 @@ const ROLLOUT =
 export const attention: View = {
   name: "attention",
   title: "Token by token: self-attention",
-  takes: ({ probe, map }) => probe.kind === "tokens" && map.shape.length >= 2,
+  takes: ({ probe }) => probe.axes.endsWith("Lq Lk"),
   draw: (maps, shown) => {
     const layer = layerOf(maps);
     const rows = rowsOf(layer, maps);
@@ -160,6 +160,7 @@ export const attention: View = {
     );
     const whole = figure(matrixOf(state.head < 0 ? over(layer.heads, "mean") : at(layer.heads, state.head)), {
       title: `${layer.one.probe.id} · ${words("all queries")}`,
+      badge: badgeOf(layer.one, shown),
       onpick: (r) => {
         state.query = r;
         shown.redraw();

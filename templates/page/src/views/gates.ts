@@ -5,7 +5,7 @@ import { figure } from "../figure.ts";
 import { at, shares } from "../maps.ts";
 import { scalesOf } from "../settings.ts";
 import { words } from "../words.ts";
-import type { ProbeMap, Shown, View } from "./view.ts";
+import { type ProbeMap, type Shown, type View, badgeOf } from "./view.ts";
 
 /** Below and above these a gate counts as closed and as open. */
 const CLOSED = 0.1;
@@ -56,6 +56,7 @@ function bars({ probe, map }: ProbeMap, shown: Shown): HTMLElement {
   const percent = (share: number): string => `${Math.round(100 * share)} %`;
   return figure(stacked(rows), {
     title: probe.id,
+    badge: badgeOf({ probe, map }, shown),
     rowNames: before ? [shown.picked.name, shown.before!.picked.name] : [shown.picked.name],
     columnNames: order.map(String),
     bars: true,

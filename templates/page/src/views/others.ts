@@ -2,16 +2,16 @@
 import { figure } from "../figure.ts";
 import { matrixOf } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
-import type { View } from "./view.ts";
+import { type View, badgeOf } from "./view.ts";
 
 export const others: View = {
   name: "others",
   title: "Further maps",
   takes: () => true,
-  draw: (maps) => {
+  draw: (maps, shown) => {
     const scales = scalesOf(maps.map(({ map }) => map.values));
     return maps.map(({ probe, map }, i) =>
-      figure(matrixOf(map), { title: probe.id, scale: scales[i], smooth: settings.smooth }),
+      figure(matrixOf(map), { title: probe.id, badge: badgeOf({ probe, map }, shown), scale: scales[i], smooth: settings.smooth }),
     );
   },
 };

@@ -6,7 +6,7 @@ import { figure } from "../figure.ts";
 import { spatialMap } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
 import { words } from "../words.ts";
-import type { View } from "./view.ts";
+import { type View, badgeOf } from "./view.ts";
 
 const state = { chosen: 0 };
 
@@ -18,7 +18,8 @@ export const overlays: View = {
   name: "places",
   title: "Where: maps over the picture",
   takes: ({ probe, map }) => spatialMap(probe, map) !== null,
-  draw: (maps, { picked, redraw }) => {
+  draw: (maps, shown) => {
+    const { picked, redraw } = shown;
     state.chosen = Math.min(state.chosen, maps.length - 1);
     const places = maps.map(({ probe, map }) => spatialMap(probe, map) as NumberArray);
     const scales = scalesOf(places.map(({ values }) => values));
@@ -30,6 +31,7 @@ export const overlays: View = {
         opacity: picked.picture ? settings.opacity : 1,
         smooth: settings.smooth,
         bare: isStrip,
+        badge: badgeOf(maps[i], shown),
       });
       return made;
     };

@@ -5,7 +5,7 @@ import { figure } from "../figure.ts";
 import { at, matrixOf, onGrid, placesOf, similarity } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
 import { words } from "../words.ts";
-import type { ProbeMap, View } from "./view.ts";
+import { type ProbeMap, type View, badgeOf } from "./view.ts";
 
 const MOST = 1024; // positions whose similarities are computed
 
@@ -21,16 +21,16 @@ export const positions: View = {
   name: "positions",
   title: "Positions",
   takes: ({ probe }) => probe.family === "position",
-  draw: (maps, { redraw }) =>
+  draw: (maps, shown) =>
     maps.map((one) => {
       const table = tableOf(one);
-      const codes = figure(table, { title: `${one.probe.id}: ${words("code of each position")}`, scale: scalesOf([table.values])[0], smooth: settings.smooth });
+      const codes = figure(table, { title: `${one.probe.id}: ${words("code of each position")}`, scale: scalesOf([table.values])[0], smooth: settings.smooth, badge: badgeOf(one, shown) });
       if (table.shape[0] > MOST) return codes;
       const alike = similarity(table);
       state.position = Math.min(state.position, table.shape[0] - 1);
       const pick = (row: number): void => {
         state.position = row;
-        redraw();
+        shown.redraw();
       };
       const all = figure(alike, {
         title: `${one.probe.id}: ${words("similarity (cosine)")}`,

@@ -1,4 +1,5 @@
 // A view: what it is, and what it is given.
+import { badge } from "../agreement.ts";
 import type { Details, Manifest, NumberArray, Probe } from "../data.ts";
 import type { Picked } from "../picture.ts";
 import type { Result } from "../runner.ts";
@@ -29,6 +30,11 @@ export interface View {
   draw: (maps: ProbeMap[], shown: Shown) => (Node | null)[];
   /** What a key does while the view has the focus; whether it did anything. */
   onkey?: (key: string, maps: ProbeMap[]) => boolean;
+}
+
+/** What stands beside the name of a map: its agreement with a reference, if there is one. */
+export function badgeOf({ probe, map }: ProbeMap, { picked, details }: Shown): string | undefined {
+  return badge(probe.id, map, picked, details);
 }
 
 /** All probes whose maps a run has made, in the order of execution. */

@@ -10,7 +10,7 @@ import { positions } from "./positions.ts";
 import { type ProbeMap, type Shown, type View, mapsOf } from "./view.ts";
 
 /** In the order in which they stand on the page. The last one takes whatever is left. */
-const VIEWS: View[] = [overlays, gates, coordinate, attention, positions, others];
+const VIEWS: View[] = [overlays, gates, coordinate, positions, attention, others];
 
 function section(view: View, maps: ProbeMap[], shown: Omit<Shown, "redraw">): HTMLElement {
   const body = element("div", { class: "figures" });
