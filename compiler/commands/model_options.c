@@ -16,8 +16,9 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
         {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224", "the shape of an input; may be repeated",
          &model->pass.shapes},
         {OPTION_TEXT, '\0', "probes", "WHICH",
-         "auto (the attention maps, the default), all, none, or globs over probe ids\nand tensor names, with commas "
-         "between",
+         "auto (the attention maps, the default), inputs (the maps that gates are for), all, none, or globs\nover "
+         "probe ids "
+         "and tensor names, with commas between",
          &model->pass.probes},
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},

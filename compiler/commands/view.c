@@ -85,7 +85,7 @@ static void write_recording(Arena *arena, const ViewOptions *options, Graph *gra
 }
 
 static void run(Arena *arena, int argc, char **argv) {
-    ModelOptions model = {.target = "wasm32"};
+    ModelOptions model = {.target = "wasm32", .pass.probes = "auto,inputs"};
     ViewOptions options = {0};
     const char *weights = "inline";
     Option rows[3 + PAGE_DETAILS_ROWS + MODEL_OPTION_ROWS] = {

@@ -54,6 +54,11 @@ static void open_default(BlockProbe *probe, void *argument) {
     if (!probe->on_request) open_probe(argument, probe);
 }
 
+/* The map that a block is about, which patterns call x. */
+static void open_input(BlockProbe *probe, void *argument) {
+    if (strcmp(probe->name, "x") == 0) open_probe(argument, probe);
+}
+
 static void open_any(BlockProbe *probe, void *argument) { open_probe(argument, probe); }
 
 static bool is_computed(const Value *value) { return value->producer != NULL && value->constant == NULL; }
@@ -166,6 +171,7 @@ void probes_keep(Graph *graph, const char *wanted) { each_wanted(graph->arena, w
 static void open_item(const char *item, void *argument) {
     Opening *opening = argument;
     if (strcmp(item, "auto") == 0) each_block_probe(opening->graph, open_default, opening);
+    else if (strcmp(item, "inputs") == 0) each_block_probe(opening->graph, open_input, opening);
     else if (strcmp(item, "all") == 0) each_block_probe(opening->graph, open_any, opening);
     else if (strcmp(item, "none") != 0) open_glob(opening, item);
 }

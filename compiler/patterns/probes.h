@@ -12,6 +12,7 @@ void probes_keep(Graph *graph, const char *wanted);
 
 /* Opens probes: sets graph->probes, and value->is_probed. wanted is a list with commas of
  *   auto   the maps of all blocks (NULL means this)
+ *   inputs the maps whose channels blocks have gates for
  *   all    those, and the ones that are made on request only
  *   none   nothing
  *   GLOB   the probe ids and the names of computed values that it fits; every value can be had by its name

@@ -14,7 +14,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), "fovea-page-"));
 const { buildSync } = createRequire(path.join(tools, "/"))("esbuild");
 
 function run(...words) {
-  return spawnSync(process.execPath, words, { stdio: "inherit" }).status === 0;
+  return spawnSync(process.execPath, words, { stdio: "inherit", env: { ...process.env, FOVEA_PAGE: here } }).status === 0;
 }
 
 try {

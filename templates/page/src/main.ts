@@ -5,7 +5,9 @@ import { inputRow } from "./inputs.ts";
 import type { Picked } from "./picture.ts";
 import { Recording, type Result, Runner, type Source } from "./runner.ts";
 import { settingsRow } from "./settings.ts";
+import { type ProbeMap, mapsOf } from "./views/view.ts";
 import { viewsOf } from "./views/views.ts";
+import { walk } from "./walk.ts";
 import { words } from "./words.ts";
 
 const manifest = readJson<Manifest>("manifest");
@@ -55,6 +57,7 @@ class Page {
   private source: Source = new Recording(manifest, details);
   private now: Run | null = null;
   private before: Run | null = null;
+  private isWalking = false;
 
   private complain = (error: unknown): void => {
     this.status.textContent = error instanceof Error ? error.message : String(error);
@@ -79,7 +82,10 @@ class Page {
     const { milliseconds } = this.now.result;
     this.status.textContent = `${milliseconds === null ? "" : `${plain(milliseconds)} ms, `}${this.source.how}`;
     this.result.replaceChildren(outputs(this.now.result));
-    this.views.replaceChildren(...viewsOf({ manifest, details, ...this.now, before: this.before }));
+    const shown = { manifest, details, ...this.now, before: this.before };
+    const maps = mapsOf(manifest, this.now.result);
+    const draw = (some: ProbeMap[]): HTMLElement[] => viewsOf(some, shown);
+    this.views.replaceChildren(...(this.isWalking ? [walk(maps, draw, this.draw)] : draw(maps)));
   };
 
   /** Writes the parts that do not depend on a run; returns what takes the first input. */
@@ -88,9 +94,22 @@ class Page {
     const head = element("header", {}, element("h1", {}, document.title), this.status);
     document
       .getElementById("app")!
-      .replaceChildren(head, row, this.result, settingsRow(this.draw, this.rewrite), this.views);
+      .replaceChildren(head, row, this.result, this.modes(), settingsRow(this.draw, this.rewrite), this.views);
     return begin;
   };
+
+  /** All maps, or the guided walk. */
+  private modes(): HTMLElement {
+    const made = element("nav", { class: "modes buttons" });
+    for (const [isWalk, name] of [[false, "all maps"], [true, "guided walk"]] as const) {
+      const pick = (): void => {
+        this.isWalking = isWalk;
+        this.rewrite();
+      };
+      made.append(element("button", { type: "button", "aria-pressed": String(isWalk === this.isWalking), onclick: pick }, words(name)));
+    }
+    return made;
+  }
 
   private rewrite = (): void => {
     this.write();

@@ -13,6 +13,15 @@ export function at(array: NumberArray, index: number): NumberArray {
   return { shape, values: values.subarray(index * count, (index + 1) * count) };
 }
 
+/** A channel [H W] of a map [N C H W], or [N H W C] where there are so many channels there; of the first of the batch. */
+export function channelOf(map: NumberArray, channel: number, channels: number): NumberArray | null {
+  if (map.shape.length !== 4) return null;
+  const [, first, second, last] = map.shape;
+  if (first === channels) return at({ shape: [channels, second, last], values: map.values }, channel);
+  if (last !== channels) return null;
+  return arrayOf([first, second], (i) => map.values[i * channels + channel]);
+}
+
 /** An array as a matrix: its last dimension across, all others down. */
 export function matrixOf(array: NumberArray): NumberArray {
   const columns = array.shape.at(-1) ?? 1;

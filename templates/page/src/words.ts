@@ -1,11 +1,63 @@
 // Words: what the page says, in English and Chinese. English is the key; what has no translation stays English.
 
-const CHINESE: Record<string, string> = {
+export const CHINESE: Record<string, string> = {
+  "Further maps": "其他图",
+  Positions: "位置",
+  "Rows and columns: coordinate attention": "行与列：坐标注意力",
+  "Rollout (Abnar and Zuidema 2020): the product over the layers of (A + I) / 2, A being the mean over the heads.":
+    "Rollout（Abnar 与 Zuidema，2020）：各层 (A + I) / 2 的乘积，A 为各头的平均。",
+  "Token by token: self-attention": "逐个词元：自注意力",
+  "Where: maps over the picture": "哪里：叠加在图片上的图",
+  "Which channels: gates": "哪些通道：门控",
+  "a recording: the model itself is not in this page": "这是录制的结果：页面中没有模型本身",
+  after: "之后",
+  all: "全部",
+  "all layers": "所有层",
+  "all maps": "所有图",
+  "all queries": "所有查询",
+  "all tokens in a row": "所有词元排成一行",
+  back: "上一步",
+  before: "之前",
+  bits: "比特",
+  "by change": "按变化",
+  "by channel": "按通道",
+  "by gate": "按门控值",
+  camera: "摄像头",
+  channel: "通道",
+  closed: "关闭",
+  "code of each position": "每个位置的编码",
+  colours: "配色",
+  differs: "有差异",
+  "drop, paste or choose a picture": "拖放、粘贴或选择一张图片",
+  "each channel": "各个通道",
+  "guided walk": "导览",
+  head: "头",
+  "largest of the heads": "各头的最大值",
+  layer: "层",
+  layers: "各层",
+  loading: "正在加载",
+  "mean of the heads": "各头的平均",
+  "mean over the channels": "通道平均",
   numbers: "数值",
+  on: "下一步",
+  "one scale for all": "统一刻度",
+  opacity: "不透明度",
+  open: "打开",
+  order: "排序",
+  query: "查询",
+  rollout: "Rollout",
+  signed: "有符号配色",
+  "similarity (cosine)": "相似度（余弦）",
+  "similarity to position": "与该位置的相似度：",
+  smooth: "平滑",
+  "this model has none of the attention that the walk is about": "这个模型没有导览所讲的注意力",
+  "this page has recordings of its samples alone": "本页只有样例的录制结果",
   "too many numbers for a table; export them": "数值太多，无法列成表格；请导出",
+  weights: "权重",
+  "without vectors": "无向量指令",
 };
 
-let language: "en" | "zh" = navigator.language.startsWith("zh") ? "zh" : "en";
+let language: "en" | "zh" = globalThis.navigator?.language.startsWith("zh") ? "zh" : "en";
 
 export const words = (english: string): string => (language === "zh" ? (CHINESE[english] ?? english) : english);
 export const currentLanguage = (): "en" | "zh" => language;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NumberArray, Places, Probe } from "../src/data.ts";
-import { at, entropy, onGrid, over, placeInMap, product, rollout, shares, similarity, spatialMap, tokenOfPlace, transposed, unwindow } from "../src/maps.ts";
+import { at, channelOf, entropy, onGrid, over, placeInMap, product, rollout, shares, similarity, spatialMap, tokenOfPlace, transposed, unwindow } from "../src/maps.ts";
 
 const matrix = (...rows: number[][]): NumberArray => ({ shape: [rows.length, rows[0].length], values: Float32Array.from(rows.flat()) });
 const stack = (...layers: NumberArray[]): NumberArray => ({
@@ -76,4 +76,11 @@ test("which maps lie over places", () => {
   assert.deepEqual(spatialMap(probe("N 1 H W"), map([2, 1, 2, 3]))?.shape, [2, 3]);
   assert.equal(spatialMap(probe("N C H W"), map([1, 4, 2, 3])), null);
   assert.deepEqual(spatialMap(probe("N 1 HW", { grid: [2, 3] }), map([1, 1, 6]))?.shape, [2, 3]);
+});
+
+test("a channel of a map, wherever channels stand", () => {
+  const first = { shape: [1, 3, 1, 2], values: [0, 1, 2, 3, 4, 5] };
+  near(channelOf({ ...first, values: Float32Array.from(first.values) }, 1, 3)!.values, [2, 3]);
+  near(channelOf({ shape: [1, 1, 2, 3], values: Float32Array.from(first.values) }, 1, 3)!.values, [1, 4]);
+  assert.equal(channelOf({ shape: [1, 3], values: [0, 1, 2] }, 1, 3), null);
 });

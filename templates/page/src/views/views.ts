@@ -7,7 +7,7 @@ import { gates } from "./gates.ts";
 import { others } from "./others.ts";
 import { overlays } from "./overlays.ts";
 import { positions } from "./positions.ts";
-import { type ProbeMap, type Shown, type View, mapsOf } from "./view.ts";
+import type { ProbeMap, Shown, View } from "./view.ts";
 
 /** In the order in which they stand on the page. The last one takes whatever is left. */
 const VIEWS: View[] = [overlays, gates, coordinate, positions, attention, others];
@@ -27,10 +27,9 @@ function section(view: View, maps: ProbeMap[], shown: Omit<Shown, "redraw">): HT
   return made;
 }
 
-/** The views that have something to show, each with what it shows. */
-export function viewsOf(shown: Omit<Shown, "redraw">): HTMLElement[] {
+/** The views that have something to show of some maps, each with what it shows. */
+export function viewsOf(maps: ProbeMap[], shown: Omit<Shown, "redraw">): HTMLElement[] {
   const whole: Shown = { ...shown, redraw: () => undefined };
-  const maps = mapsOf(shown.manifest, shown.result);
   const taker = maps.map((map) => VIEWS.find((view) => view.takes(map, whole)));
   return VIEWS.flatMap((view) => {
     const own = maps.filter((_, i) => taker[i] === view);
