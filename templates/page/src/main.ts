@@ -1,7 +1,8 @@
 // The page: loads the model, takes an input, runs it, and shows the outputs and a view for each kind of map.
 import { type Details, type Manifest, type NumberArray, fetchBytes, readBytes, readJson } from "./data.ts";
-import { element, plain } from "./elements.ts";
+import { download, element, plain } from "./elements.ts";
 import { inputRow } from "./inputs.ts";
+import { npz } from "./npz.ts";
 import type { Picked } from "./picture.ts";
 import { Recording, type Result, Runner, type Source } from "./runner.ts";
 import { settingsRow } from "./settings.ts";
@@ -98,7 +99,15 @@ class Page {
     return begin;
   };
 
-  /** All maps, or the guided walk. */
+  /** Everything that the run has made, by the names that fovea diff knows. */
+  private save = (): void => {
+    if (this.now === null) return;
+    const { outputs: made, probes } = this.now.result;
+    const outputs = manifest.outputs.map(({ name }, i) => [name, made[i]] as const);
+    download(`${document.title}.npz`, npz([...outputs, ...probes]), "application/zip");
+  };
+
+  /** All maps, or the guided walk; and all numbers to take along. */
   private modes(): HTMLElement {
     const made = element("nav", { class: "modes buttons" });
     for (const [isWalk, name] of [[false, "all maps"], [true, "guided walk"]] as const) {
@@ -108,6 +117,7 @@ class Page {
       };
       made.append(element("button", { type: "button", "aria-pressed": String(isWalk === this.isWalking), onclick: pick }, words(name)));
     }
+    made.append(element("button", { type: "button", class: "save", onclick: this.save }, words("save all as npz")));
     return made;
   }
 

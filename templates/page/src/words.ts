@@ -46,6 +46,7 @@ export const CHINESE: Record<string, string> = {
   order: "排序",
   query: "查询",
   rollout: "Rollout",
+  "save all as npz": "全部存为 npz",
   signed: "有符号配色",
   "similarity (cosine)": "相似度（余弦）",
   "similarity to position": "与该位置的相似度：",
