@@ -351,6 +351,8 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)
     _, _, test_images, test_labels = load_images()
     np.savez(arguments.output / "test_images.npz", images=test_images.numpy(), labels=test_labels.numpy())
+    firsts = [int((test_labels == digit).nonzero()[0]) for digit in range(10)]
+    np.savez(arguments.output / "samples.npz", image=test_images[[PROBED_DIGIT, *firsts]].numpy())
     for name in arguments.networks or NETWORKS:
         settings = dict(NETWORKS[name])
         torch.manual_seed(SEED)  # each network starts from the seed, so that each can be made alone

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import browser
 import report
 from contenders import peer_of
 from installs import program_of, version_of
@@ -89,7 +90,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", type=listed(PEERS), default=PEERS, metavar="A,B", help=", ".join(PEERS))
     parser.add_argument("--rounds", type=int, help=f"{FULL.rounds} by default")
     parser.add_argument("--quick", action="store_true", help="few short rounds, and growth only where --only says so")
-    parser.add_argument("--page", action="store_true", help="measure nothing: write the page of what was measured")
+    parser.add_argument("--write", action="store_true", help="measure nothing: write docs/benchmarks.md of what was measured")
+    parser.add_argument("what", nargs="?", choices=["page"], help="page: models in Chromium, beside ONNX Runtime Web")
     return parser.parse_args()
 
 
@@ -127,10 +129,13 @@ def write_page(kept: Path, is_serious: bool) -> None:
 
 def main() -> None:
     arguments = parse()
+    if arguments.what == "page":
+        browser.main()
+        return
     effort = effort_of(arguments)
     is_serious = not arguments.quick and len(arguments.peers) == len(PEERS)
     kept = BUILD / ("results" if is_serious else "trial")
-    if not arguments.page:
+    if not arguments.write:
         run = begin(arguments.peers, effort)
         for part in chosen(arguments):
             measure = measure_growth if part.sizes else measure_model
