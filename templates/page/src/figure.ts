@@ -180,7 +180,7 @@ export function figure(array: NumberArray, options: FigureOptions): HTMLElement 
   });
   return element(
     "figure",
-    { "data-title": options.title },
+    { "data-title": options.title, class: options.bars || options.stretched ? "wide" : undefined },
     element("figcaption", {}, options.title, options.badge ? element("span", { class: "badge" }, options.badge) : null),
     canvas,
     scaleBar(scale),

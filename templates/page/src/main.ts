@@ -3,7 +3,7 @@ import { type Details, type Manifest, type NumberArray, fetchBytes, readBytes, r
 import { download, element, plain } from "./elements.ts";
 import { inputRow } from "./inputs.ts";
 import { npz } from "./npz.ts";
-import type { Picked } from "./picture.ts";
+import { type Picked, canvasOf } from "./picture.ts";
 import { Recording, type Result, Runner, type Source } from "./runner.ts";
 import { settingsRow } from "./settings.ts";
 import { type ProbeMap, mapsOf } from "./views/view.ts";
@@ -45,6 +45,16 @@ function outputs(result: Result): HTMLElement {
   return list;
 }
 
+/** What the model sees. */
+function pictureOf({ name, picture }: Picked): HTMLElement[] {
+  if (picture === null) return [];
+  const seen = canvasOf(picture.width, picture.height);
+  seen.getContext("2d")!.drawImage(picture, 0, 0);
+  seen.setAttribute("role", "img");
+  seen.setAttribute("aria-label", name);
+  return [seen];
+}
+
 interface Run {
   picked: Picked;
   result: Result;
@@ -82,7 +92,7 @@ class Page {
     if (this.now === null) return;
     const { milliseconds } = this.now.result;
     this.status.textContent = `${milliseconds === null ? "" : `${plain(milliseconds)} ms, `}${this.source.how}`;
-    this.result.replaceChildren(outputs(this.now.result));
+    this.result.replaceChildren(...pictureOf(this.now.picked), outputs(this.now.result));
     const shown = { manifest, details, ...this.now, before: this.before };
     const maps = mapsOf(manifest, this.now.result);
     const draw = (some: ProbeMap[]): HTMLElement[] => viewsOf(some, shown);

@@ -1,6 +1,18 @@
 // Words: what the page says, in English and Chinese. English is the key; what has no translation stays English.
 
 export const CHINESE: Record<string, string> = {
+  "The lighter a place, the more it counts. Each frame is a layer; [ and ] go through them.":
+    "越亮的位置越重要。每一帧是一层；用 [ 和 ] 切换。",
+  "A bar is the factor by which a channel is multiplied; pink marks are those of the input before. Click on a bar to see its channel.":
+    "每个条是该通道所乘的系数；粉色标记是上一个输入的系数。点击一个条查看该通道。",
+  "A gate for each row and one for each column, the mean over the channels as a strip over the picture.":
+    "每一行和每一列各有一个门控；通道平均以条带叠加在图片上。",
+  "Red positions resemble each other, blue ones are opposed. Click on a row of the similarities to choose a position.":
+    "红色表示位置相似，蓝色表示相反。点击相似度的一行来选择位置。",
+  "The pink frame is the query; the lighter a place, the more it takes from there. Click to choose another; arrows move it, [ and ] go through layers, h through heads.":
+    "粉色框是查询；越亮的位置，它从那里取得越多。点击选择其他位置；方向键移动，[ 和 ] 切换层，h 切换头。",
+  "What no other view knows, as it lies in memory: the last dimension across.":
+    "其他视图不认识的图，按内存顺序显示：最后一维为横向。",
   "Further maps": "其他图",
   Positions: "位置",
   "Rows and columns: coordinate attention": "行与列：坐标注意力",

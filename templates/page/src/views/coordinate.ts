@@ -18,6 +18,7 @@ const byChannel = ({ map }: ProbeMap): NumberArray => {
 export const coordinate: View = {
   name: "coordinate",
   title: "Rows and columns: coordinate attention",
+  hint: "A gate for each row and one for each column, the mean over the channels as a strip over the picture.",
   takes: ({ probe }) => AXES.includes(probe.axes),
   draw: (maps, { picked }) => {
     const scales = scalesOf(maps.map(({ map }) => map.values));

@@ -75,7 +75,7 @@ function bars({ probe, map }: ProbeMap, shown: Shown, canPick: boolean): HTMLEle
 }
 
 /** The chosen channel of the block's map, before and after its gate. */
-function channelPair({ probe, map }: ProbeMap, input: ProbeMap | undefined, shown: Shown): HTMLElement | null {
+function channelPair({ probe, map }: ProbeMap, input: ProbeMap | undefined): HTMLElement | null {
   const gates = gatesOf(map);
   if (input === undefined || state.channel < 0 || state.channel >= gates.length) return null;
   const before = channelOf(input.map, state.channel, gates.length);
@@ -85,13 +85,14 @@ function channelPair({ probe, map }: ProbeMap, input: ProbeMap | undefined, show
   const title = `${words("channel")} ${state.channel}`;
   const scale = scaleOf(range([...range(before.values), ...range(after.values)]), settings.sequential, settings.diverging);
   const draw = (array: NumberArray, when: string): HTMLElement =>
-    figure(array, { title: `${probe.block ?? probe.id} · ${title}, ${words(when)}`, scale, smooth: settings.smooth, picture: shown.picked.picture });
+    figure(array, { title: `${probe.block ?? probe.id} · ${title}, ${words(when)}`, scale, smooth: settings.smooth });
   return element("div", { class: "pair" }, draw(before, "before"), element("p", { class: "times" }, `× ${plain(gate)} =`), draw(after, "after"));
 }
 
 export const gates: View = {
   name: "gates",
   title: "Which channels: gates",
+  hint: "A bar is the factor by which a channel is multiplied; pink marks are those of the input before. Click on a bar to see its channel.",
   takes: ({ probe, map }) =>
     (probe.kind === "channel" && map.values.length > 0 && probe.axes.startsWith("N C")) || probe.name === INPUT,
   draw: (all, shown) => {
@@ -116,7 +117,7 @@ export const gates: View = {
       orderButtons(shown),
       bars(chosen, shown, input !== undefined),
       maps.length > 1 ? overview : null,
-      channelPair(chosen, input, shown),
+      channelPair(chosen, input),
     ];
   },
   onkey: (key, all) => {

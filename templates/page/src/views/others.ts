@@ -7,6 +7,7 @@ import { type View, badgeOf } from "./view.ts";
 export const others: View = {
   name: "others",
   title: "Further maps",
+  hint: "What no other view knows, as it lies in memory: the last dimension across.",
   takes: () => true,
   draw: (maps, shown) => {
     const scales = scalesOf(maps.map(({ map }) => map.values));

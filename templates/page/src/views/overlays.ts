@@ -17,6 +17,7 @@ const step = (count: number, by: number): void => {
 export const overlays: View = {
   name: "places",
   title: "Where: maps over the picture",
+  hint: "The lighter a place, the more it counts. Each frame is a layer; [ and ] go through them.",
   takes: ({ probe, map }) => spatialMap(probe, map) !== null,
   draw: (maps, shown) => {
     const { picked, redraw } = shown;

@@ -20,6 +20,7 @@ function tableOf({ map }: ProbeMap): NumberArray {
 export const positions: View = {
   name: "positions",
   title: "Positions",
+  hint: "Red positions resemble each other, blue ones are opposed. Click on a row of the similarities to choose a position.",
   takes: ({ probe }) => probe.family === "position",
   draw: (maps, shown) =>
     maps.map((one) => {

@@ -24,6 +24,8 @@ export interface View {
   /** For the link to it; a word. */
   name: string;
   title: string;
+  /** What is seen, and what can be done, in a sentence or two. */
+  hint: string;
   /** Whether it shows a map. The first view that does takes it. */
   takes: (map: ProbeMap, shown: Shown) => boolean;
   /** What it shows of the maps that it took, of which there is one at least. */

@@ -15,7 +15,7 @@ const VIEWS: View[] = [overlays, gates, coordinate, positions, attention, others
 function section(view: View, maps: ProbeMap[], shown: Omit<Shown, "redraw">): HTMLElement {
   const body = element("div", { class: "figures" });
   const redraw = (): void => body.replaceChildren(...view.draw(maps, { ...shown, redraw }).filter((node) => node !== null));
-  const made = element("section", { id: view.name, class: "view", tabindex: view.onkey ? 0 : undefined }, element("h2", {}, words(view.title)), body);
+  const made = element("section", { id: view.name, class: "view", tabindex: view.onkey ? 0 : undefined }, element("h2", {}, words(view.title)), element("p", { class: "small" }, words(view.hint)), body);
   made.addEventListener("keydown", (event) => {
     if ((event.target as HTMLElement).matches("input, select")) return;
     if (!event.ctrlKey && !event.altKey && !event.metaKey && view.onkey?.(event.key, maps)) {
