@@ -12,6 +12,7 @@ import threading
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import onnx
+from onnx import TensorProto
 from browser import EXAMPLES, FOVEA, Page, chromium, view
 from hostile import INVALID, SYSTEM, USAGE, Checks, finish, model, node, tensor
 
@@ -83,6 +84,25 @@ def check_beside(browser, folder):
     server.shutdown()
 
 
+def check_tokens(browser, folder):
+    """Token ids are typed in."""
+    table = np.arange(30, dtype=np.float32).reshape(10, 3)
+    made = model([node("Gather", "table ids", "y")], inputs=[("ids", [1, 4], TensorProto.INT64)], outputs=[("y", None)],
+                 initializers=[tensor("table", table)])
+    onnx.save(made, folder / "tokens.onnx")
+    view(folder / "tokens.onnx", folder / "tokens.html")
+    page = Page(browser, folder / "tokens.html")
+    page.page.fill("textarea[name=ids]", "7 2 9")
+    page.page.click(".typed button")
+    page.page.wait_for_selector("body[data-input=typed]")
+    page.download(".save", folder / "tokens.npz")
+    got = np.load(folder / "tokens.npz")["y"]
+    checks.check("typed token ids", np.array_equal(got, table[[[7, 2, 9, 0]]]), got)
+    page.page.fill("textarea[name=ids]", "7 two")
+    page.page.click(".typed button")
+    checks.check("what is no number is said", "ids" in page.page.inner_text(".status.error"))
+
+
 def refused(what, status, words, *options, **environment):
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([FOVEA, "view", EXAMPLES / "senet.onnx", "-o", f"{folder}/page.html", *options],
@@ -109,5 +129,6 @@ with tempfile.TemporaryDirectory() as name, chromium() as browser:
     check_recording(browser, folder)
     check_reference(browser, folder)
     check_beside(browser, folder)
+    check_tokens(browser, folder)
     check_refusals(folder)
 finish(checks)

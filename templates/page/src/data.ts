@@ -159,6 +159,26 @@ export const TYPES: Record<string, { bytes: number; read: Reader }> = {
   uint64: { bytes: 8, read: (bytes) => Float64Array.from(new BigUint64Array(bytes), Number) },
 };
 
+/** The memory of numbers, of the types that can be typed in; the way of TYPES[type].read back. */
+export function encodeNumbers(type: string, numbers: number[]): ArrayBuffer {
+  const whole = (number: number): bigint => BigInt(Math.trunc(number));
+  const arrays: Record<string, (list: number[]) => ArrayBuffer> = {
+    float: (list) => Float32Array.from(list).buffer,
+    double: (list) => Float64Array.from(list).buffer,
+    int8: (list) => Int8Array.from(list).buffer,
+    uint8: (list) => Uint8Array.from(list).buffer,
+    bool: (list) => Uint8Array.from(list, (number) => (number ? 1 : 0)).buffer,
+    int16: (list) => Int16Array.from(list).buffer,
+    uint16: (list) => Uint16Array.from(list).buffer,
+    int32: (list) => Int32Array.from(list).buffer,
+    uint32: (list) => Uint32Array.from(list).buffer,
+    int64: (list) => BigInt64Array.from(list, whole).buffer,
+    uint64: (list) => BigUint64Array.from(list, whole).buffer,
+  };
+  if (!(type in arrays)) throw new Error(`the page cannot write elements of the type ${type}`);
+  return arrays[type](numbers);
+}
+
 export const countOf = (shape: number[]): number => shape.reduce((product, size) => product * size, 1);
 
 export function bytesOf(tensor: { type: string; shape: number[] }): number {

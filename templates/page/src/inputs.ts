@@ -1,5 +1,5 @@
 // Inputs: what the model can be given here: bundled pictures and samples, a file, the clipboard, a drop, a camera.
-import { type Details, type Manifest, bytesOf, bytesOfBase64, decodeArray } from "./data.ts";
+import { type Details, type Manifest, bytesOf, bytesOfBase64, countOf, decodeArray, encodeNumbers } from "./data.ts";
 import { element } from "./elements.ts";
 import { type Picked, fitted, pictureOfTensor, tensorOf } from "./picture.ts";
 import { words } from "./words.ts";
@@ -77,6 +77,36 @@ function own(details: Details, choose: Choose, complain: (error: unknown) => voi
   return box;
 }
 
+const MOST_TYPED = 4096; // numbers that are typed into the page
+
+/** The numbers of a text; as many as an input takes, with zeros behind them. */
+export function numbersOf(text: string, name: string, count: number): number[] {
+  const numbers = text.split(/[\s,;[\]]+/).filter((word) => word !== "").map(Number);
+  if (numbers.some(Number.isNaN)) throw new Error(`${name}: ${words("these are not all numbers")}`);
+  if (numbers.length > count) throw new Error(`${name}: ${numbers.length} > ${count}`);
+  return [...numbers, ...new Array<number>(count - numbers.length).fill(0)];
+}
+
+/** Inputs as numbers to be typed in: token ids, and masks; null where there is a picture, or too much to type. */
+function typed(manifest: Manifest, details: Details, choose: Choose, complain: (error: unknown) => void): HTMLElement | null {
+  const inputs = manifest.inputs;
+  if (details.picture || details.recorded || inputs.some(({ shape }) => countOf(shape) > MOST_TYPED)) return null;
+  const fields = inputs.map(({ name, type, shape }) => {
+    const field = element("textarea", { name, rows: 2, spellcheck: "false" });
+    const title = element("label", {}, `${name}: ${type} [${shape.join(", ")}]`, field);
+    return { field, title };
+  });
+  const run = (): void => {
+    try {
+      const made = inputs.map(({ name, type, shape }, i) => encodeNumbers(type, numbersOf(fields[i].field.value, name, countOf(shape))));
+      choose({ name: "typed", sample: null, inputs: made, picture: null });
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return element("div", { class: "typed" }, ...fields.map(({ title }) => title), element("button", { type: "button", onclick: run }, words("run")));
+}
+
 /** Zeros for every input, where the page has nothing better to begin with. */
 export function zeros(manifest: Manifest): Picked {
   return { name: "zeros", sample: null, inputs: manifest.inputs.map((input) => new ArrayBuffer(bytesOf(input))), picture: null };
@@ -100,6 +130,8 @@ export function inputRow(
   const offered = [...samples(manifest, details, choose), ...pictures(details, choose)];
   const row = element("div", { class: "inputs" }, ...offered);
   if (details.picture && !details.recorded) row.append(own(details, choose, complain), element("p", { class: "small" }, preprocessingText(details)));
+  const numbers = typed(manifest, details, choose, complain);
+  if (numbers) row.append(numbers);
   const begin = (): void => {
     if (offered.length > 0) offered[0].click();
     else choose(zeros(manifest));
