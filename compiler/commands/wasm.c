@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WORDS = 32 };
-
 static const char *clang(void) {
     const char *chosen = getenv("FOVEA_CLANG");
     return chosen != NULL && *chosen != '\0' ? chosen : "clang";
@@ -73,22 +71,22 @@ static void run(const char *const *command, const char *what) {
 
 /* Compiles one file; vectors: "-msimd128", or the macro that keeps their length without them. */
 static void compile(const char *folder, const char *source, const char *object, const char *vectors, bool builtins) {
-    const char *const command[MOST_WORDS] = {clang(),
-                                             "--target=wasm32",
-                                             vectors,
-                                             "-std=gnu11",
-                                             builtins ? "-fbuiltin" : "-fno-builtin",
-                                             "-O3",
-                                             "-w",
-                                             "-I",
-                                             folder,
-                                             "-ffreestanding",
-                                             "-mbulk-memory",
-                                             "-c",
-                                             source,
-                                             "-o",
-                                             object,
-                                             NULL};
+    const char *const command[] = {clang(),
+                                   "--target=wasm32",
+                                   vectors,
+                                   "-std=gnu11",
+                                   builtins ? "-fbuiltin" : "-fno-builtin",
+                                   "-O3",
+                                   "-w",
+                                   "-I",
+                                   folder,
+                                   "-nostdlibinc",
+                                   "-mbulk-memory",
+                                   "-c",
+                                   source,
+                                   "-o",
+                                   object,
+                                   NULL};
     run(command, "the generated code");
 }
 

@@ -38,6 +38,8 @@ export interface Scale {
   table: Rgb[];
   low: number;
   high: number;
+  /** Whether other pictures have the same one. */
+  shared?: boolean;
 }
 
 export function range(values: ArrayLike<number>): [number, number] {

@@ -1,10 +1,11 @@
 // Figures: a matrix as colours, with its scale, a readout, a table behind it, and ways to take it along.
 // Every view draws through this, so that each picture can be hovered over, read as numbers and exported.
-import { type Rgb, type Scale, colourOf, range, scaleOf } from "./colours.ts";
+import { type Rgb, type Scale, colourOf, scaleOf } from "./colours.ts";
 import type { NumberArray } from "./data.ts";
 import { download, element, plain } from "./elements.ts";
 import { npz } from "./npz.ts";
 import { canvasOf } from "./picture.ts";
+import { scalesOf, settings } from "./settings.ts";
 import { words } from "./words.ts";
 
 export interface FigureOptions {
@@ -60,10 +61,13 @@ function sizeOf(rows: number, columns: number, options: FigureOptions): [number,
   return [columns * zoom, rows * zoom];
 }
 
+/** All gates have the same scale. */
+const gateScale = (): Scale => ({ ...scaleOf([0, 1], settings.sequential), shared: true });
+
 function drawBars(context: CanvasRenderingContext2D, { shape: [rows, columns], values }: NumberArray): void {
   const { width, height } = context.canvas;
   const wide = width / columns;
-  const scale = scaleOf([0, 1]);
+  const scale = gateScale();
   for (let c = 0; c < columns; c++) {
     const [r, g, b] = colourOf(scale, values[c]);
     context.fillStyle = `rgb(${r} ${g} ${b})`;
@@ -97,7 +101,8 @@ function scaleBar(scale: Scale): HTMLElement {
   const image = new ImageData(scale.table.length, 1);
   scale.table.forEach((colour: Rgb, i: number) => image.data.set([...colour, 255], 4 * i));
   bar.getContext("2d")!.putImageData(image, 0, 0);
-  return element("div", { class: "scale" }, element("span", {}, plain(scale.low)), bar, element("span", {}, plain(scale.high)));
+  const whose = words(scale.shared ? "shared scale" : "own scale");
+  return element("div", { class: "scale" }, element("span", {}, plain(scale.low)), bar, element("span", {}, plain(scale.high)), element("span", {}, whose));
 }
 
 function table(values: ArrayLike<number>, rows: number, columns: number, options: FigureOptions): HTMLElement {
@@ -149,7 +154,7 @@ function exportsOf(canvas: HTMLCanvasElement, array: NumberArray, scale: Scale, 
 /** A matrix [rows][columns], drawn; NaN is left clear. */
 export function figure(array: NumberArray, options: FigureOptions): HTMLElement {
   const [rows, columns] = array.shape;
-  const scale = options.bars ? scaleOf([0, 1]) : (options.scale ?? scaleOf(range(array.values)));
+  const scale = options.bars ? gateScale() : (options.scale ?? scalesOf([array.values])[0]);
   const canvas = canvasOf(...sizeOf(rows, columns, options));
   const context = canvas.getContext("2d")!;
   if (options.bars) drawBars(context, array);

@@ -15,7 +15,10 @@ export const settings = {
 export function scalesOf(pictures: ArrayLike<number>[]): Scale[] {
   const ranges = pictures.map(range);
   const all: [number, number] = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
-  return ranges.map((own) => scaleOf(settings.shared ? all : own, settings.sequential, settings.diverging));
+  return ranges.map((own) => ({
+    ...scaleOf(settings.shared ? all : own, settings.sequential, settings.diverging),
+    shared: settings.shared && pictures.length > 1,
+  }));
 }
 
 function choice(name: string, names: string[], key: "sequential" | "diverging", redraw: () => void): HTMLElement {

@@ -11,7 +11,7 @@ test("all words are translated", () => {
   const files = readdirSync(sources, { recursive: true }).map(String).filter((name) => name.endsWith(".ts"));
   const said = files.flatMap((name) => {
     const text = readFileSync(path.join(sources, name), "utf8");
-    return [...text.matchAll(/\bwords\("([^"]+)"\)|^  (?:title|hint): "([^"]+)",$/gm)].map(([, word, title]) => word ?? title);
+    return [...text.matchAll(/\bwords\("([^"]+)"\)|"((?:own|shared) scale)"|^  (?:title|hint): "([^"]+)",$/gm)].map(([, word, scale, title]) => word ?? scale ?? title);
   });
   assert.ok(said.length > 40);
   assert.deepEqual(said.filter((word) => !(word in CHINESE)), []);

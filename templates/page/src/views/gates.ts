@@ -83,7 +83,8 @@ function channelPair({ probe, map }: ProbeMap, input: ProbeMap | undefined): HTM
   const gate = gates[state.channel];
   const after = arrayOf(before.shape, (i) => before.values[i] * gate);
   const title = `${words("channel")} ${state.channel}`;
-  const scale = scaleOf(range([...range(before.values), ...range(after.values)]), settings.sequential, settings.diverging);
+  const both = range([...range(before.values), ...range(after.values)]);
+  const scale = { ...scaleOf(both, settings.sequential, settings.diverging), shared: true };
   const draw = (array: NumberArray, when: string): HTMLElement =>
     figure(array, { title: `${probe.block ?? probe.id} · ${title}, ${words(when)}`, scale, smooth: settings.smooth });
   return element("div", { class: "pair" }, draw(before, "before"), element("p", { class: "times" }, `× ${plain(gate)} =`), draw(after, "after"));
