@@ -5,6 +5,7 @@ import { type Picked, fitted, pictureOfTensor, tensorOf } from "./picture.ts";
 import { words } from "./words.ts";
 
 type Choose = (picked: Picked) => void;
+type Complain = (error: unknown) => void;
 
 async function pickedOf(name: string, blob: Blob, details: Details): Promise<Picked> {
   const bitmap = await createImageBitmap(blob);
@@ -50,31 +51,37 @@ async function photograph(details: Details): Promise<Picked> {
   return { name: "camera", sample: null, inputs: [tensorOf(picture, details.picture!).buffer], picture };
 }
 
-/** The ways in for pictures of the user's own. */
-function own(details: Details, choose: Choose, complain: (error: unknown) => void): HTMLElement {
-  const take = (blob: Blob | null | undefined, name: string): void => {
-    if (blob) pickedOf(name, blob, details).then(choose, complain);
-  };
-  const file = element("input", { type: "file", accept: "image/*", id: "file" });
-  file.addEventListener("change", () => take(file.files?.[0], file.files?.[0]?.name ?? ""));
+function take(blob: Blob | null | undefined, name: string, details: Details, choose: Choose, complain: Complain): void {
+  if (blob) pickedOf(name, blob, details).then(choose, complain);
+}
+
+/** Takes pictures that are pasted, or dropped anywhere on the page. Called once. */
+export function listen(details: Details, choose: Choose, complain: Complain): void {
+  if (details.picture === null || details.recorded) return;
   document.addEventListener("paste", (event) => {
     const item = [...(event.clipboardData?.items ?? [])].find(({ type }) => type.startsWith("image/"));
-    take(item?.getAsFile(), "clipboard");
+    take(item?.getAsFile(), "clipboard", details, choose, complain);
   });
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     const dropped = event.dataTransfer?.files[0];
-    take(dropped, dropped?.name ?? "");
+    take(dropped, dropped?.name ?? "", details, choose, complain);
   });
-  const camera = element(
-    "button",
-    { type: "button", onclick: () => photograph(details).then(choose, complain) },
-    words("camera"),
+}
+
+/** A file or the camera. */
+function own(details: Details, choose: Choose, complain: Complain): HTMLElement {
+  const file = element("input", { type: "file", accept: "image/*", id: "file" });
+  file.addEventListener("change", () => take(file.files?.[0], file.files?.[0]?.name ?? "", details, choose, complain));
+  const photo = (): void => void photograph(details).then(choose, complain);
+  return element(
+    "div",
+    { class: "drop" },
+    element("label", { for: "file" }, words("drop, paste or choose a picture")),
+    file,
+    navigator.mediaDevices && element("button", { type: "button", onclick: photo }, words("camera")),
   );
-  const box = element("div", { class: "drop" }, element("label", { for: "file" }, words("drop, paste or choose a picture")), file);
-  if (navigator.mediaDevices !== undefined) box.append(camera);
-  return box;
 }
 
 const MOST_TYPED = 4096; // numbers that are typed into the page
@@ -88,7 +95,7 @@ export function numbersOf(text: string, name: string, count: number): number[] {
 }
 
 /** Inputs as numbers to be typed in: token ids, and masks; null where there is a picture, or too much to type. */
-function typed(manifest: Manifest, details: Details, choose: Choose, complain: (error: unknown) => void): HTMLElement | null {
+function typed(manifest: Manifest, details: Details, choose: Choose, complain: Complain): HTMLElement | null {
   const inputs = manifest.inputs;
   if (details.picture || details.recorded || inputs.some(({ shape }) => countOf(shape) > MOST_TYPED)) return null;
   const fields = inputs.map(({ name, type, shape }) => {
@@ -125,7 +132,7 @@ export function inputRow(
   manifest: Manifest,
   details: Details,
   choose: Choose,
-  complain: (error: unknown) => void,
+  complain: Complain,
 ): { row: HTMLElement; begin: () => void } {
   const offered = [...samples(manifest, details, choose), ...pictures(details, choose)];
   const row = element("div", { class: "inputs" }, ...offered);

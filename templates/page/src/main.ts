@@ -1,7 +1,7 @@
 // The page: loads the model, takes an input, runs it, and shows the outputs and a view for each kind of map.
 import { type Details, type Manifest, type NumberArray, fetchBytes, readBytes, readJson } from "./data.ts";
 import { download, element, plain } from "./elements.ts";
-import { inputRow } from "./inputs.ts";
+import { inputRow, listen } from "./inputs.ts";
 import { npz } from "./npz.ts";
 import { type Picked, canvasOf } from "./picture.ts";
 import { Recording, type Result, Runner, type Source } from "./runner.ts";
@@ -152,6 +152,7 @@ class Page {
 
   async start(): Promise<void> {
     const begin = this.write();
+    listen(details, this.choose, this.complain);
     try {
       await this.load();
       begin();
