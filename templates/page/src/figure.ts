@@ -1,6 +1,6 @@
 // Figures: a matrix as colours, with its scale, a readout, a table behind it, and ways to take it along.
 // Every view draws through this, so that each picture can be hovered over, read as numbers and exported.
-import { type Rgb, type Scale, colourOf, scaleOf } from "./colours.ts";
+import { type Rgb, type Scale, colourOf, range, scaleOf } from "./colours.ts";
 import type { NumberArray } from "./data.ts";
 import { download, element, plain } from "./elements.ts";
 import { npz } from "./npz.ts";
@@ -61,20 +61,25 @@ function sizeOf(rows: number, columns: number, options: FigureOptions): [number,
   return [columns * zoom, rows * zoom];
 }
 
-/** All gates have the same scale. */
-const gateScale = (): Scale => ({ ...scaleOf([0, 1], settings.sequential), shared: true });
+/** Gates have the same scale everywhere, from 0 to 1; terms that are added, which are no gates, one of their own. */
+function barScale(values: ArrayLike<number>): Scale {
+  const [low, high] = range(values);
+  const isGate = low >= 0 && high <= 1;
+  return { ...scaleOf(isGate ? [0, 1] : [Math.min(low, 0), high], settings.sequential, settings.diverging), shared: isGate };
+}
 
-function drawBars(context: CanvasRenderingContext2D, { shape: [rows, columns], values }: NumberArray): void {
+/** Bars from 0 up or down. */
+function drawBars(context: CanvasRenderingContext2D, { shape: [rows, columns], values }: NumberArray, scale: Scale): void {
   const { width, height } = context.canvas;
   const wide = width / columns;
-  const scale = gateScale();
+  const place = (value: number): number => height * (1 - (value - scale.low) / (scale.high - scale.low));
   for (let c = 0; c < columns; c++) {
     const [r, g, b] = colourOf(scale, values[c]);
     context.fillStyle = `rgb(${r} ${g} ${b})`;
-    const high = Math.max(0, Math.min(1, values[c])) * height;
-    context.fillRect(c * wide, height - high, Math.max(1, wide - 1), high);
+    const [from, to] = [place(0), place(values[c])];
+    context.fillRect(c * wide, Math.min(from, to), Math.max(1, wide - 1), Math.abs(to - from));
     context.fillStyle = MARK;
-    if (rows > 1) context.fillRect(c * wide, height - values[columns + c] * height - 1, Math.max(1, wide - 1), 2);
+    if (rows > 1) context.fillRect(c * wide, Math.min(height - 2, place(values[columns + c])), Math.max(1, wide - 1), 2);
   }
 }
 
@@ -96,13 +101,40 @@ function drawOver(context: CanvasRenderingContext2D, array: NumberArray, scale: 
   context.strokeRect(options.picked[1] * wide, options.picked[0] * high, wide, high);
 }
 
-function scaleBar(scale: Scale): HTMLElement {
-  const bar = canvasOf(scale.table.length, 1);
+/** The colours of a scale, side by side. */
+function bar(scale: Scale): HTMLCanvasElement {
+  const canvas = canvasOf(scale.table.length, 1);
   const image = new ImageData(scale.table.length, 1);
   scale.table.forEach((colour: Rgb, i: number) => image.data.set([...colour, 255], 4 * i));
-  bar.getContext("2d")!.putImageData(image, 0, 0);
+  canvas.getContext("2d")!.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function scaleBar(scale: Scale): HTMLElement {
   const whose = words(scale.shared ? "shared scale" : "own scale");
-  return element("div", { class: "scale" }, element("span", {}, plain(scale.low)), bar, element("span", {}, plain(scale.high)), element("span", {}, whose));
+  const [low, high] = [element("span", {}, plain(scale.low)), element("span", {}, plain(scale.high))];
+  return element("div", { class: "scale" }, low, bar(scale), high, element("span", {}, whose));
+}
+
+/** A figure to take along: with its title, its scale and what that goes from and to. */
+function framed(canvas: HTMLCanvasElement, scale: Scale, title: string): HTMLCanvasElement {
+  const line = 28;
+  const made = canvasOf(Math.max(canvas.width, 320), canvas.height + 2 * line);
+  const context = made.getContext("2d")!;
+  context.fillStyle = "white";
+  context.fillRect(0, 0, made.width, made.height);
+  context.drawImage(canvas, 0, line);
+  context.imageSmoothingEnabled = false;
+  context.fillStyle = "black";
+  context.font = "14px sans-serif";
+  context.textBaseline = "middle";
+  context.fillText(title, 4, line / 2, made.width - 8);
+  const middle = canvas.height + 1.5 * line;
+  context.fillText(plain(scale.low), 4, middle, 76);
+  context.drawImage(bar(scale), 84, middle - 6, made.width - 168, 12);
+  context.textAlign = "right";
+  context.fillText(plain(scale.high), made.width - 4, middle, 76);
+  return made;
 }
 
 function table(values: ArrayLike<number>, rows: number, columns: number, options: FigureOptions): HTMLElement {
@@ -122,7 +154,7 @@ function table(values: ArrayLike<number>, rows: number, columns: number, options
 }
 
 /** The picture as SVG: a rectangle for each cell. */
-export function svgOf(values: ArrayLike<number>, rows: number, columns: number, scale: Scale): string {
+export function svgOf({ shape: [rows, columns], values }: NumberArray, scale: Scale, title: string): string {
   const cells: string[] = [];
   for (let i = 0; i < rows * columns; i++) {
     if (Number.isNaN(values[i])) continue;
@@ -130,17 +162,17 @@ export function svgOf(values: ArrayLike<number>, rows: number, columns: number, 
     cells.push(`<rect x="${i % columns}" y="${Math.floor(i / columns)}" width="1" height="1" fill="#${colour}"/>`);
   }
   const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${columns} ${rows}" shape-rendering="crispEdges">`;
-  return [head, ...cells, "</svg>", ""].join("\n");
+  const text = `${title}: ${plain(scale.low)} – ${plain(scale.high)}`.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  return [head, `<title>${text}</title>`, ...cells, "</svg>", ""].join("\n");
 }
 
 function exportsOf(canvas: HTMLCanvasElement, array: NumberArray, scale: Scale, title: string): HTMLElement {
-  const [rows, columns] = array.shape;
   const file = title.replace(/[^\w.-]+/g, "_");
   const png = () =>
-    canvas.toBlob((blob) => {
+    framed(canvas, scale, title).toBlob((blob) => {
       if (blob !== null) download(`${file}.png`, blob, "image/png");
     });
-  const svg = () => download(`${file}.svg`, svgOf(array.values, rows, columns, scale), "image/svg+xml");
+  const svg = () => download(`${file}.svg`, svgOf(array, scale, title), "image/svg+xml");
   const arrays = () => download(`${file}.npz`, npz([[title, array]]), "application/zip");
   return element(
     "span",
@@ -154,10 +186,10 @@ function exportsOf(canvas: HTMLCanvasElement, array: NumberArray, scale: Scale, 
 /** A matrix [rows][columns], drawn; NaN is left clear. */
 export function figure(array: NumberArray, options: FigureOptions): HTMLElement {
   const [rows, columns] = array.shape;
-  const scale = options.bars ? gateScale() : (options.scale ?? scalesOf([array.values])[0]);
+  const scale = options.bars ? barScale(array.values) : (options.scale ?? scalesOf([array.values])[0]);
   const canvas = canvasOf(...sizeOf(rows, columns, options));
   const context = canvas.getContext("2d")!;
-  if (options.bars) drawBars(context, array);
+  if (options.bars) drawBars(context, array, scale);
   else drawOver(context, array, scale, options);
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${options.title}: ${plain(scale.low)} – ${plain(scale.high)}`);
