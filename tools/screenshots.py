@@ -51,6 +51,8 @@ def main() -> None:
         vit.page.locator("#attention select[name=layer]").select_option("2")
         click_share(vit, "#attention figure canvas", 0.6, 0.4)
         shoot(vit, "tokens", "#attention")
+        box = vit.page.locator("#attention").bounding_box()
+        vit.page.screenshot(path=IMAGES / "page.png", full_page=True, clip={**box, "height": 540})
         vit.page.evaluate("window.scrollTo(0, 0)")
         vit.page.get_by_text("guided walk").click()
         shoot(vit, "walk")

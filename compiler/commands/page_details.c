@@ -48,6 +48,13 @@ static json_t *array(Arena *arena, const Tensor *tensor) {
                      "data", base64(arena, tensor->data, tensor_bytes(tensor)));
 }
 
+/* Adds an array under its name, as the manifest has it. */
+static void add_array(Arena *arena, json_t *object, const char *name, const Tensor *tensor) {
+    json_t *key = manifest_name(name); /* made UTF-8, as JSON's keys have to be */
+    json_object_set_new(object, json_string_value(key), array(arena, tensor));
+    json_decref(key);
+}
+
 static const char *media_type(const char *path, const unsigned char *bytes, size_t size) {
     if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) return "image/png";
     if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) return "image/jpeg";
@@ -107,7 +114,7 @@ static json_t *sample(Arena *arena, const Graph *graph, const Npz *arrays, int64
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *input = graph->inputs.items[i];
         const Tensor one = sample_of(input, arrays, number);
-        json_object_set_new(inputs, input->name, array(arena, &one));
+        add_array(arena, inputs, input->name, &one);
     }
     return inputs;
 }
@@ -131,8 +138,7 @@ static json_t *samples(Arena *arena, const char *path, const Graph *graph) {
 
 static json_t *encoded(Arena *arena, const Npz *arrays) {
     json_t *object = json_object();
-    for (int i = 0; i < arrays->count; i++)
-        json_object_set_new(object, arrays->items[i].key, array(arena, arrays->items[i].tensor));
+    for (int i = 0; i < arrays->count; i++) add_array(arena, object, arrays->items[i].key, arrays->items[i].tensor);
     return object;
 }
 
