@@ -40,6 +40,7 @@ export interface FigureOptions {
 }
 
 const MOST_TABLE = 4096; // cells that are written as a table
+const MOST_SIDE = 8192; // of a map that is drawn: browsers have limits of about twice that
 const SIDE = 512;
 const MARK = "#ff2d95"; // in none of the scales
 
@@ -186,6 +187,9 @@ function exportsOf(canvas: HTMLCanvasElement, array: NumberArray, scale: Scale, 
 /** A matrix [rows][columns], drawn; NaN is left clear. */
 export function figure(array: NumberArray, options: FigureOptions): HTMLElement {
   const [rows, columns] = array.shape;
+  const title = element("figcaption", {}, options.title, options.badge ? element("span", { class: "badge" }, options.badge) : null);
+  if (rows > MOST_SIDE || columns > MOST_SIDE)
+    return element("figure", {}, title, element("p", {}, `${rows} × ${columns}: ${words("too large to be drawn; save all as npz")}`));
   const scale = options.bars ? barScale(array.values) : (options.scale ?? scalesOf([array.values])[0]);
   const canvas = canvasOf(...sizeOf(rows, columns, options));
   const context = canvas.getContext("2d")!;
@@ -218,7 +222,7 @@ export function figure(array: NumberArray, options: FigureOptions): HTMLElement 
   return element(
     "figure",
     { "data-title": options.title, class: options.bars || options.stretched ? "wide" : undefined },
-    element("figcaption", {}, options.title, options.badge ? element("span", { class: "badge" }, options.badge) : null),
+    title,
     canvas,
     scaleBar(scale),
     options.note ? element("p", { class: "small" }, options.note) : null,

@@ -77,6 +77,7 @@ class Page {
 
   private choose = async (picked: Picked): Promise<void> => {
     try {
+      this.status.textContent = words("running");
       const result = await this.source.run(picked);
       this.before = this.now;
       this.now = { picked, result };
