@@ -32,6 +32,14 @@ export function transposed({ shape: [rows, columns], values }: NumberArray): Num
   return arrayOf([columns, rows], (i) => values[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
+/** Rows of different lengths in one matrix: what is missing is NaN. */
+export function stacked(rows: ArrayLike<number>[]): NumberArray {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const values = new Float64Array(rows.length * columns).fill(NaN);
+  rows.forEach((row, r) => values.set(Array.from(row), r * columns));
+  return { shape: [rows.length, columns], values };
+}
+
 /** Over the first dimension: the mean, or the largest, of each element. */
 export function over(array: NumberArray, how: "mean" | "max"): NumberArray {
   const [count, ...shape] = array.shape;

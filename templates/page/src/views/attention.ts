@@ -3,7 +3,7 @@
 import { type NumberArray, type Places, countOf } from "../data.ts";
 import { element, plain } from "../elements.ts";
 import { figure } from "../figure.ts";
-import { at, entropy, matrixOf, onGrid, over, placeInMap, placesOf, rollout, tokenOfPlace, unwindow } from "../maps.ts";
+import { at, entropy, matrixOf, onGrid, over, placeInMap, placesOf, rollout, stacked, tokenOfPlace, unwindow } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
 import { words } from "../words.ts";
 import { type ProbeMap, type Shown, type View, badgeOf } from "./view.ts";
@@ -78,9 +78,10 @@ function rowsOf(layer: Layer, maps: ProbeMap[]): { title: string; row: ArrayLike
     row: row(at(layer.heads, h)),
   }));
   if (heads.length === 1) return heads;
+  const rows = stacked(heads.map((head) => head.row));
   const all = [
-    { title: words("mean of the heads"), row: row(over(layer.heads, "mean")) },
-    { title: words("largest of the heads"), row: row(over(layer.heads, "max")) },
+    { title: words("mean of the heads"), row: over(rows, "mean").values },
+    { title: words("largest of the heads"), row: over(rows, "max").values },
   ];
   return state.head < 0 ? [...all, ...heads] : [heads[state.head]];
 }

@@ -3,7 +3,7 @@ import { range, scaleOf } from "../colours.ts";
 import type { NumberArray } from "../data.ts";
 import { element, plain } from "../elements.ts";
 import { figure } from "../figure.ts";
-import { arrayOf, at, channelOf, shares } from "../maps.ts";
+import { arrayOf, at, channelOf, shares, stacked } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
 import { words } from "../words.ts";
 import { type ProbeMap, type Shown, type View, badgeOf } from "./view.ts";
@@ -20,14 +20,6 @@ const INPUT = "x";
 
 /** The gates of the first of the batch. */
 const gatesOf = (map: NumberArray): ArrayLike<number> => at({ shape: [map.shape[0], map.values.length / map.shape[0]], values: map.values }, 0).values;
-
-/** Rows of different lengths in one matrix: what is missing is NaN. */
-function stacked(rows: ArrayLike<number>[]): NumberArray {
-  const columns = Math.max(...rows.map((row) => row.length));
-  const values = new Float64Array(rows.length * columns).fill(NaN);
-  rows.forEach((row, r) => values.set(Array.from(row), r * columns));
-  return { shape: [rows.length, columns], values };
-}
 
 function sorted(gates: ArrayLike<number>, before: ArrayLike<number> | null): number[] {
   const order = Array.from(gates, (_, i) => i);
