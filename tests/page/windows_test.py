@@ -59,7 +59,7 @@ def check_layer(page, folder, number, probe, maps):
 
 with tempfile.TemporaryDirectory() as name, chromium() as browser:
     folder = pathlib.Path(name)
-    probes = [probe for probe in manifest_and_inputs(folder)["probes"] if probe["axes"].endswith("Lq Lk")]
+    probes = [probe for probe in manifest_and_inputs(folder)["probes"] if probe["name"] == "probs"]
     maps = native(folder)
     view(MODEL, folder / "swin.html", "--samples", folder / "in.npz")
     page = Page(browser, folder / "swin.html")

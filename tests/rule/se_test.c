@@ -24,14 +24,16 @@ static void dense_layers(void **state) {
     (void)state;
     Map8 m = begin(17);
     Value *gate = sigmoid(m.graph, bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, m.x))));
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void product_in_the_other_order(void **state) {
     (void)state;
     Map8 m = begin(17);
     Value *gate = sigmoid(m.graph, bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, m.x))));
-    assert_blocks(m.graph, make(m.graph, "Mul", make_map(m.graph, gate), m.x), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", make_map(m.graph, gate), m.x),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void pointwise_convolutions(void **state) {
@@ -41,7 +43,7 @@ static void pointwise_convolutions(void **state) {
         make(m.graph, "Conv", make_mean(m.graph, m.x), make_weight(m.graph, "2x8x1x1"), make_weight(m.graph, "2"));
     Value *raised = make(m.graph, "Conv", make(m.graph, "HardSwish", hidden), make_weight(m.graph, "8x2x1x1"));
     Value *gate = make(m.graph, "HardSigmoid", raised);
-    assert_blocks(m.graph, make(m.graph, "Mul", gate, m.x), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", gate, m.x), "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void products_with_weights(void **state) {
@@ -51,7 +53,7 @@ static void products_with_weights(void **state) {
     hidden = make(m.graph, "Add", make_weight(m.graph, "2"), hidden);
     Value *raised = make(m.graph, "MatMul", make(m.graph, "Relu", hidden), make_weight(m.graph, "2x8"));
     assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, sigmoid(m.graph, raised))),
-                  "se se_0: gate[1,8] squeeze[1,8]");
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void silu_in_the_bottleneck(void **state) {
@@ -60,7 +62,8 @@ static void silu_in_the_bottleneck(void **state) {
     Value *hidden = make_gemm(m.graph, make_flat(m.graph, make_mean(m.graph, m.x)), 8, 2);
     Value *silu = make(m.graph, "Mul", sigmoid(m.graph, hidden), hidden);
     Value *gate = sigmoid(m.graph, make_gemm(m.graph, silu, 2, 8));
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void silu_before_the_squeeze(void **state) {
@@ -68,7 +71,8 @@ static void silu_before_the_squeeze(void **state) {
     Map8 m = begin(17);
     Value *silu = make(m.graph, "Mul", m.x, sigmoid(m.graph, m.x));
     Value *gate = sigmoid(m.graph, bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, silu))));
-    assert_blocks(m.graph, make(m.graph, "Mul", silu, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", silu, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void means_by_reduction(void **state) {
@@ -84,7 +88,8 @@ static void means_by_reduction(void **state) {
                             "keepdims", 0);
         if (form == 3) mean = make(m.graph, "Squeeze", mean, make_list(m.graph, 2));
         Value *gate = sigmoid(m.graph, bottleneck(m.graph, form < 2 ? make_flat(m.graph, mean) : mean));
-        assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+        assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                      "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
     }
 }
 
@@ -95,7 +100,8 @@ static void gate_by_clip(void **state) {
     Value *clip = make(m.graph, "Clip", make(m.graph, "Add", raised, make_number(m.graph, 3)), make_number(m.graph, 0),
                        make_number(m.graph, 6));
     Value *gate = make(m.graph, "Div", clip, make_number(m.graph, 6));
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void clip_at_another_place_is_no_gate(void **state) {
@@ -113,7 +119,7 @@ static void gate_that_is_expanded(void **state) {
     Map8 m = begin(17);
     Value *gate = sigmoid(m.graph, bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, m.x))));
     Value *wide = make(m.graph, "Expand", make_map(m.graph, gate), make(m.graph, "Shape", m.x));
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, wide), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, wide), "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void no_operations_between(void **state) {
@@ -123,14 +129,15 @@ static void no_operations_between(void **state) {
     Value *dropped = make(m.graph, "Dropout", bottleneck(m.graph, squeeze));
     Value *gate = make(m.graph, "Identity", make_map(m.graph, sigmoid(m.graph, dropped)));
     assert_blocks(m.graph, make(m.graph, "Mul", make(m.graph, "Identity", m.x), gate),
-                  "se se_0: gate[1,8] squeeze[1,8]");
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void one_dense_layer(void **state) {
     (void)state;
     Map8 m = begin(17);
     Value *gate = sigmoid(m.graph, make_gemm(m.graph, make_flat(m.graph, make_mean(m.graph, m.x)), 8, 8));
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void one_convolution_is_ese(void **state) {
@@ -138,7 +145,7 @@ static void one_convolution_is_ese(void **state) {
     Map8 m = begin(17);
     Value *layer = make(m.graph, "Conv", make_mean(m.graph, m.x), make_weight(m.graph, "8x8x1x1"));
     assert_blocks(m.graph, make(m.graph, "Mul", m.x, make(m.graph, "HardSigmoid", layer)),
-                  "ese ese_0: gate[1,8] squeeze[1,8]");
+                  "ese ese_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void gate_may_be_used_elsewhere(void **state) {
@@ -146,7 +153,8 @@ static void gate_may_be_used_elsewhere(void **state) {
     Map8 m = begin(17);
     Value *gate = sigmoid(m.graph, bottleneck(m.graph, make_flat(m.graph, make_mean(m.graph, m.x))));
     make_output(m.graph, gate);
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void other_factor_has_to_be_what_was_pooled(void **state) {
@@ -181,7 +189,8 @@ static void map_on_request_that_is_an_output_is_kept(void **state) {
     Value *squeeze = make_flat(m.graph, make_mean(m.graph, m.x));
     make_output(m.graph, squeeze);
     Value *gate = sigmoid(m.graph, bottleneck(m.graph, squeeze));
-    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)), "se se_0: gate[1,8] squeeze[1,8]");
+    assert_blocks(m.graph, make(m.graph, "Mul", m.x, make_map(m.graph, gate)),
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 /* [1,6] times [1,6,6,6] weighs columns, not channels. */

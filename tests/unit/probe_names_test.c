@@ -28,7 +28,7 @@ static void common_scope(void **state) {
     (void)state;
     Value *x;
     Graph *graph = begin(&x);
-    assert_blocks(graph, gated(graph, x, IN_LAYER), "se layer1.0.se: gate[1,8] squeeze[1,8]");
+    assert_blocks(graph, gated(graph, x, IN_LAYER), "se layer1.0.se: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 /* A Keras functional model has a layer for each step, in no layer of its own. */
@@ -45,7 +45,7 @@ static void layers_of_common_words(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         Value *x;
         Graph *graph = begin(&x);
-        const char *expected = arena_printf(graph->arena, "se %s: gate[1,8] squeeze[1,8]", names[i][4]);
+        const char *expected = arena_printf(graph->arena, "se %s: gate[1,8] squeeze[1,8] x[1,8,6,6]", names[i][4]);
         assert_blocks(graph, gated(graph, x, names[i]), expected);
     }
 }
@@ -56,7 +56,7 @@ static void components_not_letters(void **state) {
     Value *x;
     Graph *graph = begin(&x);
     static const char *const scopes[] = {"net.layer1.se", "net.layer10.se", "net.layer10.se", "net.layer10.se"};
-    assert_blocks(graph, gated(graph, x, scopes), "se net: gate[1,8] squeeze[1,8]");
+    assert_blocks(graph, gated(graph, x, scopes), "se net: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void nodes_without_a_scope_are_passed_over(void **state) {
@@ -64,7 +64,7 @@ static void nodes_without_a_scope_are_passed_over(void **state) {
     Value *x;
     Graph *graph = begin(&x);
     static const char *const scopes[] = {"se.pool", "", "se.act", ""};
-    assert_blocks(graph, gated(graph, x, scopes), "se se: gate[1,8] squeeze[1,8]");
+    assert_blocks(graph, gated(graph, x, scopes), "se se: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void without_scopes(void **state) {
@@ -73,7 +73,7 @@ static void without_scopes(void **state) {
     Graph *graph = begin(&x);
     Value *first = gated(graph, x, NOWHERE);
     assert_blocks(graph, gated(graph, first, NOWHERE),
-                  "se se_0: gate[1,8] squeeze[1,8]; se se_1: gate[1,8] squeeze[1,8]");
+                  "se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]; se se_1: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 static void one_module_used_twice(void **state) {
@@ -81,8 +81,9 @@ static void one_module_used_twice(void **state) {
     Value *x;
     Graph *graph = begin(&x);
     Value *first = gated(graph, x, IN_LAYER);
-    assert_blocks(graph, gated(graph, first, IN_LAYER),
-                  "se layer1.0.se_0: gate[1,8] squeeze[1,8]; se layer1.0.se_1: gate[1,8] squeeze[1,8]");
+    assert_blocks(
+        graph, gated(graph, first, IN_LAYER),
+        "se layer1.0.se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]; se layer1.0.se_1: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 /* An index never makes a name that another block has. */
@@ -93,7 +94,7 @@ static void index_that_is_a_module(void **state) {
     static const char *const named_se_0[] = {"se_0", "se_0", "se_0", "se_0"};
     Value *first = gated(graph, x, NOWHERE);
     assert_blocks(graph, gated(graph, first, named_se_0),
-                  "se se_1: gate[1,8] squeeze[1,8]; se se_0: gate[1,8] squeeze[1,8]");
+                  "se se_1: gate[1,8] squeeze[1,8] x[1,8,6,6]; se se_0: gate[1,8] squeeze[1,8] x[1,8,6,6]");
 }
 
 /* A module that is named as its probe does not say it twice. */
@@ -136,9 +137,10 @@ static void what_is_opened(void **state) {
     (void)state;
     assert_opens(NULL, "se:layer1.0.se.gate");
     assert_opens("auto", "se:layer1.0.se.gate");
-    assert_opens("all", "se:layer1.0.se.gate se:layer1.0.se.squeeze");
+    assert_opens("all", "se:layer1.0.se.gate se:layer1.0.se.squeeze se:layer1.0.se.x");
     assert_opens("none", "");
     assert_opens("*.squeeze", "se:layer1.0.se.squeeze");
+    assert_opens("inputs", "se:layer1.0.se.x");
     assert_opens("/act/*", "tensor:/act/Relu_output_0");
     assert_opens("b[*]", "tensor:b*");
     assert_opens("b*", "tensor:b*");

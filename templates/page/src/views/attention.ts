@@ -137,7 +137,7 @@ export const attention: View = {
   name: "attention",
   title: "Token by token: self-attention",
   hint: "The pink frame is the query; the lighter a place, the more it takes from there. Click to choose another; arrows move it, [ and ] go through layers, h through heads.",
-  takes: ({ probe }) => probe.axes.endsWith("Lq Lk"),
+  takes: ({ probe }) => probe.axes.endsWith("Lq Lk") && probe.name !== "bias", // which is added, not a weight
   draw: (maps, shown) => {
     const layer = layerOf(maps);
     const rows = rowsOf(layer, maps);
