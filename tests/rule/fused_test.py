@@ -293,11 +293,13 @@ def test_in_place(checks, random):
 
 
 def worst_difference(a, b):
-    """As a share of the range of b, where it has one; what is not finite has to be so in both."""
+    """As a share of the range of b, where it has one; what is not finite has to be so in both. Gates that hardly differ from
+    each other have a range of few units in the last place: of the largest, four of these count as TOLERANCE of a range."""
     finite = np.isfinite(b)
     if not np.array_equal(finite, np.isfinite(a)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
         return np.inf
-    return float(np.abs(a - b)[finite].max() / (np.ptp(b[finite]) or 1))
+    units = 4 * np.spacing(np.abs(b[finite]).max())
+    return float(np.abs(a - b)[finite].max() / max(np.ptp(b[finite]) or 1, units / TOLERANCE))
 
 
 def test_numbers(checks, given, data):
