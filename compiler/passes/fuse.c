@@ -259,6 +259,29 @@ static Loop *as_epilogue(Arena *arena, const Loop *loop, const Buffer *made) {
     return epilogue;
 }
 
+static bool reads(const Step *step, const Buffer *buffer) {
+    for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
+        if (step->arguments[k].buffer == buffer && step->kernel->parameters[k].kind != PARAMETER_OUTPUT) return true;
+    const Loop *loops[] = {step->loop, step->epilogue};
+    for (int l = 0; l < 2; l++)
+        for (int i = 0; loops[l] != NULL && i < loops[l]->input_count; i++)
+            if (loops[l]->inputs[i].buffer == buffer) return true;
+    return false;
+}
+
+/* Whether the kernel at a place may do its work at a later one: nothing in between reads what it makes beside the
+ * result of one parameter. */
+static bool can_wait(const Program *program, int from, int to, int parameter) {
+    const Step *kernel = program->steps.items[from];
+    for (int k = 0; k < kernel->kernel->parameter_count; k++) {
+        const Buffer *made = kernel->arguments[k].buffer;
+        if (k == parameter || made == NULL || kernel->kernel->parameters[k].kind != PARAMETER_OUTPUT) continue;
+        for (int i = from + 1; i < to; i++)
+            if (program->steps.items[i] != NULL && reads(program->steps.items[i], made)) return false;
+    }
+    return true;
+}
+
 /* Of the kernels that a loop could follow, the latest: the other operands are then made already. */
 static bool fuse_into_kernel(Program *program, int at, Usage *usage) {
     Step *consumer = program->steps.items[at];
@@ -271,6 +294,7 @@ static bool fuse_into_kernel(Program *program, int at, Usage *usage) {
         if (producer == NULL || producer->kind != STEP_KERNEL) continue;
         int parameter = epilogue_parameter(producer);
         if (parameter >= 0 && producer->arguments[parameter].buffer != between) continue;
+        if (parameter >= 0 && !can_wait(program, usage[between->number].writer, at, parameter)) continue;
         Loop *epilogue = parameter < 0 ? NULL : as_epilogue(program->arena, consumer->loop, between);
         if (epilogue == NULL || type_info(between->type)->compute != type_info(producer->type)->compute) continue;
         best = usage[between->number].writer, best_parameter = parameter, best_epilogue = epilogue;
