@@ -488,8 +488,8 @@ int main(int argc, char **argv) {
     qsort(argv + 2, (size_t)argc - 2, sizeof *argv, compare_strings);
     for (int i = 2; i < argc; i++) {
         const char *path = strncmp(argv[i], here, root - 1) == 0 ? argv[i] + root : argv[i];
-        const char *text = read_file(argv[i]), *made = strstr(path, "/generated/");
-        if (made != NULL) path = made + strlen("/generated/"); /* "page.html", wherever it was built */
+        const char *text = read_file(argv[i]);
+        if (ends_with(path, "/generated/page.html")) path = "page.html"; /* wherever it was built */
         if (strncmp(path, "runtime/", 8) != 0) list_add(arena, &assets, ((Named){path, text}));
         else if (ends_with(path, "support.h")) parse_support(text, "\nstatic inline ");
         else if (ends_with(path, "vector.h")) parse_vector(text);

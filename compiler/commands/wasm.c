@@ -3,7 +3,6 @@
 #include "commands/wasm.h"
 
 #include "base/assets.h"
-#include "base/file.h"
 #include "base/process.h"
 #include "emit/template.h"
 
@@ -27,11 +26,6 @@ const char *wasm_hindrance(Arena *arena) {
     file_write_atomic(source, "\n", 1);
     const char *const command[] = {clang(), "--target=wasm32", "-c", source, "-o", "/dev/null", NULL};
     return process_run_quietly(command) == 0 ? NULL : arena_printf(arena, "%s does not know wasm32", clang());
-}
-
-static void write_text(Output *output, const char *name, const char *text) {
-    output_begin(output, name);
-    output_write(output, text, strlen(text));
 }
 
 static void add_array(Text *arrays, Text *places, Text *arguments, const EmittedTensor *tensor, const char *name) {
@@ -59,9 +53,9 @@ static void write_side(Arena *arena, const EmittedModel *model, Output *output) 
     };
     Text side = text_new(arena);
     template_fill(&side, "templates/wasm/page.c", values, sizeof values / sizeof *values);
-    write_text(output, "page.c", side.data);
-    write_text(output, "math.h", asset_text("templates/wasm/math.h"));
-    write_text(output, "string.h", asset_text("templates/wasm/string.h"));
+    output_text(output, "page.c", side.data);
+    output_text(output, "math.h", asset_text("templates/wasm/math.h"));
+    output_text(output, "string.h", asset_text("templates/wasm/string.h"));
 }
 
 static void run(const char *const *command, const char *what) {
@@ -90,14 +84,14 @@ static void compile(const char *folder, const char *source, const char *object, 
     run(command, "the generated code");
 }
 
-static WasmBytes read_bytes(Arena *arena, const char *path) {
+static FilePiece read_bytes(Arena *arena, const char *path) {
     enum { LARGEST = INT32_MAX };
-    WasmBytes bytes;
+    FilePiece bytes;
     bytes.bytes = file_read(arena, path, LARGEST, &bytes.size);
     return bytes;
 }
 
-static WasmBytes build(Arena *arena, const char *folder, const EmittedModel *model, const char *vectors) {
+static FilePiece build(Arena *arena, const char *folder, const EmittedModel *model, const char *vectors) {
     const char *object = arena_printf(arena, "%s/model.o", folder), *side = arena_printf(arena, "%s/page.o", folder);
     const char *module = arena_printf(arena, "%s/model.wasm", folder);
     compile(folder, arena_printf(arena, "%s/%s.c", folder, model->name), object, vectors, true);

@@ -3,17 +3,13 @@
 #ifndef FOVEA_COMMANDS_WASM_H
 #define FOVEA_COMMANDS_WASM_H
 
+#include "base/file.h"
 #include "emit/emit.h"
 
 typedef struct {
-    const void *bytes;
-    size_t size;
-} WasmBytes;
-
-typedef struct {
     const EmittedModel *model;
-    WasmBytes vector, plain; /* the module, with vectors of 128 bits and without */
-    WasmBytes weights;       /* which the page puts where the module has room for them; empty where there are none */
+    FilePiece vector, plain; /* the module, with vectors of 128 bits and without */
+    FilePiece weights;       /* which the page puts where the module has room for them; empty where there are none */
 } WasmModel;
 
 /* Why no module can be made on this machine, with what to do about it; NULL where one can. */

@@ -31,6 +31,11 @@ void output_write(Output *output, const void *bytes, size_t count) {
     output_refer(output, copy, count);
 }
 
+void output_text(Output *output, const char *name, const char *text) {
+    output_begin(output, name);
+    output_write(output, text, strlen(text));
+}
+
 void output_commit(Output *output) {
     directory_make(output->directory);
     file_set_commit(&output->files);

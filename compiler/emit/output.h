@@ -14,6 +14,8 @@ void output_keep(Output *output, const char *path);
 /* Begins a file; what is written next goes there. */
 void output_begin(Output *output, const char *name);
 void output_write(Output *output, const void *bytes, size_t count);
+/* A whole file of text. */
+void output_text(Output *output, const char *name, const char *text);
 /* As output_write(), but the bytes are not copied: they have to stay until the commit. */
 void output_refer(Output *output, const void *bytes, size_t count);
 /* Makes the folder where it is missing, and writes all files. */

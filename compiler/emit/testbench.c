@@ -90,11 +90,6 @@ static const char *target_flags(Arena *arena, const EmittedModel *model) {
                         macro, macro, name, macro, name);
 }
 
-static void write_file(Output *output, const char *name, const char *text) {
-    output_begin(output, name);
-    output_write(output, text, strlen(text));
-}
-
 void emit_testbench(const EmittedModel *model, Output *output) {
     Arena *arena = arena_new();
     bool has_threads = model->threads > 1;
@@ -114,9 +109,9 @@ void emit_testbench(const EmittedModel *model, Output *output) {
     };
     Text main_text = text_new(arena);
     template_fill(&main_text, "templates/testbench.c", main_values, sizeof main_values / sizeof *main_values);
-    write_file(output, arena_printf(arena, "%s_main.c", model->name), main_text.data);
-    write_file(output, "npz.h", asset_text("templates/npz.h"));
-    if (has_threads) write_file(output, "pool.h", asset_text("templates/pool.h"));
+    output_text(output, arena_printf(arena, "%s_main.c", model->name), main_text.data);
+    output_text(output, "npz.h", asset_text("templates/npz.h"));
+    if (has_threads) output_text(output, "pool.h", asset_text("templates/pool.h"));
 
     Text sources = text_new(arena);
     for (int i = 0; i < model->files.count; i++) {
@@ -137,6 +132,6 @@ void emit_testbench(const EmittedModel *model, Output *output) {
     };
     Text build = text_new(arena);
     template_fill(&build, "templates/testbench.cmake", build_values, sizeof build_values / sizeof *build_values);
-    write_file(output, "CMakeLists.txt", build.data);
+    output_text(output, "CMakeLists.txt", build.data);
     arena_free(arena);
 }

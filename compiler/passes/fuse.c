@@ -36,19 +36,27 @@ static void add_write(Usage *usage, const Buffer *buffer, int at, int change) {
     usage[buffer->number].writer = at;
 }
 
-/* Counts the step at a place of the program, or takes it out of the count (change -1): so a fusion costs two steps'
- * counting and not the program's. */
-static void count_step(const Step *step, int at, int change, Usage *usage) {
+static bool is_output(const Step *step, int parameter) {
+    return step->kernel->parameters[parameter].kind == PARAMETER_OUTPUT && step->arguments[parameter].buffer != NULL;
+}
+
+static Reads reads_of(const Step *step) {
     Reads reads = {.count = 0};
-    for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++) {
-        const Buffer *buffer = step->arguments[k].buffer;
-        if (step->kernel->parameters[k].kind != PARAMETER_OUTPUT) add_read(&reads, buffer);
-        else if (buffer != NULL) add_write(usage, buffer, at, change);
-    }
+    for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
+        if (!is_output(step, k)) add_read(&reads, step->arguments[k].buffer);
     const Loop *loops[] = {step->loop, step->epilogue};
     for (int l = 0; l < 2; l++)
         for (int i = 0; loops[l] != NULL && i < loops[l]->input_count; i++)
             add_read(&reads, loops[l]->inputs[i].buffer);
+    return reads;
+}
+
+/* Counts the step at a place of the program, or takes it out of the count (change -1): so a fusion costs two steps'
+ * counting and not the program's. */
+static void count_step(const Step *step, int at, int change, Usage *usage) {
+    const Reads reads = reads_of(step);
+    for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
+        if (is_output(step, k)) add_write(usage, step->arguments[k].buffer, at, change);
     for (int i = 0; i < reads.count; i++) usage[reads.items[i]->number].readers += change;
     if (step->loop != NULL) add_write(usage, step->loop->output.buffer, at, change);
 }
@@ -259,13 +267,10 @@ static Loop *as_epilogue(Arena *arena, const Loop *loop, const Buffer *made) {
     return epilogue;
 }
 
-static bool reads(const Step *step, const Buffer *buffer) {
-    for (int k = 0; step->kind == STEP_KERNEL && k < step->kernel->parameter_count; k++)
-        if (step->arguments[k].buffer == buffer && step->kernel->parameters[k].kind != PARAMETER_OUTPUT) return true;
-    const Loop *loops[] = {step->loop, step->epilogue};
-    for (int l = 0; l < 2; l++)
-        for (int i = 0; loops[l] != NULL && i < loops[l]->input_count; i++)
-            if (loops[l]->inputs[i].buffer == buffer) return true;
+static bool does_read(const Step *step, const Buffer *buffer) {
+    const Reads reads = reads_of(step);
+    for (int i = 0; i < reads.count; i++)
+        if (reads.items[i] == buffer) return true;
     return false;
 }
 
@@ -274,10 +279,11 @@ static bool reads(const Step *step, const Buffer *buffer) {
 static bool can_wait(const Program *program, int from, int to, int parameter) {
     const Step *kernel = program->steps.items[from];
     for (int k = 0; k < kernel->kernel->parameter_count; k++) {
-        const Buffer *made = kernel->arguments[k].buffer;
-        if (k == parameter || made == NULL || kernel->kernel->parameters[k].kind != PARAMETER_OUTPUT) continue;
-        for (int i = from + 1; i < to; i++)
-            if (program->steps.items[i] != NULL && reads(program->steps.items[i], made)) return false;
+        if (k == parameter || !is_output(kernel, k)) continue;
+        for (int i = from + 1; i < to; i++) {
+            const Step *step = program->steps.items[i];
+            if (step != NULL && does_read(step, kernel->arguments[k].buffer)) return false;
+        }
     }
     return true;
 }

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-import browser
 import report
+import web
 from contenders import peer_of
 from installs import program_of, version_of
 from measure import FULL, QUICK, TOLERANCE, Effort, compare, grow, profile
@@ -130,7 +130,7 @@ def write_page(kept: Path, is_serious: bool) -> None:
 def main() -> None:
     arguments = parse()
     if arguments.what == "page":
-        browser.main()
+        web.main()
         return
     effort = effort_of(arguments)
     is_serious = not arguments.quick and len(arguments.peers) == len(PEERS)

@@ -33,11 +33,11 @@ function samples(manifest: Manifest, details: Details, choose: Choose): HTMLElem
   });
 }
 
-function pictures(details: Details, choose: Choose): HTMLElement[] {
+function pictures(details: Details, choose: Choose, complain: Complain): HTMLElement[] {
   return details.pictures.map(({ name, type, data }) => {
     const face = element("img", { src: `data:${type};base64,${data}`, alt: name });
     const blob = new Blob([bytesOfBase64(data)], { type });
-    return thumbnail(name, face, async () => choose(await pickedOf(name, blob, details)));
+    return thumbnail(name, face, () => take(blob, name, details, choose, complain));
   });
 }
 
@@ -134,7 +134,7 @@ export function inputRow(
   choose: Choose,
   complain: Complain,
 ): { row: HTMLElement; begin: () => void } {
-  const offered = [...samples(manifest, details, choose), ...pictures(details, choose)];
+  const offered = [...samples(manifest, details, choose), ...pictures(details, choose, complain)];
   const row = element("div", { class: "inputs" }, ...offered);
   if (details.picture && !details.recorded) row.append(own(details, choose, complain), element("p", { class: "small" }, preprocessingText(details)));
   const numbers = typed(manifest, details, choose, complain);

@@ -77,11 +77,11 @@ class Page {
 
   private choose = async (picked: Picked): Promise<void> => {
     try {
+      this.status.classList.remove("error");
       this.status.textContent = words("running");
       const result = await this.source.run(picked);
       this.before = this.now;
       this.now = { picked, result };
-      this.status.classList.remove("error");
       this.draw();
       document.body.dataset.input = picked.name; // what is on the page now
     } catch (error) {

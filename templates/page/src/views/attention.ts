@@ -130,6 +130,9 @@ function controls(layer: Layer, maps: ProbeMap[], shown: Shown): HTMLElement {
   );
 }
 
+/** What goes into the softmax, and what is added to it. */
+const NO_WEIGHTS = ["logits", "bias"];
+
 const ROLLOUT =
   "Rollout (Abnar and Zuidema 2020): the product over the layers of (A + I) / 2, A being the mean over the heads.";
 
@@ -137,7 +140,7 @@ export const attention: View = {
   name: "attention",
   title: "Token by token: self-attention",
   hint: "The pink frame is the query; the lighter a place, the more it takes from there. Click to choose another; arrows move it, [ and ] go through layers, h through heads.",
-  takes: ({ probe }) => probe.axes.endsWith("Lq Lk") && probe.name !== "bias", // which is added, not a weight
+  takes: ({ probe }) => probe.axes.endsWith("Lq Lk") && !NO_WEIGHTS.includes(probe.name),
   draw: (maps, shown) => {
     const layer = layerOf(maps);
     const rows = rowsOf(layer, maps);
@@ -177,7 +180,7 @@ export const attention: View = {
     const wide = layer.queries?.grid[1] ?? 1;
     const moves: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide, ArrowDown: wide };
     if (key === "[" || key === "]") state.layer = (state.layer + (key === "]" ? 1 : -1) + maps.length) % maps.length;
-    else if (key === "h" || key === "H") state.head = ((state.head + 1 + (key === "h" ? 1 : heads) ) % (heads + 1)) - 1;
+    else if (key === "h" || key === "H") state.head = ((state.head + 1 + (key === "h" ? 1 : heads)) % (heads + 1)) - 1;
     else if (key in moves) state.query = Math.max(0, Math.min(queries - 1, state.query + moves[key]));
     else return false;
     return true;

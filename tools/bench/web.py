@@ -10,8 +10,11 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from models import BUILD, FOVEA, MODELS, Model
-from playwright.sync_api import sync_playwright
+from models import BUILD, FOVEA, MODELS, ROOT, Model
+
+os.environ["FOVEA"], os.environ["FOVEA_SOURCE_DIR"] = str(FOVEA), str(ROOT)
+sys.path.insert(0, str(ROOT / "tests/support"))
+from browser import chromium
 
 PEER = "onnxruntime-web@1.30.0"
 NAMES = ["mobilenet_v3_large", "deit_tiny"]
@@ -35,7 +38,7 @@ def serve(folder: Path) -> http.server.ThreadingHTTPServer:
 
 def install(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "browser.html", folder)
+    shutil.copy(HERE / "web.html", folder)
     if not (folder / "node_modules/onnxruntime-web").exists():
         print(f"installing {PEER}", file=sys.stderr)
         subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, PEER], check=True)
@@ -64,20 +67,17 @@ def main() -> None:
     folder = BUILD / "web"
     install(folder)
     server = serve(folder)
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=flags)
+    with chromium() as browser:
         print(f"Chromium {browser.version}, one thread, SIMD128; {PEER}; medians of {ROUNDS} rounds of {RUNS} runs")
         print("| model | fovea, ms | ONNX Runtime Web, ms | ratio |\n| --- | --- | --- | --- |")
         for model in [model for model in MODELS if model.name in NAMES]:
             told = prepare(model, folder)
             page = browser.new_page()
-            page.goto(f"http://localhost:{server.server_port}/browser.html")
+            page.goto(f"http://localhost:{server.server_port}/web.html")
             page.wait_for_function("window.ready")
             found = page.evaluate("(told) => measure(told)", told)
             if found["difference"] > TOLERANCE:
                 sys.exit(f"{model.title}: outputs differ by {found['difference']} of their range")
             print(f"| {model.title} | {found['fovea']:.1f} | {found['peer']:.1f} | {found['ratio']:.2f} |")
             page.close()
-        browser.close()
     server.shutdown()
