@@ -131,11 +131,11 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
 KERNEL void attention_tiled(const float *restrict q, const float *restrict k, const float *restrict v,
                             const float *restrict mask, const float *restrict bias, const uint8_t *restrict keep,
                             float *restrict scratch, float *restrict y, float *restrict probs, float *restrict logits,
-                            const float scale, const float fill, const int first, const int last, const int COUNT,
-                            const int RANK, const int *BATCH, const int LQ, const int LK, const int D, const int DV,
-                            const int *Q, const int *K, const int *V, const int *Y, const int *MASK, const int *BIAS,
-                            const int *KEEP, const int KEPT, const int GUARDED, const int ROWS, const int SCORES,
-                            const int VALUES, const int BLOCKS) {
+                            const float scale, const float fill, const int first, const int last, const int fresh,
+                            const int COUNT, const int RANK, const int *BATCH, const int LQ, const int LK, const int D,
+                            const int DV, const int *Q, const int *K, const int *V, const int *Y, const int *MASK,
+                            const int *BIAS, const int *KEEP, const int KEPT, const int GUARDED, const int ROWS,
+                            const int SCORES, const int VALUES, const int BLOCKS) {
     const int pitch = (LK + 15) / 16 * 16, columns = (DV + 15) / 16 * 16, width = VALUES * LANES;
     float *const keys = scratch, *const values = keys + pitch * D, *const queries = values + columns * LK;
     float *const scores = queries + ROWS * D;
@@ -152,7 +152,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             at_q += i * Q[d], at_k += i * K[d], at_v += i * V[d], at_y += i * Y[d];
             at_mask += i * MASK[d], at_bias += i * BIAS[d], at_keep += i * KEEP[d];
         }
-        if (item == first || begin == 0) {
+        if (item == fresh || begin == 0) {
             for (int j = 0; j < LK; j += 16)
                 panel_pack(keys + j * D, k + at_k + j * K[RANK], D, LK - j < 16 ? LK - j : 16, K[RANK + 1], K[RANK]);
             for (int j = 0; j < DV; j += 16)

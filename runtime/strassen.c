@@ -16,16 +16,16 @@
  * scratch: 7 * CHUNK * ROWS * (K / 2 + 16)
  * types: float */
 KERNEL void strassen(const float *restrict x, const float *restrict w, const float *restrict bias,
-                     float *restrict scratch, float *restrict y, const int first, const int last, const int M,
-                     const int K, const int N, const int X, const int ROWS, const int VECTORS, const int CHUNK,
-                     const int SPLITS) {
+                     float *restrict scratch, float *restrict y, const int first, const int last, const int fresh,
+                     const int M, const int K, const int N, const int X, const int ROWS, const int VECTORS,
+                     const int CHUNK, const int SPLITS) {
     const int high = (M + 1) / 2, deep = K / 2, vectors = N / 2 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
     const int row = deep + 16, plane = CHUNK * ROWS * row;
     for (int item = first; item < last; item++) {
         const int begin = item / SPLITS * CHUNK * ROWS, split = item % SPLITS;
         const int end = begin + CHUNK * ROWS < high ? begin + CHUNK * ROWS : high;
         const int top = begin + ROWS < high ? begin : high - ROWS;
-        if (item == first || split == 0)
+        if (item == fresh || split == 0)
             strassen_factors(scratch, x + top * X, x + (top + M - high) * X, end - top, deep, X, row, plane);
         for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
             const int furthest = (vectors - VECTORS) * LANES, width = VECTORS * LANES, panels = (width + 15) / 16;

@@ -17,9 +17,9 @@
  * scratch: TILE * TILE * CHUNK * ((C + 15) / 16 * 16 + 16 + VECTORS * LANES)
  * types: float */
 KERNEL void winograd(const float *restrict x, const float *restrict w, const float *restrict bias,
-                     float *restrict scratch, float *restrict y, const int first, const int last, const int N,
-                     const int C, const int H, const int W, const int K, const int OH, const int OW, const int PH,
-                     const int PW, const int TILE, const int CHUNK, const int SPLITS, const int ROWS,
+                     float *restrict scratch, float *restrict y, const int first, const int last, const int fresh,
+                     const int N, const int C, const int H, const int W, const int K, const int OH, const int OW,
+                     const int PH, const int PW, const int TILE, const int CHUNK, const int SPLITS, const int ROWS,
                      const int VECTORS) {
     const int side = TILE - 2, points = TILE * TILE, high = (OH + side - 1) / side, wide = (OW + side - 1) / side;
     const int width = VECTORS * LANES, vectors = (K + 15) / 16 * 16 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
@@ -29,7 +29,7 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
     for (int item = first; item < last; item++) {
         const int behind = (item / SPLITS + 1) * CHUNK, split = item % SPLITS;
         const int end = behind < N * high * wide ? behind : N * high * wide, begin = end - CHUNK;
-        for (int t = begin; t < end && (item == first || split == 0); t++) {
+        for (int t = begin; t < end && (item == fresh || split == 0); t++) {
             const float *const map = x + t / (high * wide) * H * W * C;
             const int top = t / wide % high * side - PH, left = t % wide * side - PW;
             const int inside = top >= 0 && left >= 0 && top + TILE <= H && left + TILE <= W;

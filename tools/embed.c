@@ -152,6 +152,8 @@ static void check_counts(const ParsedKernel *kernel) {
         expression_value(kernel->items, any_size, kernel);
         find_parameter(kernel, "first", strlen("first"), PARAMETER_NUMBER)->kind = PARAMETER_FIRST;
         find_parameter(kernel, "last", strlen("last"), PARAMETER_NUMBER)->kind = PARAMETER_LAST;
+        if (mentions(kernel->body, "fresh"))
+            find_parameter(kernel, "fresh", strlen("fresh"), PARAMETER_NUMBER)->kind = PARAMETER_FRESH;
     }
     if (kernel->scratch != NULL) {
         expression_value(kernel->scratch, any_size, kernel);
@@ -332,7 +334,8 @@ static void write_argument(Text *out, const Parameter *parameter, int i, Type ty
     case PARAMETER_SIZES: text_printf(out, "a[%d].sizes", i); break;
     case PARAMETER_SIZE:
     case PARAMETER_FIRST:
-    case PARAMETER_LAST: text_printf(out, "(int)a[%d].size", i); break;
+    case PARAMETER_LAST:
+    case PARAMETER_FRESH: text_printf(out, "(int)a[%d].size", i); break;
     case PARAMETER_FORMULA: text_printf(out, "a[%d].formula", i); break;
     case PARAMETER_NUMBER:
         text_add(out, "(");

@@ -69,16 +69,17 @@ void add_list(Text *out, const char *prefix, const Words *words, const char *suf
     text_add(out, suffix);
 }
 
-/* The function itself; where its work is shared out, the one that does a share, and those around it. */
+/* The function itself; where its work is shared out, the one that does a range, and those around it. */
 static const char *function_text(const Functions *functions, const char *name, const FunctionDraft *draft) {
     Arena *arena = functions->arena;
     Text text = text_new(arena);
     bool is_shared = draft->tasks > 1;
-    const char *own = is_shared ? names_take(functions->names, arena_printf(arena, "%s_share", name)) : name;
+    const char *own = is_shared ? names_take(functions->names, arena_printf(arena, "%s_range", name)) : name;
     Words parameters = {0};
     for (int i = 0; i < draft->parameters.count; i++) list_add(arena, &parameters, draft->parameters.items[i]);
     add_shown(&parameters, &draft->shown, arena, functions->macro);
-    if (is_shared) list_add(arena, &parameters, (const char *)"int task");
+    if (is_shared) list_add(arena, &parameters, (const char *)"int range");
+    if (is_shared && draft->is_sequel) list_add(arena, &parameters, (const char *)"int goes_on");
     const char *wide = mentions_identifier(draft->body, "vf") ? "WIDE " : "";
     add_list(&text, arena_printf(arena, "%sstatic void %s(", wide, own), &parameters, ") {\n");
     text_printf(&text, "%s}\n", draft->body);
@@ -88,7 +89,7 @@ static const char *function_text(const Functions *functions, const char *name, c
 
 const Function *functions_add(Functions *functions, const FunctionDraft *draft) {
     Text key = text_new(functions->arena);
-    text_printf(&key, "%d %s\n", draft->tasks, draft->comment);
+    text_printf(&key, "%d %d %s\n", draft->tasks, draft->ranges, draft->comment);
     for (int i = 0; i < draft->parameters.count; i++) text_printf(&key, "%s\n", draft->parameters.items[i]);
     for (int i = 0; i < draft->shown.count; i++) text_printf(&key, "%s\n", draft->shown.items[i]);
     text_add(&key, draft->body);
@@ -130,8 +131,10 @@ static void reserve_numbered(Names *names, const char *prefix, int count) {
 }
 
 void reserve_locals(Names *names, const Program *program) {
-    names_reserve_all_in(names,
-                         "a b c d e f g h x y i j k m n p q r s part result first last task items given arguments");
+    names_reserve_all_in(
+        names,
+        "a b c d e f g h x y i j k m n p q r s part result first last fresh task range goes_on items given arguments "
+        "taken before");
     reserve_numbered(names, "x", MAX_OPERANDS);
     reserve_numbered(names, "v", MAX_SCALARS);
     reserve_numbered(names, "final", MAX_SCALARS);

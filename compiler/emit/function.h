@@ -26,7 +26,8 @@ typedef struct {
     Words parameters;    /* "const float *restrict x" */
     Words shown;         /* further ones, which are there with probes only */
     const char *body;    /* the lines between its braces */
-    int tasks;           /* above 1: the body does one share of the work, by its last parameter: `int task` */
+    int tasks, ranges;   /* tasks above 1: the body does one range of the work, of `ranges` that each task has */
+    bool is_sequel;      /* the body looks at `goes_on`: whether the scratch is that of the range before */
     int64_t scratch;     /* elements of the parameter `scratch` that belong to one task; 0: there is none */
 } FunctionDraft;
 
@@ -69,12 +70,12 @@ void functions_need(const Functions *functions, const Function *function);
  * function with the same one there is a reference to the first. */
 void functions_write(const Functions *functions, Text *out);
 
-/* Appends the declaration of first and last for the parameter task, which is one of so many. */
-void add_range_of_share(Text *out, const char *items, int tasks);
-/* Appends what shares out the work of the function `share`, of a draft with several tasks, under the name of the whole:
+/* Appends the declaration of first and last for the parameter range, which is one of so many. */
+void add_range_of_items(Text *out, const char *items, int ranges);
+/* Appends what shares out the work of the function `part`, of a draft with several tasks, under the name of the whole:
  * a struct for its arguments, a task, and the function that has the tasks done. */
-void add_tasks(Text *out, const Functions *functions, const char *name, const char *share, const FunctionDraft *draft);
-/* Appends the function through which tasks reach the context's threads. */
+void add_tasks(Text *out, const Functions *functions, const char *name, const char *part, const FunctionDraft *draft);
+/* Appends the functions through which tasks reach the context's threads and their share of a step. */
 void add_in_parallel(Text *out, const char *model);
 
 /* Takes all names that occur inside the functions of these steps, so that nothing of file scope is shadowed. */

@@ -259,13 +259,20 @@ static void add_constants(Text *out, const Step *step) {
     }
 }
 
-/* Which items the function does: all, or those of its share. */
+static bool takes_fresh(const Kernel *kernel) { return mentions_identifier(kernel->body, "fresh"); }
+
+/* Which items the function does: all, or those of a range. */
 static void add_range(Text *out, const Step *step) {
     const char *items = step->kernel->items;
     if (items == NULL) return;
-    if (step->tasks <= 1)
-        text_printf(out, "    %s\n", assignment(out->arena, "    ", "const int first = 0, last", items));
-    else add_range_of_share(out, items, step->tasks);
+    if (step->tasks <= 1) {
+        const char *place =
+            takes_fresh(step->kernel) ? "const int first = 0, fresh = 0, last" : "const int first = 0, last";
+        text_printf(out, "    %s\n", assignment(out->arena, "    ", place, items));
+        return;
+    }
+    add_range_of_items(out, items, step->tasks * step->ranges);
+    if (takes_fresh(step->kernel)) text_add(out, "    const int fresh = goes_on ? -1 : first;\n");
 }
 
 static bool is_pointer(const Parameter *parameter) {
@@ -342,7 +349,8 @@ Call kernel_call(Functions *functions, const Step *step) {
     Call call = {0};
     if (makes_nothing(step)) return call;
     const Kernel *kernel = step->kernel;
-    FunctionDraft draft = {.comment = kernel->comment, .tasks = step->tasks};
+    FunctionDraft draft = {
+        .comment = kernel->comment, .tasks = step->tasks, .ranges = step->ranges, .is_sequel = takes_fresh(kernel)};
     Text body = text_new(arena);
     Epilogue epilogue = {.step = step, .locals = names_new(arena)};
     add_constants(&body, step);

@@ -25,7 +25,8 @@ typedef struct {
     bool overlaps; /* the output's buffer is read elsewhere than at the element that is written */
     bool is_empty; /* a reduction over nothing */
     int together;  /* results side by side, along the last kept dimension; 0: one after the other */
-    int tasks;     /* above 1: the function does one share of the dimension `along` */
+    int tasks;     /* above 1: the function does one range of the dimension `along` */
+    int ranges;    /* that each task has */
     int along;
 } LoopWriter;
 
@@ -378,7 +379,7 @@ static int64_t items_along(const LoopWriter *writer, int dimension) {
 }
 
 /* Shares the work out along the first dimension that has enough for all tasks, else along that which has most. */
-static void choose_tasks(LoopWriter *writer, int tasks) {
+static void choose_tasks(LoopWriter *writer, int tasks, int ranges) {
     if (writer->overlaps || writer->is_empty) return;
     int64_t most = 1;
     for (int d = 0; d < writer->loop->rank - writer->loop->reduced && most < tasks; d++) {
@@ -386,6 +387,7 @@ static void choose_tasks(LoopWriter *writer, int tasks) {
         if (items > most) most = items, writer->along = d;
     }
     writer->tasks = most < tasks ? (int)most : tasks;
+    if (writer->tasks > 1) writer->ranges = most / writer->tasks < ranges ? (int)(most / writer->tasks) : ranges;
 }
 
 Call loop_call(Functions *functions, const Step *step) {
@@ -400,11 +402,11 @@ Call loop_call(Functions *functions, const Step *step) {
     body_uses(loop, writer.used);
     find_arguments(&writer);
     name_parameters(&writer);
-    choose_tasks(&writer, step->tasks);
+    choose_tasks(&writer, step->tasks, step->ranges);
     Text body = text_new(functions->arena);
     if (writer.tasks > 1) {
         int64_t items = items_along(&writer, writer.along);
-        add_range_of_share(&body, arena_printf(functions->arena, "%" PRId64, items), writer.tasks);
+        add_range_of_items(&body, arena_printf(functions->arena, "%" PRId64, items), writer.tasks * writer.ranges);
     }
     if (loop->reduced > 0) write_reduction(&body, &writer);
     else write_elementwise(&body, &writer);
@@ -412,7 +414,8 @@ Call loop_call(Functions *functions, const Step *step) {
                                  .comment = comment_of(&writer),
                                  .parameters = writer.parameters,
                                  .body = body.data,
-                                 .tasks = writer.tasks};
+                                 .tasks = writer.tasks,
+                                 .ranges = writer.ranges};
     writer.call.function = functions_add(functions, &draft);
     return writer.call;
 }

@@ -34,12 +34,15 @@ static int64_t operations(const Step *step) {
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
 
-/* The multiply-adds are those of a whole node: that of a gate has pools, too, which have none. */
-static int tasks_of(const Program *program, const Step *step) {
+/* How many threads are worth being woken for it. The multiply-adds are those of a whole node: that of a gate has pools,
+ * too, which have none. */
+static void give_tasks(const Program *program, Step *step) {
+    enum { MOST_RANGES = 4 };
     int64_t macs = step->kind == STEP_KERNEL ? step_macs(step) : 0;
     int64_t worth = larger(macs / LEAST_MACS, operations(step) / LEAST_OPERATIONS);
     if (step->kind == STEP_KERNEL) worth = smaller(worth, step_most_items(program, step));
-    return (int)smaller(worth, program->threads);
+    step->tasks = (int)smaller(worth, program->threads);
+    step->ranges = step->tasks < 2 ? 1 : (int)smaller(worth / step->tasks, MOST_RANGES);
 }
 
 /* A share of a step's scratch for each task, in cache lines of its own. */
@@ -55,7 +58,7 @@ static void widen_scratch(Step *step) {
 void split_program(Program *program) {
     for (int i = 0; i < program->steps.count; i++) {
         Step *step = program->steps.items[i];
-        step->tasks = tasks_of(program, step);
+        give_tasks(program, step);
         if (step->kind == STEP_KERNEL && step->tasks > 1) widen_scratch(step);
     }
 }

@@ -286,7 +286,8 @@ static void run_kernel(Arena *arena, const Step *step, void *const *memory) {
             break;
         case PARAMETER_SIZE: arguments[i].size = given->picks == NULL ? given->size : given->picks[OWN_TARGET]; break;
         case PARAMETER_NUMBER: arguments[i].number = given->number; break;
-        case PARAMETER_FIRST: arguments[i].size = 0; break;
+        case PARAMETER_FIRST:
+        case PARAMETER_FRESH: arguments[i].size = 0; break;
         case PARAMETER_LAST: arguments[i].size = step_items(step, OWN_TARGET); break;
         case PARAMETER_FORMULA: arguments[i].formula = formula_argument(arena, given->formula); break;
         case PARAMETER_SIZES: {

@@ -57,7 +57,8 @@ static void print_kernel(const Program *program, const Step *step, FILE *out) {
         case PARAMETER_INPUT:
         case PARAMETER_OUTPUT: print_buffer(program, given->buffer, out); break;
         case PARAMETER_SIZE: print_size(given, out); break;
-        case PARAMETER_FIRST: fprintf(out, "0"); break;
+        case PARAMETER_FIRST:
+        case PARAMETER_FRESH: fprintf(out, "0"); break;
         case PARAMETER_LAST: fprintf(out, "%" PRId64, step_most_items(program, step)); break;
         case PARAMETER_NUMBER: fprintf(out, "%g", given->number); break;
         case PARAMETER_FORMULA: print_formulas(given->formula, out); break;

@@ -250,7 +250,7 @@ void step_check(Program *program, Step *step) {
     if (step_most_items(program, step) > INT32_MAX) fail_size(step, step_most_items(program, step));
     for (int i = 0; i < step->kernel->parameter_count; i++) {
         const Parameter *parameter = &step->kernel->parameters[i];
-        bool is_own = parameter->kind == PARAMETER_FIRST || parameter->kind == PARAMETER_LAST;
+        bool is_own = parameter->kind >= PARAMETER_FIRST;
         if (!is_own && step->arguments[i].size == NOT_GIVEN)
             fail(STATUS_BUG, "kernel %s was not given its parameter %s", step->kernel->name, parameter->name);
     }

@@ -95,6 +95,7 @@ typedef struct Step {
     LIST(const Node *) nodes;    /* all whose work is done here, .node first */
     const char *block;           /* the attention block this belongs to, or NULL */
     int tasks;                   /* into how many its work is split, for threads; below 2: it is not */
+    int ranges;                  /* of each task's work, so that others can take what a slow one has not begun */
     bool is_aside;               /* done for probes alone: no output depends on it */
     const struct Choice *choice; /* that made it what it is (program/choice.h), or NULL */
 } Step;
