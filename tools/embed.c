@@ -147,8 +147,10 @@ static bool mentions(const char *code, const char *word) {
 /* What the lines "items: ..." and "scratch: ..." ask for. */
 static void check_counts(const ParsedKernel *kernel) {
     if (kernel->items != NULL) {
-        if (mentions(kernel->body, "task") || mentions(kernel->body, "items"))
-            fail(STATUS_INVALID, "%s: task and items are names of generated code", kernel->name);
+        static const char *const own[] = {"task", "items", "range", "since"};
+        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+            if (mentions(kernel->body, own[i]))
+                fail(STATUS_INVALID, "%s: %s is a name of generated code", kernel->name, own[i]);
         expression_value(kernel->items, any_size, kernel);
         find_parameter(kernel, "first", strlen("first"), PARAMETER_NUMBER)->kind = PARAMETER_FIRST;
         find_parameter(kernel, "last", strlen("last"), PARAMETER_NUMBER)->kind = PARAMETER_LAST;

@@ -79,7 +79,7 @@ static const char *function_text(const Functions *functions, const char *name, c
     for (int i = 0; i < draft->parameters.count; i++) list_add(arena, &parameters, draft->parameters.items[i]);
     add_shown(&parameters, &draft->shown, arena, functions->macro);
     if (is_shared) list_add(arena, &parameters, (const char *)"int range");
-    if (is_shared && draft->is_sequel) list_add(arena, &parameters, (const char *)"int goes_on");
+    if (is_shared && draft->takes_since) list_add(arena, &parameters, (const char *)"int since");
     const char *wide = mentions_identifier(draft->body, "vf") ? "WIDE " : "";
     add_list(&text, arena_printf(arena, "%sstatic void %s(", wide, own), &parameters, ") {\n");
     text_printf(&text, "%s}\n", draft->body);
@@ -133,8 +133,8 @@ static void reserve_numbered(Names *names, const char *prefix, int count) {
 void reserve_locals(Names *names, const Program *program) {
     names_reserve_all_in(
         names,
-        "a b c d e f g h x y i j k m n p q r s part result first last fresh task range goes_on items given arguments "
-        "taken before");
+        "a b c d e f g h x y i j k m n p q r s part result first last fresh task range since items given arguments "
+        "taken next");
     reserve_numbered(names, "x", MAX_OPERANDS);
     reserve_numbered(names, "v", MAX_SCALARS);
     reserve_numbered(names, "final", MAX_SCALARS);

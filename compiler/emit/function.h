@@ -27,7 +27,7 @@ typedef struct {
     Words shown;         /* further ones, which are there with probes only */
     const char *body;    /* the lines between its braces */
     int tasks, ranges;   /* tasks above 1: the body does one range of the work, of `ranges` that each task has */
-    bool is_sequel;      /* the body looks at `goes_on`: whether the scratch is that of the range before */
+    bool takes_since;    /* the body looks at `since`: the first of the ranges in a row that use the same scratch */
     int64_t scratch;     /* elements of the parameter `scratch` that belong to one task; 0: there is none */
 } FunctionDraft;
 

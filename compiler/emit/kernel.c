@@ -271,8 +271,9 @@ static void add_range(Text *out, const Step *step) {
         text_printf(out, "    %s\n", assignment(out->arena, "    ", place, items));
         return;
     }
-    add_range_of_items(out, items, step->tasks * step->ranges);
-    if (takes_fresh(step->kernel)) text_add(out, "    const int fresh = goes_on ? -1 : first;\n");
+    const int ranges = step->tasks * step->ranges;
+    add_range_of_items(out, items, ranges);
+    if (takes_fresh(step->kernel)) text_printf(out, "    const int fresh = share_start(items, since, %d);\n", ranges);
 }
 
 static bool is_pointer(const Parameter *parameter) {
@@ -350,7 +351,7 @@ Call kernel_call(Functions *functions, const Step *step) {
     if (makes_nothing(step)) return call;
     const Kernel *kernel = step->kernel;
     FunctionDraft draft = {
-        .comment = kernel->comment, .tasks = step->tasks, .ranges = step->ranges, .is_sequel = takes_fresh(kernel)};
+        .comment = kernel->comment, .tasks = step->tasks, .ranges = step->ranges, .takes_since = takes_fresh(kernel)};
     Text body = text_new(arena);
     Epilogue epilogue = {.step = step, .locals = names_new(arena)};
     add_constants(&body, step);

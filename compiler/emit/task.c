@@ -75,13 +75,19 @@ void add_tasks(Text *out, const Functions *functions, const char *name, const ch
     add_struct(out, type, draft, functions->macro);
     Words given = in_form(arena, draft, functions->macro, as_given);
     list_add(arena, &given, (const char *)"range");
-    if (draft->is_sequel) list_add(arena, &given, (const char *)"range == before + 1");
+    if (draft->takes_since) list_add(arena, &given, (const char *)"since");
     text_printf(out, "\nstatic void %s(void *arguments, int32_t task) {\n    %s *const given = arguments;\n", task,
                 type);
-    text_printf(out, "    for (int range%s; (range = next_range(given->taken, task, %d, %d)) >= 0;%s)\n",
-                draft->is_sequel ? ", before = -2" : "", draft->tasks, draft->ranges,
-                draft->is_sequel ? " before = range" : "");
-    add_list(out, arena_printf(arena, "        %s(", part), &given, ");\n}\n\n");
+    const char *next =
+        arena_printf(arena, "(range = next_range(given->taken, task, %d, %d)) >= 0;", draft->tasks, draft->ranges);
+    if (draft->takes_since)
+        text_printf(out,
+                    "    for (int range, since = 0, next = -1; %s next = range + 1) {\n"
+                    "        if (range != next) since = range;\n",
+                    next);
+    else text_printf(out, "    for (int range; %s)\n", next);
+    add_list(out, arena_printf(arena, "        %s(", part), &given,
+             draft->takes_since ? ");\n    }\n}\n\n" : ");\n}\n\n");
     Words parameters = {0}, members = in_form(arena, draft, functions->macro, as_member);
     Words values = in_form(arena, draft, functions->macro, as_value);
     list_add(arena, &values, (const char *)"{{0}}");

@@ -16,7 +16,7 @@ typedef enum {
     PARAMETER_FORMULA, /* FORMULA act: the expression that stands where the kernel says APPLY(act, ...) */
     PARAMETER_FIRST,   /* const int first: of the items that a call does, where the kernel has items */
     PARAMETER_LAST,    /* const int last: the one behind them */
-    PARAMETER_FRESH,   /* const int fresh: first, or -1 where the call goes on behind one that used the same scratch */
+    PARAMETER_FRESH,   /* const int fresh: first, or that of the earliest call in a row that used the same scratch */
 } ParameterKind;
 
 typedef struct {

@@ -41,10 +41,9 @@ static Problem random_problem(Random *random, Arena *arena) {
     return p;
 }
 
-/* goes_on: the call before ended at `first`, and its scratch is kept. */
-static void multiply(const Problem *p, int first, int last, bool goes_on, float *y) {
-    const int fresh = goes_on ? -1 : first;
-    for (int i = 0; i < p->scratch_count && !goes_on; i++) p->scratch[i] = NAN;
+/* fresh: where the calls in a row began that keep the scratch. */
+static void multiply(const Problem *p, int first, int last, int fresh, float *y) {
+    for (int i = 0; i < p->scratch_count && fresh == first; i++) p->scratch[i] = NAN;
     strassen(p->x, p->factors, p->bias, p->scratch, y, first, last, fresh, p->M, p->K, p->N, p->X, p->ROWS, p->VECTORS,
              p->CHUNK, p->SPLITS);
 }
@@ -74,9 +73,9 @@ static void check(Random *random) {
           *split = arena_new_array(arena, float, (size_t)(p.M * p.N));
     for (int i = 0; i < p.M * p.N; i++) y[i] = split[i] = NAN;
     const int middle = random_between(random, 0, p.items);
-    multiply(&p, 0, p.items, false, y);
-    multiply(&p, 0, middle, false, split);
-    multiply(&p, middle, p.items, middle > 0 && random_below(random, 2) == 0, split);
+    multiply(&p, 0, p.items, 0, y);
+    multiply(&p, 0, middle, 0, split);
+    multiply(&p, middle, p.items, random_below(random, 2) == 0 ? 0 : middle, split);
     assert_memory_equal(y, split, sizeof(float) * (size_t)(p.M * p.N));
     check_sums(&p, w, y);
     arena_free(arena);

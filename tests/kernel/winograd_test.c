@@ -17,9 +17,8 @@ typedef struct {
     float *scratch;
 } Problem;
 
-/* goes_on: the call before ended at `first`. */
-static void convolve(const Problem *p, const float *weights, int first, int last, bool goes_on, float *y) {
-    const int fresh = goes_on ? -1 : first;
+/* fresh: where the calls in a row began that keep the scratch. */
+static void convolve(const Problem *p, const float *weights, int first, int last, int fresh, float *y) {
     winograd(p->x, weights, p->bias, p->scratch, y, first, last, fresh, p->N, p->C, p->H, p->W, p->K, p->OH, p->OW,
              p->PH, p->PW, p->TILE, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
 }
@@ -88,11 +87,11 @@ static void check(Random *random) {
     winograd_transform(p.w, p.K, p.C, p.TILE, weights);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
-    convolve(&p, weights, 0, p.items, false, y);
+    convolve(&p, weights, 0, p.items, 0, y);
     assert_true(isnan(y[count]));
     for (int first = 0, last; first < p.items; first = last) {
         last = random_between(random, first + 1, p.items);
-        convolve(&p, weights, first, last, first > 0 && random_below(random, 2) == 0, again);
+        convolve(&p, weights, first, last, random_below(random, 2) == 0 ? 0 : first, again);
     }
     assert_memory_equal(y, again, sizeof(float) * (size_t)count);
     const float *reference = expected(arena, &p, p.x, p.w, p.bias);
