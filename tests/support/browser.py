@@ -18,9 +18,9 @@ def view(model, page, *options):
 
 
 @contextlib.contextmanager
-def chromium():
+def chromium(*flags):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=[*FLAGS, *flags])
         yield browser
         browser.close()
 

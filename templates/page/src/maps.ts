@@ -153,10 +153,15 @@ export function onGrid(row: ArrayLike<number>, { grid, prefix }: Places): Number
   return arrayOf([grid[0], grid[1]], (i) => row[prefix + i]);
 }
 
-/** A map [N H W], [N 1 H W] or [N H*W] as [H W] for the first of the batch, where the probe says so; else null. */
+/** Whether a map has a value for each channel at each place. */
+export const hasChannels = (probe: Probe): boolean => probe.kind === "spatial" && probe.axes === "N C H W";
+
+/** A map [N H W], [N 1 H W] or [N H*W], or the mean over the channels of [N C H W], as [H W] for the first of the batch,
+ * where the probe says so; else null. */
 export function spatialMap(probe: Probe, map: NumberArray): NumberArray | null {
   const axes = probe.axes.split(" ");
   const [rows, columns] = map.shape.slice(-2);
+  if (hasChannels(probe) && map.shape[1] > 0) return over(at(map, 0), "mean");
   if (axes.slice(-2).join(" ") === "H W" && countOf(map.shape.slice(0, -2)) === map.shape[0])
     return { shape: [rows, columns], values: Array.prototype.slice.call(map.values, 0, rows * columns) };
   if (probe.kind === "spatial" && probe.grid && map.shape.at(-1) === probe.grid[0] * probe.grid[1])

@@ -74,7 +74,8 @@ test("which maps lie over places", () => {
   const map = (shape: number[]): NumberArray => ({ shape, values: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => i) });
   assert.deepEqual(spatialMap(probe("N H W"), map([1, 2, 3]))?.shape, [2, 3]);
   assert.deepEqual(spatialMap(probe("N 1 H W"), map([2, 1, 2, 3]))?.shape, [2, 3]);
-  assert.equal(spatialMap(probe("N C H W"), map([1, 4, 2, 3])), null);
+  assert.equal(spatialMap(probe("N C H 1"), map([1, 4, 2, 1])), null);
+  near(spatialMap(probe("N C H W"), map([1, 2, 1, 3]))!.values, [1.5, 2.5, 3.5]); // the mean of the channels
   assert.deepEqual(spatialMap(probe("N 1 HW", { grid: [2, 3] }), map([1, 1, 6]))?.shape, [2, 3]);
 });
 

@@ -85,7 +85,7 @@ function channelPair({ probe, map }: ProbeMap, input: ProbeMap | undefined): HTM
 export const gates: View = {
   name: "gates",
   title: "Which channels: gates",
-  hint: "A bar is the factor by which a channel is multiplied; pink marks are those of the input before. Of squeeze and excitation, a click on a bar shows its channel.",
+  hint: "A bar is the factor by which a channel is multiplied; pink marks are those of the input before. Where the map that a gate is for is in the page, a click on a bar shows its channel.",
   takes: ({ probe, map }) =>
     (probe.kind === "channel" && map.values.length > 0 && probe.axes.startsWith("N C")) || probe.name === INPUT,
   draw: (all, shown) => {

@@ -1,14 +1,16 @@
 // Maps over places: CBAM's spatial gate, global context, class activation maps and their kin, laid over the picture, the
 // layers side by side as a film strip.
-import type { NumberArray } from "../data.ts";
+import type { NumberArray, Probe } from "../data.ts";
 import { element } from "../elements.ts";
 import { figure } from "../figure.ts";
-import { spatialMap } from "../maps.ts";
+import { hasChannels, spatialMap } from "../maps.ts";
 import { scalesOf, settings } from "../settings.ts";
 import { words } from "../words.ts";
 import { type View, badgeOf } from "./view.ts";
 
 const state = { chosen: 0 };
+
+const titleOf = (probe: Probe): string => (hasChannels(probe) ? `${probe.id}: ${words("mean over the channels")}` : probe.id);
 
 const step = (count: number, by: number): void => {
   state.chosen = (state.chosen + by + count) % count;
@@ -26,7 +28,7 @@ export const overlays: View = {
     const scales = scalesOf(places.map(({ values }) => values));
     const draw = (i: number, isStrip: boolean): HTMLElement => {
       const made = figure(places[i], {
-        title: maps[i].probe.id,
+        title: titleOf(maps[i].probe),
         scale: scales[i],
         picture: picked.picture,
         opacity: picked.picture ? settings.opacity : 1,
