@@ -48,7 +48,7 @@ static void both_halves(void **state) {
     Graph *graph = begin(&x);
     Mlp shared = mlp_new(graph);
     assert_blocks(graph, spatial_half(graph, channel_half(graph, x, shared, shared)),
-                  "cbam cbam_0: channel[1,8] spatial[1,1,6,5]");
+                  "cbam cbam_0: channel[1,8] spatial[1,1,6,5] x[1,8,6,5]");
 }
 
 static void maximum_first_and_batch_norm(void **state) {
@@ -62,7 +62,7 @@ static void maximum_first_and_batch_norm(void **state) {
     Value *normal = make(graph, "BatchNormalization", wide_convolution(graph, both), make_weight(graph, "1"),
                          make_weight(graph, "1"), make_weight(graph, "1"), make_weight(graph, "1"));
     assert_blocks(graph, make(graph, "Mul", make(graph, "Sigmoid", normal), refined),
-                  "cbam cbam_0: channel[1,8] spatial[1,1,6,5]");
+                  "cbam cbam_0: channel[1,8] spatial[1,1,6,5] x[1,8,6,5]");
 }
 
 static void dense_mlp(void **state) {
@@ -76,7 +76,7 @@ static void dense_mlp(void **state) {
         sum[i] = make(graph, "Gemm", hidden, w2);
     }
     Value *gate = make(graph, "Sigmoid", make(graph, "Add", sum[1], sum[0]));
-    assert_blocks(graph, make(graph, "Mul", x, make_map(graph, gate)), "cbam cbam_0: channel[1,8]");
+    assert_blocks(graph, make(graph, "Mul", x, make_map(graph, gate)), "cbam cbam_0: channel[1,8] x[1,8,6,5]");
 }
 
 /* Folding a transposed weight twice leaves two constants with the same elements: still one MLP. */
@@ -86,7 +86,7 @@ static void weights_that_are_equal_are_shared(void **state) {
     Graph *graph = begin(&x);
     Mlp first = mlp_new(graph), second = first;
     second.down = graph_constant(graph, "copy", first.down->constant);
-    assert_blocks(graph, channel_half(graph, x, first, second), "cbam cbam_0: channel[1,8]");
+    assert_blocks(graph, channel_half(graph, x, first, second), "cbam cbam_0: channel[1,8] x[1,8,6,5]");
 }
 
 static void channel_half_alone(void **state) {
@@ -94,14 +94,15 @@ static void channel_half_alone(void **state) {
     Value *x;
     Graph *graph = begin(&x);
     Mlp shared = mlp_new(graph);
-    assert_blocks(graph, make(graph, "Relu", channel_half(graph, x, shared, shared)), "cbam cbam_0: channel[1,8]");
+    assert_blocks(graph, make(graph, "Relu", channel_half(graph, x, shared, shared)),
+                  "cbam cbam_0: channel[1,8] x[1,8,6,5]");
 }
 
 static void spatial_half_alone(void **state) {
     (void)state;
     Value *x;
     Graph *graph = begin(&x);
-    assert_blocks(graph, spatial_half(graph, x), "cbam cbam_0: spatial[1,1,6,5]");
+    assert_blocks(graph, spatial_half(graph, x), "cbam cbam_0: spatial[1,1,6,5] x[1,8,6,5]");
 }
 
 /* What lies between the halves makes two blocks of them. */
@@ -111,7 +112,8 @@ static void halves_apart(void **state) {
     Graph *graph = begin(&x);
     Mlp shared = mlp_new(graph);
     Value *between = make(graph, "Relu", channel_half(graph, x, shared, shared));
-    assert_blocks(graph, spatial_half(graph, between), "cbam cbam_0: channel[1,8]; cbam cbam_1: spatial[1,1,6,5]");
+    assert_blocks(graph, spatial_half(graph, between),
+                  "cbam cbam_0: channel[1,8] x[1,8,6,5]; cbam cbam_1: spatial[1,1,6,5] x[1,8,6,5]");
 }
 
 static void mlp_is_not_shared(void **state) {
@@ -158,8 +160,10 @@ static void refined_map_is_used_elsewhere(void **state) {
     Mlp shared = mlp_new(graph);
     Value *refined = channel_half(graph, x, shared, shared);
     make_output(graph, refined);
-    assert_blocks(graph, spatial_half(graph, refined),
-                  "cbam cbam_0: channel[1,8]; cbam cbam_1: spatial[1,1,6,5]"); /* not as one, but each by itself */
+    assert_blocks(
+        graph, spatial_half(graph, refined),
+        "cbam cbam_0: channel[1,8] x[1,8,6,5]; cbam cbam_1: spatial[1,1,6,5] x[1,8,6,5]"); /* not as one, but each by
+                                                                                              itself */
 }
 
 int main(void) {

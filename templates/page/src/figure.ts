@@ -184,6 +184,12 @@ function exportsOf(canvas: HTMLCanvasElement, array: NumberArray, scale: Scale, 
   );
 }
 
+/** How a figure is laid out beside others: as wide as the page, or no higher than a screen. */
+function shapeOf(canvas: HTMLCanvasElement, options: FigureOptions): "wide" | "tall" | undefined {
+  if (options.bars || options.stretched) return "wide";
+  return canvas.height > 1.5 * canvas.width ? "tall" : undefined;
+}
+
 /** A matrix [rows][columns], drawn; NaN is left clear. */
 export function figure(array: NumberArray, options: FigureOptions): HTMLElement {
   const [rows, columns] = array.shape;
@@ -221,7 +227,7 @@ export function figure(array: NumberArray, options: FigureOptions): HTMLElement 
   });
   return element(
     "figure",
-    { "data-title": options.title, class: options.bars || options.stretched ? "wide" : undefined },
+    { "data-title": options.title, class: shapeOf(canvas, options) },
     title,
     canvas,
     scaleBar(scale),

@@ -5,8 +5,8 @@ export const CHINESE: Record<string, string> = {
     "越亮的位置越重要。每一帧是一层；用 [ 和 ] 切换。",
   "A bar is the factor by which a channel is multiplied; pink marks are those of the input before. Where the map that a gate is for is in the page, a click on a bar shows its channel.":
     "每个条是该通道所乘的系数；粉色标记是上一个输入的系数。页面中有该门控所作用的图时，点击一个条可查看该通道。",
-  "A gate for each row and one for each column, the mean over the channels as a strip over the picture.":
-    "每一行和每一列各有一个门控；通道平均以条带叠加在图片上。",
+  "A gate for each row and one for each column of each channel. Left: their mean over the channels, over the picture. Right: every channel's.":
+    "每个通道的每一行和每一列各有一个门控。左：通道平均，叠加在图片上。右：各个通道。",
   "Red positions resemble each other, blue ones are opposed. Click on a row of the similarities to choose a position.":
     "红色表示位置相似，蓝色表示相反。点击相似度的一行来选择位置。",
   "The pink frame is the query; the lighter a place, the more it takes from there. Click to choose another; arrows move it, [ and ] go through layers, h through heads.":

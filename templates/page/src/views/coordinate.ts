@@ -18,13 +18,15 @@ const byChannel = ({ map }: ProbeMap): NumberArray => {
 export const coordinate: View = {
   name: "coordinate",
   title: "Rows and columns: coordinate attention",
-  hint: "A gate for each row and one for each column, the mean over the channels as a strip over the picture.",
+  hint: "A gate for each row and one for each column of each channel. Left: their mean over the channels, over the picture. Right: every channel's.",
   takes: ({ probe }) => AXES.includes(probe.axes),
   draw: (maps, { picked }) => {
-    const scales = scalesOf(maps.map(({ map }) => map.values));
+    const all = maps.map(byChannel);
+    const means = all.map((channels) => over(channels, "mean"));
+    const scales = scalesOf(all.map(({ values }) => values));
+    const meanScales = scalesOf(means.map(({ values }) => values));
     return maps.map((one, i) => {
-      const channels = byChannel(one);
-      const mean = over(channels, "mean");
+      const [channels, mean] = [all[i], means[i]];
       const isRows = one.probe.axes === AXES[0];
       const length = mean.shape[0];
       const strip = { shape: isRows ? [length, 1] : [1, length], values: mean.values };
@@ -36,7 +38,7 @@ export const coordinate: View = {
           picture: picked.picture,
           opacity: settings.opacity,
           smooth: settings.smooth,
-          scale: scales[i],
+          scale: meanScales[i],
           spread: true,
         }),
         figure(isRows ? transposed(channels) : matrixOf(channels), { title: `${one.probe.id}: ${words("each channel")}`, scale: scales[i] }),

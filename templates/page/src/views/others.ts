@@ -12,7 +12,13 @@ export const others: View = {
   draw: (maps, shown) => {
     const scales = scalesOf(maps.map(({ map }) => map.values));
     return maps.map(({ probe, map }, i) =>
-      figure(matrixOf(map), { title: probe.id, badge: badgeOf({ probe, map }, shown), scale: scales[i], smooth: settings.smooth }),
+      figure(matrixOf(map), {
+        title: probe.id,
+        badge: badgeOf({ probe, map }, shown),
+        scale: scales[i],
+        smooth: settings.smooth,
+        note: `${probe.axes} ${map.shape.join(" × ")}`.trim(),
+      }),
     );
   },
 };
