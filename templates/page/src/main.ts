@@ -92,7 +92,7 @@ class Page {
   private draw = (): void => {
     if (this.now === null) return;
     const { milliseconds } = this.now.result;
-    this.status.textContent = `${milliseconds === null ? "" : `${plain(milliseconds)} ms, `}${this.source.how}`;
+    this.status.textContent = `${milliseconds === null ? "" : `${milliseconds > 0 ? plain(milliseconds) : "< 1"} ms, `}${this.source.how}`;
     this.result.replaceChildren(...pictureOf(this.now.picked), outputs(this.now.result));
     const shown = { manifest, details, ...this.now, before: this.before };
     const maps = mapsOf(manifest, this.now.result);
