@@ -29,6 +29,13 @@ bool shape_equal(const Shape *a, const Shape *b) {
     return true;
 }
 
+bool shape_may_equal(const Shape *a, const Shape *b) {
+    if (a->rank != b->rank || a->rank < 0) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i].size >= 0 && b->dims[i].size >= 0 && a->dims[i].size != b->dims[i].size) return false;
+    return true;
+}
+
 int64_t shape_product(const Shape *shape, int from, int to) {
     int64_t product = 1;
     bool zero = false;

@@ -51,8 +51,10 @@ static const char *symbol(Import *import, const char *text) {
     return text;
 }
 
+/* A size of -1 is what Paddle2ONNX, among others, writes for an open dimension. */
 static Dim import_dim(Import *import, const Onnx__TensorShapeProto__Dimension *dim) {
-    if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) return dim_known(dim->dim_value);
+    if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+        return dim->dim_value == -1 ? (Dim){-1, NULL} : dim_known(dim->dim_value);
     bool named = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && dim->dim_param[0] != '\0';
     return (Dim){-1, named ? symbol(import, dim->dim_param) : NULL};
 }
@@ -64,8 +66,7 @@ static Shape import_shape(Import *import, const Onnx__TensorShapeProto *proto) {
     int64_t product = 1;
     for (size_t i = 0; i < proto->n_dim; i++) {
         shape.dims[i] = import_dim(import, proto->dim[i]);
-        if (proto->dim[i]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
-            count_dim(import, i, proto->dim[i]->dim_value, &product);
+        if (shape.dims[i].size != -1) count_dim(import, i, shape.dims[i].size, &product);
     }
     check_count(import, product);
     return shape;
@@ -83,7 +84,9 @@ void import_type(Import *import, const Onnx__TypeProto *type, Value *value) {
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE: other = "of an opaque type"; break;
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE: other = "a sparse tensor"; break;
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: other = "an optional value"; break;
-    default: import_fail(import, STATUS_INVALID, "it has no type");
+    default:
+        if (import->scope->parent != NULL) return; /* PyTorch leaves it out within branches: it is inferred */
+        import_fail(import, STATUS_INVALID, "it has no type");
     }
     import_unsupported(import, "it is %s; fovea has tensors only", other);
 }

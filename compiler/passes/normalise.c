@@ -33,7 +33,7 @@ static void take_over(Graph *graph, Node *node, Value *value) {
 static bool rewrite(Graph *graph, const BlockPattern *rule, const Match *match, Value *root) {
     Value *made = build_term(rule, rule->becomes, match, root->producer);
     Node *node = made->producer;
-    if (!shape_equal(&made->shape, &root->shape)) {
+    if (!shape_may_equal(&made->shape, &root->shape)) {
         if (!shapes_differ_in_ones_only(&made->shape, &root->shape))
             fail(STATUS_USAGE, "%s: the rule %s makes a tensor %s in the place of %s, which is %s", rule->file,
                  rule->family, shape_text(graph->arena, &made->shape), quoted(root->name),

@@ -414,11 +414,12 @@ static bool hides_nothing(const Tensor *constant) {
     return true;
 }
 
-/* Whether some row along the last dimension differs from the first one. */
+/* Whether some row along the last dimension, of more than one element, differs from the first one. */
 static bool has_different_rows(const Tensor *constant) {
     int rank = constant->shape.rank;
     size_t bytes = tensor_bytes(constant);
-    if (rank < 2 || bytes == 0 || constant->type == TYPE_STRING) return false;
+    if (rank < 2 || bytes == 0 || constant->shape.dims[rank - 1].size < 2 || constant->type == TYPE_STRING)
+        return false;
     size_t row = bytes / (size_t)(tensor_count(constant) / constant->shape.dims[rank - 1].size);
     const char *data = constant->data;
     for (size_t at = row; at < bytes; at += row)

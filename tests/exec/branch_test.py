@@ -33,6 +33,8 @@ def is_rows(number, output):
 CONSTANTS = [tensor("zero", np.int64(0)), tensor("two", np.int64(2)), tensor("five", np.int64(5)),
              tensor("half", np.float32(0.5))]
 NEGATED, HALVED = branch([node("Neg", "x", "a")], "a"), branch([node("Mul", "x half", "a"), node("Abs", "a", "b")], "b")
+UNTYPED = branch([node("Neg", "x", "a")])
+UNTYPED.output.add(name="a").type.SetInParent()  # as PyTorch writes it: a type that says nothing
 OUTSIDE = branch([node("Identity", "x", "a")], "a")
 WEIGHTED = branch([node("Mul", "x w", "a")], "a", initializers=[tensor("w", np.float32([1, 2, 3]))])
 ROW = branch([node("ReduceSum", "x zeros", "a", keepdims=0)], "a", initializers=[tensor("zeros", np.int64([0]))])
@@ -48,6 +50,7 @@ TAKEN = {
     [choose("c", "p", HALVED, NEGATED), choose("d", "q", NEGATED, HALVED), node("Sub", "p q", "y")],
     "a value from outside": is_rows("two", "c") + [choose("c", "y", OUTSIDE, NEGATED)],
     "its own weights": is_rows("two", "c") + [choose("c", "y", WEIGHTED, NEGATED)],
+    "an output without a type": is_rows("two", "c") + [choose("c", "y", UNTYPED, HALVED)],
     "another shape": is_rows("two", "c") + [choose("c", "y", ROW, NEGATED)],
     "an output that one within it reads": is_rows("two", "c") +
     [node("If", "c", "p q", "if", then_branch=SHARED, else_branch=SHARED), node("Sub", "p q", "y")],

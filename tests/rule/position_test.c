@@ -39,6 +39,14 @@ static void one_row(void **state) {
     assert_no_block(graph, make(graph, "Add", tokens(graph), make_table(graph, "1x1x8")), "position", "0 found");
 }
 
+/* A map of one place has a number for each channel: a bias. */
+static void map_of_one_place(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *map = make(graph, "Conv", make_input(graph, "x", "2x3x1x1"), make_weight(graph, "8x3x1x1"));
+    assert_no_block(graph, make(graph, "Add", map, make_table(graph, "1x8x1x1")), "position", "0 found");
+}
+
 static void rows_that_are_the_same(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
@@ -78,10 +86,15 @@ static void halves_that_are_not_turned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_of_tokens),        cmocka_unit_test(table_as_it_is_stored),
-        cmocka_unit_test(table_of_a_map),         cmocka_unit_test(one_row),
-        cmocka_unit_test(rows_that_are_the_same), cmocka_unit_test(sum_that_is_computed),
-        cmocka_unit_test(rotary_tables),          cmocka_unit_test(halves_that_are_not_turned),
+        cmocka_unit_test(table_of_tokens),
+        cmocka_unit_test(table_as_it_is_stored),
+        cmocka_unit_test(table_of_a_map),
+        cmocka_unit_test(one_row),
+        cmocka_unit_test(rows_that_are_the_same),
+        cmocka_unit_test(sum_that_is_computed),
+        cmocka_unit_test(map_of_one_place),
+        cmocka_unit_test(rotary_tables),
+        cmocka_unit_test(halves_that_are_not_turned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
