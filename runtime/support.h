@@ -296,6 +296,37 @@ static inline int64_t i64_power(int64_t x, int64_t y) {
     return (int64_t)power;
 }
 
+/* sums[r][j] += the sum over d < depth of (rows[r][d] ^ flip) - zeros[r], a byte, times panel[d][j], which is one too.
+ * Floats add 256 such products without an error, since those are below 2^24; then integers take over, which wrap. */
+static inline void bytes_multiply(uint32_t sums[4][16], const uint8_t *const rows[4], const int zeros[4], int flip,
+                                  const float *panel, int depth) {
+    const uint8_t *const a0 = rows[0], *const a1 = rows[1], *const a2 = rows[2], *const a3 = rows[3];
+    for (int from = 0; from < depth; from += 256) {
+        const int end = depth - from < 256 ? depth : from + 256;
+        float sum[4][16] = {{0}};
+        for (int d = from; d < end; d++) {
+            const float v0 = (float)((a0[d] ^ flip) - zeros[0]), v1 = (float)((a1[d] ^ flip) - zeros[1]);
+            const float v2 = (float)((a2[d] ^ flip) - zeros[2]), v3 = (float)((a3[d] ^ flip) - zeros[3]);
+            for (int j = 0; j < 16; j++) {
+                const float b = panel[d * 16 + j];
+                sum[0][j] += v0 * b;
+                sum[1][j] += v1 * b;
+                sum[2][j] += v2 * b;
+                sum[3][j] += v3 * b;
+            }
+        }
+        for (int r = 0; r < 4; r++)
+            for (int j = 0; j < 16; j++) sums[r][j] += (uint32_t)(int32_t)sum[r][j];
+    }
+}
+
+/* sum * factor to the nearest whole number, ties to even, plus zero; but no less than 0 and no more than 255. */
+static inline int byte_from_sum(int32_t sum, float factor, int zero) {
+    const float scaled = (float)sum * factor, low = (float)-zero, high = (float)(255 - zero);
+    const float kept = scaled > low ? scaled < high ? scaled : high : low;
+    return (int)(kept + 12582912.0f - 12582912.0f) + zero; /* 1.5 * 2^23: beyond it floats have no fraction */
+}
+
 /* The bits of a float. */
 static inline uint32_t f32_bits(float value) {
     uint32_t bits;

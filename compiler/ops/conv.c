@@ -1,5 +1,6 @@
 /* Convolutions: Conv in one to three dimensions and ConvTranspose in one and two, with groups, strides, dilations and
  * every form of pads. lower_conv() chooses the kernel. */
+#include "ops/conv.h"
 #include "ops/conv_ways.h"
 #include "ops/product.h"
 #include "program/pack.h"
@@ -8,8 +9,8 @@
 
 /* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
  * false where they cannot be said. */
-static bool kernel_sizes(const Node *node, int rank, int64_t *sizes) {
-    const Shape *weights = &node->inputs.items[1]->shape;
+static bool kernel_sizes(const Node *node, const Value *w, int rank, int64_t *sizes) {
+    const Shape *weights = &w->shape;
     if (weights->rank >= 0 && weights->rank != rank + 2)
         node_fail(node, STATUS_INVALID, "the weights have %d dimensions, expected %d", weights->rank, rank + 2);
     bool given = node_attribute(node, "kernel_shape") != NULL;
@@ -28,8 +29,8 @@ static bool kernel_sizes(const Node *node, int rank, int64_t *sizes) {
 
 /* Checks the channels of the input and of the weights, which are [K][C/G]..., or [C][K/G]... of a transposed
  * convolution, and returns the number of output channels K. */
-static Dim output_channels(const Node *node, Dim channels, bool transposed) {
-    const Shape *weights = &node->inputs.items[1]->shape;
+static Dim output_channels(const Node *node, const Value *w, Dim channels, bool transposed) {
+    const Shape *weights = &w->shape;
     int64_t groups = attr_int(node, "group");
     if (groups < 1) node_fail(node, STATUS_INVALID, "group is %lld", (long long)groups);
     if (weights->rank < 2) return (Dim){-1, NULL};
@@ -44,34 +45,45 @@ static Dim output_channels(const Node *node, Dim channels, bool transposed) {
     return transposed ? wide : whole;
 }
 
-static void check_bias(const Node *node, Dim outputs) {
-    const Value *bias = node_input(node, 2);
+static void check_bias(const Node *node, const Value *bias, Dim outputs) {
     if (bias == NULL || bias->shape.rank < 0) return;
     if (bias->shape.rank != 1) node_fail(node, STATUS_INVALID, "the bias has %d dimensions", bias->shape.rank);
     dim_unify(node, bias->shape.dims[0], outputs, "the number of output channels");
 }
 
 /* The rank may be known from the weights alone. */
-static void infer(Node *node, bool transposed) {
-    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
+static void infer(Node *node, const Value *x, const Value *w, const Value *bias, bool transposed) {
     Value *y = node->outputs.items[0];
     int rank = x->shape.rank >= 0 ? x->shape.rank : w->shape.rank;
     if (rank < 0) return;
     Shape input = {.rank = rank};
     for (int i = 0; i < rank; i++) input.dims[i] = x->shape.rank < 0 ? (Dim){-1, NULL} : x->shape.dims[i];
     window_check_rank(node, &input);
-    Dim outputs = output_channels(node, input.dims[1], transposed);
-    check_bias(node, outputs);
+    Dim outputs = output_channels(node, w, input.dims[1], transposed);
+    check_bias(node, bias, outputs);
     int64_t sizes[MAX_SPATIAL];
     y->shape = (Shape){.rank = rank, .dims = {input.dims[0], outputs}};
     for (int i = 2; i < rank; i++) y->shape.dims[i] = (Dim){-1, NULL};
-    if (!kernel_sizes(node, rank - 2, sizes)) return;
+    if (!kernel_sizes(node, w, rank - 2, sizes)) return;
     Window window = transposed ? window_read_transposed(node, &input, sizes) : window_read(node, &input, sizes);
     y->shape = window_shape(&window, input.dims[0], outputs);
 }
 
-static void infer_conv(Node *node) { infer(node, false); }
-static void infer_conv_transpose(Node *node) { infer(node, true); }
+void conv_infer(Node *node, const Value *x, const Value *w, const Value *bias) { infer(node, x, w, bias, false); }
+
+static void infer_conv(Node *node) {
+    conv_infer(node, node->inputs.items[0], node->inputs.items[1], node_input(node, 2));
+}
+
+static void infer_conv_transpose(Node *node) {
+    infer(node, node->inputs.items[0], node->inputs.items[1], node_input(node, 2), true);
+}
+
+Window conv_window(const Node *node, const Value *x, const Value *w) {
+    int64_t sizes[MAX_SPATIAL];
+    kernel_sizes(node, w, x->shape.rank - 2, sizes);
+    return window_read(node, &x->shape, sizes);
+}
 
 /* What every kernel of a convolution takes. */
 static void give_sizes(Step *step, const Node *node, const WindowDim *h, const WindowDim *w) {
@@ -194,7 +206,7 @@ static int64_t joined_groups(const Node *node) {
 static Planar planar_of(const Node *node) {
     const Shape *x = &node->inputs.items[0]->shape;
     int64_t sizes[MAX_SPATIAL];
-    kernel_sizes(node, x->rank - 2, sizes);
+    kernel_sizes(node, node->inputs.items[1], x->rank - 2, sizes);
     Window window = window_read(node, x, sizes);
     return (Planar){.batch = x->dims[0].size,
                     .channels = x->dims[1].size,
@@ -374,7 +386,7 @@ static int64_t macs_conv(const Node *node) {
 static bool window_of_conv(const Node *node, Window *window) {
     int64_t sizes[MAX_SPATIAL];
     const Shape *x = &node->inputs.items[0]->shape;
-    if (!kernel_sizes(node, x->rank - 2, sizes)) return false;
+    if (!kernel_sizes(node, node->inputs.items[1], x->rank - 2, sizes)) return false;
     *window = window_read(node, x, sizes);
     return true;
 }
@@ -382,9 +394,7 @@ static bool window_of_conv(const Node *node, Window *window) {
 /* Chooses the kernel. */
 static void lower_conv(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
-    int64_t sizes[MAX_SPATIAL];
-    kernel_sizes(node, x->rank - 2, sizes);
-    Window window = window_read(node, x, sizes);
+    Window window = conv_window(node, node->inputs.items[0], node->inputs.items[1]);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
     if (node->outputs.items[0]->shape.channels_last) lower_channels_last(program, node);
     else if (sees_all(node, &window)) lower_product(program, node, x->dims[0].size);
@@ -404,7 +414,7 @@ static int64_t macs_conv_transpose(const Node *node) {
 static void lower_conv_transpose(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
     int64_t sizes[MAX_SPATIAL], groups = attr_int(node, "group");
-    kernel_sizes(node, x->rank - 2, sizes);
+    kernel_sizes(node, node->inputs.items[1], x->rank - 2, sizes);
     Window window = window_read_transposed(node, x, sizes);
     if (window.rank == 3) node_fail(node, STATUS_UNSUPPORTED, "three dimensions are not supported");
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);

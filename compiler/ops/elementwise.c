@@ -295,40 +295,51 @@ static double float8_limit(Type type, Type compared) {
     }
 }
 
+bool type_saturates(Type type) { return float8_limit(type, TYPE_FLOAT) != 0; }
+
+void elementwise_infinities(Program *program, Buffer *from, int64_t count, const Value *to) {
+    Step *step = step_kernel(program, "cast_f8e5m2_with_infinities", from->type);
+    step_buffer(step, "x", from, 0);
+    step_value(program, step, "y", to);
+    step_size(step, "N", count);
+}
+
+bool elementwise_unsaturated(Loop *loop, int scalar, Type to) {
+    Type wide = loop->scalars[scalar].type == TYPE_DOUBLE ? TYPE_DOUBLE : TYPE_FLOAT;
+    scalar = loop_cast(loop, scalar, wide);
+    if (to == TYPE_FLOAT8E5M2) return false;
+    int limit = loop_literal(loop, wide, float8_limit(to, wide)), nan = loop_literal(loop, wide, NAN);
+    loop_cast(loop, loop_apply(loop, "limited", wide, wide, 3, (int[]){scalar, limit, nan}), to);
+    return true;
+}
+
 /* float8e5m2 alone has infinities, and conversions do not make them. */
 static void lower_cast_with_infinities(Program *program, Node *node) {
     const Value *input = node->inputs.items[0], *output = node->outputs.items[0];
+    const int64_t count = shape_count(&input->shape);
     Buffer *from = program_buffer(program, input);
     if (type_info(input->type)->class != CLASS_FLOAT || type_info(input->type)->bits < 16) {
-        from = program_scratch(program, TYPE_FLOAT, shape_count(&input->shape));
+        from = program_scratch(program, TYPE_FLOAT, count);
         Loop *loop = elementwise_loop(program, node);
         int scalar;
         elementwise_inputs(program, loop, node, 0, 1, &scalar);
-        loop_cast(loop, scalar, TYPE_FLOAT);
+        elementwise_unsaturated(loop, scalar, output->type);
         int64_t strides[MAX_RANK];
         strides_of(&output->shape, strides);
         loop_output(loop, from, 0, strides);
         loop_simplify(loop);
     }
-    Step *step = step_kernel(program, "cast_f8e5m2_with_infinities", from->type);
-    step_buffer(step, "x", from, 0);
-    step_value(program, step, "y", output);
-    step_size(step, "N", shape_count(&output->shape));
+    elementwise_infinities(program, from, count, output);
 }
 
-/* A conversion as a loop; with saturate = false float8 types with NaN alone get that for what is too large. */
+/* A conversion as a loop. */
 static void lower_conversion(Program *program, Node *node, bool saturate) {
-    Type from = node->inputs.items[0]->type, to = node->outputs.items[0]->type;
+    Type to = node->outputs.items[0]->type;
     Loop *loop = elementwise_loop(program, node);
     int scalar;
     elementwise_inputs(program, loop, node, 0, 1, &scalar);
-    if (!saturate) {
-        Type wide = from == TYPE_DOUBLE ? TYPE_DOUBLE : TYPE_FLOAT;
-        scalar = loop_cast(loop, scalar, wide);
-        int limit = loop_literal(loop, wide, float8_limit(to, wide)), nan = loop_literal(loop, wide, NAN);
-        scalar = loop_apply(loop, "limited", wide, wide, 3, (int[]){scalar, limit, nan});
-    }
-    loop_cast(loop, scalar, to);
+    if (saturate) loop_cast(loop, scalar, to);
+    else elementwise_unsaturated(loop, scalar, to);
     elementwise_result(program, node, loop);
 }
 
@@ -338,8 +349,7 @@ static void lower_cast(Program *program, Node *node) {
     check_plain(node, output->type);
     if (output->type == TYPE_FLOAT8E8M0 && !is_string_attribute(node, "round_mode", "up"))
         node_fail(node, STATUS_UNSUPPORTED, "round_mode %s is not supported", quoted(attr_string(node, "round_mode")));
-    bool saturate =
-        node->version < 19 || attr_int(node, "saturate") != 0 || float8_limit(output->type, TYPE_FLOAT) == 0;
+    bool saturate = node->version < 19 || attr_int(node, "saturate") != 0 || !type_saturates(output->type);
     if (input->type == output->type) program_view(program, output, input);
     else if (!saturate && output->type == TYPE_FLOAT8E5M2) lower_cast_with_infinities(program, node);
     else lower_conversion(program, node, saturate);

@@ -13,6 +13,15 @@ void elementwise_inputs(Program *program, Loop *loop, const Node *node, int from
 /* Lets the loop write its last scalar to output 0. */
 void elementwise_result(Program *program, const Node *node, Loop *loop);
 
+/* Converts a scalar to a float8 type, where what is too large becomes an infinity or, if that type has none, NaN: ONNX
+ * Cast with saturate=0. False for float8e5m2, whose infinities no loop can make: there it is converted to float, and
+ * elementwise_infinities() is to follow. */
+bool elementwise_unsaturated(Loop *loop, int scalar, Type to);
+/* Appends the step that converts floats, count of them in a buffer, to a value of type float8e5m2 with infinities. */
+void elementwise_infinities(Program *program, Buffer *from, int64_t count, const Value *to);
+/* Whether a type is a float8 that conversions with saturate=0 treat otherwise. */
+bool type_saturates(Type type);
+
 /* The whole: a formula of runtime/formulas.txt over all inputs and the attributes that the row names. T in it is the
  * type of the last input. */
 void lower_formula(Program *program, Node *node, const char *formula);

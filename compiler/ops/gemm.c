@@ -66,9 +66,37 @@ static void emit_product(Program *program, const Product *p) {
     step_pick(program, step, "PANELS", tiles.panels), step_pick(program, step, "GROUPS", tiles.groups);
 }
 
+static int64_t count_or_none(const Value *value) { return value == NULL ? 0 : shape_count(&value->shape); }
+
+/* 128 for signed bytes: the bit that turns them into unsigned ones. */
+static int64_t flip_of(const Value *value) { return value->type == TYPE_INT8 ? 128 : 0; }
+
+static void emit_bytes(Program *program, const Product *p) {
+    const ByteScales *scales = p->scales;
+    Step *step = step_kernel(program, "product_bytes", p->y->type);
+    step_buffer(step, "a", program_buffer(program, p->a), p->a_offset);
+    step_buffer(step, "b", program_buffer(program, p->b), p->b_offset);
+    step_buffer(step, "y", program_buffer(program, p->y), p->y_offset);
+    step_value(program, step, "a_zero", scales->a_zero);
+    step_value(program, step, "b_zero", scales->b_zero);
+    step_value(program, step, "y_zero", scales->y_zero);
+    step_buffer(step, "factor", scales->factor, 0);
+    step_size(step, "BATCH", p->batch);
+    step_size(step, "M", p->m), step_size(step, "K", p->k), step_size(step, "N", p->n);
+    step_size(step, "AB", p->a_batch), step_size(step, "BB", p->b_batch);
+    step_size(step, "AZ", count_or_none(scales->a_zero) > 1), step_size(step, "BZ", count_or_none(scales->b_zero) > 1);
+    step_size(step, "FM", scales->factor_m), step_size(step, "FN", scales->factor_n);
+    step_size(step, "AFLIP", flip_of(p->a)), step_size(step, "BFLIP", flip_of(p->b));
+    step_size(step, "YFLIP", flip_of(p->y));
+}
+
 /* A panel of b pays from about four rows on; below, b is read once and in its order. */
 void product_emit(Program *program, Product product) {
     const Product *p = &product;
+    if (p->scales != NULL) {
+        emit_bytes(program, p);
+        return;
+    }
     settle_strides(&product);
     Type type = p->y->type;
     if (!type_is_float(type)) {
@@ -163,16 +191,19 @@ static Shape batch_of(const Shape *shape) {
 
 /* numpy.matmul: matrices in the last two dimensions, the others broadcast; one dimension is a row left, a column right,
  * and is absent from the result. */
-static void infer_matmul(Node *node) {
-    const Shape *a = &node->inputs.items[0]->shape, *b = &node->inputs.items[1]->shape;
-    Value *y = node->outputs.items[0];
+Shape matmul_shape(const Node *node, const Value *left, const Value *right) {
+    const Shape *a = &left->shape, *b = &right->shape;
     if (a->rank == 0 || b->rank == 0) node_fail(node, STATUS_INVALID, "an operand is a scalar");
-    if (a->rank < 0 || b->rank < 0) return;
+    if (a->rank < 0 || b->rank < 0) return SHAPE_UNKNOWN;
     dim_unify(node, a->dims[a->rank - 1], b->dims[b->rank == 1 ? 0 : b->rank - 2], "the inner dimension");
-    Shape left = batch_of(a), right = batch_of(b);
-    y->shape = shape_broadcast(node, &left, &right);
-    if (a->rank > 1) y->shape.dims[y->shape.rank++] = a->dims[a->rank - 2];
-    if (b->rank > 1) y->shape.dims[y->shape.rank++] = b->dims[b->rank - 1];
+    Shape of_a = batch_of(a), of_b = batch_of(b), y = shape_broadcast(node, &of_a, &of_b);
+    if (a->rank > 1) y.dims[y.rank++] = a->dims[a->rank - 2];
+    if (b->rank > 1) y.dims[y.rank++] = b->dims[b->rank - 1];
+    return y;
+}
+
+static void infer_matmul(Node *node) {
+    node->outputs.items[0]->shape = matmul_shape(node, node->inputs.items[0], node->inputs.items[1]);
 }
 
 static int64_t macs_matmul(const Node *node) {
@@ -231,8 +262,7 @@ void product_emit_batches(Program *program, Product product, const ProductBatch 
     emit_batches(program, product, batch, 0);
 }
 
-static void lower_matmul(Program *program, Node *node) {
-    const Value *a = node->inputs.items[0], *b = node->inputs.items[1];
+Product matmul_product(const Node *node, const Value *a, const Value *b, ProductBatch *batch) {
     int64_t k = a->shape.dims[a->shape.rank - 1].size;
     int64_t m = a->shape.rank == 1 ? 1 : a->shape.dims[a->shape.rank - 2].size;
     int64_t n = b->shape.rank == 1 ? 1 : b->shape.dims[b->shape.rank - 1].size;
@@ -248,13 +278,19 @@ static void lower_matmul(Program *program, Node *node) {
                        .b_k = n,
                        .b_n = 1,
                        .alpha = 1};
+    *batch = batch_read(&a->shape, &b->shape, m * k, k * n);
+    if (batch->rank == 1 && batch->b[0] == 0 && batch->a[0] == m * k) { /* one b for all: their rows are one matrix */
+        product.m *= batch->extent[0];
+        batch->rank = 0;
+    }
+    return product;
+}
+
+static void lower_matmul(Program *program, Node *node) {
+    ProductBatch batch;
+    Product product = matmul_product(node, node->inputs.items[0], node->inputs.items[1], &batch);
     if (node->inputs.count > 2) /* a row of biases, from the pass `bias` */
         product.c = node->inputs.items[2], product.c_n = 1, product.beta = 1;
-    ProductBatch batch = batch_read(&a->shape, &b->shape, m * k, k * n);
-    if (batch.rank == 1 && batch.b[0] == 0 && batch.a[0] == m * k) { /* one b for all: their rows are one matrix */
-        product.m *= batch.extent[0];
-        batch.rank = 0;
-    }
     product_emit_batches(program, product, &batch);
 }
 
