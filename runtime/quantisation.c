@@ -22,11 +22,14 @@ KERNEL void product_bytes(const void *restrict a, const void *restrict b, const 
     const int zero = y_zero == NULL ? YFLIP : *(const uint8_t *)y_zero ^ YFLIP, panels = (N + 15) / 16;
     for (int item = first; item < last; item++) {
         const int batch = item / panels, at = item % panels * 16, width = N - at < 16 ? N - at : 16;
-        for (int j = 0; j < 16; j++) {
-            const int from = b_zero == NULL ? BFLIP : right_zero[j < width ? (at + j) * BZ : 0] ^ BFLIP;
-            const uint8_t *const column = right + batch * BB + at + j;
-            for (int k = 0; k < K; k++)
-                scratch[k * 16 + j] = j < width ? (float)((column[k * N] ^ BFLIP) - from) : 0;
+        int from[16]; /* the columns' zero points */
+        for (int j = 0; j < 16; j++) from[j] = b_zero == NULL ? BFLIP : right_zero[j < width ? (at + j) * BZ : 0] ^ BFLIP;
+        for (int k = 0; k < K; k++) {
+            const uint8_t *const row = right + batch * BB + k * N + at;
+            if (width == 16)
+                for (int j = 0; j < 16; j++) scratch[k * 16 + j] = (float)((row[j] ^ BFLIP) - from[j]);
+            else
+                for (int j = 0; j < 16; j++) scratch[k * 16 + j] = j < width ? (float)((row[j] ^ BFLIP) - from[j]) : 0;
         }
         for (int m = 0; m < M; m += 4) { /* rows after the last repeat it, and are not stored */
             const uint8_t *rows[4];

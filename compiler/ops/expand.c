@@ -91,6 +91,13 @@ Value *expand_slice(Expansion *e, Value *x, int64_t axis, int64_t from, int64_t 
                      expand_ints(e, 1, &step));
 }
 
+void expand_inherit(Expansion *e, Node *node, const char *const *names) {
+    for (; *names != NULL; names++) {
+        const Attribute *attribute = node_attribute(e->node, *names);
+        if (attribute != NULL) list_add(node->graph->arena, &node->attributes, *attribute);
+    }
+}
+
 void refuse_input(const Node *node, int i, const char *name) {
     if (node_input(node, i) != NULL)
         node_fail(node, STATUS_UNSUPPORTED, "input %d (%s) is not supported; export the model without it", i, name);

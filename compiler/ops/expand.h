@@ -48,6 +48,9 @@ Value *expand_concat(Expansion *e, Value *a, Value *b, int64_t axis);
 /* x[from:to:step] along an axis. */
 Value *expand_slice(Expansion *e, Value *x, int64_t axis, int64_t from, int64_t to, int64_t step);
 
+/* Gives a node the original's attributes of these names, NULL behind the last; those that it has. */
+void expand_inherit(Expansion *e, Node *node, const char *const *names);
+
 /* What a graph that the original holds as an attribute makes of x: its nodes, moved here. It has one input and one
  * output, and is not to be used again. attribute: its name; x itself where the original has no such graph. */
 Value *expand_graph(Expansion *e, const char *attribute, Value *x);

@@ -114,14 +114,6 @@ static void expand_embedding(Expansion *e) {
     expand_output(e, 2, sum);
 }
 
-/* Gives a node those attributes of the original that its own schema has. */
-static void inherit(Expansion *e, Node *node, const char *const *names) {
-    for (; *names != NULL; names++) {
-        const Attribute *attribute = node_attribute(e->node, *names);
-        if (attribute != NULL) list_add(node->graph->arena, &node->attributes, *attribute);
-    }
-}
-
 /* A parameter of an activation, in the order in which ONNX Runtime lists them. */
 static float parameter(const Node *node, int i) {
     static const char *const names[] = {"activation_alpha", "activation_beta"};
@@ -154,14 +146,14 @@ static Value *activate(Expansion *e, Value *x) {
 static void expand_conv(Expansion *e) {
     static const char *const names[] = {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides", NULL};
     Node *conv = expand_node(e, "Conv", input(e, 0), input(e, 1), input(e, 2));
-    inherit(e, conv, names);
+    expand_inherit(e, conv, names);
     expand_output(e, 0, activate(e, add(e, expand_value(conv), input(e, 3))));
 }
 
 static void expand_gemm(Expansion *e) {
     static const char *const names[] = {"alpha", "beta", "transA", "transB", NULL};
     Node *gemm = expand_node(e, "Gemm", input(e, 0), input(e, 1), input(e, 2));
-    inherit(e, gemm, names);
+    expand_inherit(e, gemm, names);
     expand_output(e, 0, activate(e, expand_value(gemm)));
 }
 

@@ -3,6 +3,7 @@
 #include "ops/conv.h"
 #include "ops/expand.h"
 #include "ops/product.h"
+#include "ops/quantised.h"
 
 /* One factor for a scale, or for each of several: how they are counted. */
 static int64_t count_of(const Value *value) { return value == NULL ? 1 : shape_count(&value->shape); }
@@ -130,14 +131,14 @@ static ByteConv qlinear_conv(const Node *node) {
 
 static int64_t flip_of(Type type) { return type == TYPE_INT8 ? 128 : 0; }
 
-static void give_dimension(Step *step, const WindowDim *dim, const char *const names[7]) {
+static void give_dimension(Step *step, const WindowDim *dim, const char *const names[6]) {
     const int64_t sizes[] = {dim->input,  dim->output,   dim->kernel, dim->stride,
                              dim->dilation, dim->before};
     for (int i = 0; i < 6; i++) step_size(step, names[i], sizes[i]);
 }
 
 static void emit_conv(Program *program, const Node *node, const ByteConv *conv) {
-    static const char *const names[][7] = {{"D", "OD", "KD", "SD", "DD", "PD"},
+    static const char *const names[][6] = {{"D", "OD", "KD", "SD", "DD", "PD"},
                                            {"H", "OH", "KH", "SH", "DH", "PH"},
                                            {"W", "OW", "KW", "SW", "DW", "PW"}};
     const Value *y = node->outputs.items[0];
@@ -189,15 +190,14 @@ static int64_t macs_conv_integer(const Node *node) { return macs_of_conv(node, n
 static int64_t macs_qlinear_conv(const Node *node) { return macs_of_conv(node, node->inputs.items[QW]); }
 
 /* The largest or smallest element, or 0 where that is beyond it. */
-static Value *bound(Expansion *e, const char *reduce, const char *choose) {
-    Node *all = expand_node(e, reduce, node_input(e->node, 0));
+static Value *bound(Expansion *e, Value *x, const char *reduce, const char *choose) {
+    Node *all = expand_node(e, reduce, x);
     node_set_int(all, "keepdims", 0);
     return expand_op(e, choose, expand_value(all), expand_number(e, TYPE_FLOAT, 0));
 }
 
-/* The range of x with 0 in it becomes 0 to 255; where all of x is 0, the scale is 1 / 255, as in ONNX's reference. */
-static void expand_dynamic(Expansion *e) {
-    Value *low = bound(e, "ReduceMin", "Min"), *high = bound(e, "ReduceMax", "Max");
+Dynamic quantise_dynamically(Expansion *e, Value *x) {
+    Value *low = bound(e, x, "ReduceMin", "Min"), *high = bound(e, x, "ReduceMax", "Max");
     Value *zero = expand_number(e, TYPE_FLOAT, 0), *one = expand_number(e, TYPE_FLOAT, 1);
     Value *steps = expand_number(e, TYPE_FLOAT, 255), *range = expand_op(e, "Sub", high, low);
     range = expand_op(e, "Where", expand_op(e, "Equal", range, zero), one, range);
@@ -205,8 +205,20 @@ static void expand_dynamic(Expansion *e) {
     Value *start = expand_op(e, "Sub", zero, expand_op(e, "Div", low, scale));
     Value *rounded = expand_op(e, "Round", expand_op(e, "Clip", start, zero, steps));
     Value *zero_point = expand_cast(e, rounded, TYPE_UINT8);
-    Value *y = expand_op(e, "QuantizeLinear", node_input(e->node, 0), scale, zero_point);
-    expand_output(e, 0, y), expand_output(e, 1, scale), expand_output(e, 2, zero_point);
+    return (Dynamic){expand_op(e, "QuantizeLinear", x, scale, zero_point), scale, zero_point};
+}
+
+static void infer_dynamic(Node *node) {
+    infer_same(node);
+    for (int i = 1; i < node->outputs.count; i++)
+        if (node_output(node, i) != NULL) node_output(node, i)->shape = shape_of(0, NULL);
+}
+
+static void expand_dynamic(Expansion *e) {
+    const Dynamic quantised = quantise_dynamically(e, node_input(e->node, 0));
+    expand_output(e, 0, quantised.y);
+    expand_output(e, 1, quantised.scale);
+    expand_output(e, 2, quantised.zero);
 }
 
 #define BYTES "int8 uint8"
@@ -253,6 +265,7 @@ const Op OPS_quantised_product[] = {
      .versions = {11},
      .inputs = "x:float",
      .outputs = "y:uint8 y_scale:float y_zero_point:uint8",
+     .infer = infer_dynamic,
      .expand = expand_dynamic},
     {0},
 };
