@@ -23,7 +23,8 @@ KERNEL void product_bytes(const void *restrict a, const void *restrict b, const 
     for (int item = first; item < last; item++) {
         const int batch = item / panels, at = item % panels * 16, width = N - at < 16 ? N - at : 16;
         int from[16]; /* the columns' zero points */
-        for (int j = 0; j < 16; j++) from[j] = b_zero == NULL ? BFLIP : right_zero[j < width ? (at + j) * BZ : 0] ^ BFLIP;
+        for (int j = 0; j < 16; j++)
+            from[j] = b_zero == NULL ? BFLIP : right_zero[j < width ? (at + j) * BZ : 0] ^ BFLIP;
         for (int k = 0; k < K; k++) {
             const uint8_t *const row = right + batch * BB + k * N + at;
             if (width == 16)
@@ -55,8 +56,9 @@ KERNEL void product_bytes(const void *restrict a, const void *restrict b, const 
 /* ConvInteger and QLinearConv in three dimensions (fewer: D = 1, H = 1), in G groups: each output is the sum s of a
  * window of x - x_zero times w - w_zero, plus a bias, and y = s, or where there is a factor y = s * factor + y_zero,
  * rounded to nearest, ties to even, and kept to what T holds.
- * x [N][C][D][H][W]   w [K][C/G][KD][KH][KW]   bias [K] or NULL   factor [K] or NULL   y [N][K][OD][OH][OW]
- * x_zero and y_zero: one; w_zero: one, or one for each k (WZ = 1); NULL: 0   scratch [C/G*KD*KH*KW][16]
+ * x [N][C][D][H][W]   w [K][C/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]
+ * x_zero and y_zero: one; w_zero: one, or one for each k (WZ = 1); NULL: 0   factor: one, one for each k (FK = 1), or
+ * NULL   scratch [C/G*KD*KH*KW][16]
  * Strides SD, SH, SW; dilations DD, DH, DW; PD, PH and PW zeros in front of the first plane, row and column.
  * XFLIP, WFLIP and YFLIP are 128 where x, w and y are signed, else 0. What 16 neighbouring outputs read becomes floats.
  * name: conv_bytes{KD}x{KH}x{KW}_{C}_{K}_{OD}x{OH}x{OW}
@@ -69,7 +71,8 @@ KERNEL void conv_bytes(const void *restrict x, const void *restrict w, const int
                        const int last, const int N, const int C, const int D, const int H, const int W, const int K,
                        const int OD, const int OH, const int OW, const int G, const int KD, const int KH, const int KW,
                        const int SD, const int SH, const int SW, const int DD, const int DH, const int DW, const int PD,
-                       const int PH, const int PW, const int WZ, const int XFLIP, const int WFLIP, const int YFLIP) {
+                       const int PH, const int PW, const int WZ, const int FK, const int XFLIP, const int WFLIP,
+                       const int YFLIP) {
     const uint8_t *const weights = w, *const weights_zero = w_zero;
     const int channels = C / G, rows = K / G, taps = KD * KH * KW, outputs = OD * OH * OW, groups = (outputs + 15) / 16;
     const int before = x_zero == NULL ? XFLIP : *(const uint8_t *)x_zero ^ XFLIP;
@@ -114,7 +117,7 @@ KERNEL void conv_bytes(const void *restrict x, const void *restrict w, const int
                     const int32_t sum = (int32_t)(sums[r][j] + shift);
                     T *const to = y + (n * K + k + r) * outputs + at + j;
                     if (factor == NULL) *to = (T)sum;
-                    else *to = (T)(byte_from_sum(sum, factor[k + r], after) - YFLIP);
+                    else *to = (T)(byte_from_sum(sum, factor[(k + r) * FK], after) - YFLIP);
                 }
         }
     }

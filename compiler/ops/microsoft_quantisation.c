@@ -19,17 +19,11 @@ static void give(Expansion *e, Value *y, int i, Type type) {
     expand_output(e, 0, expand_value(node));
 }
 
-static void expand_add(Expansion *e) {
-    give(e, expand_op(e, "Add", real(e, 0), real(e, 3)), 6, input(e, 0)->type);
-}
+static void expand_add(Expansion *e) { give(e, expand_op(e, "Add", real(e, 0), real(e, 3)), 6, input(e, 0)->type); }
 
-static void expand_mul(Expansion *e) {
-    give(e, expand_op(e, "Mul", real(e, 0), real(e, 3)), 6, input(e, 0)->type);
-}
+static void expand_mul(Expansion *e) { give(e, expand_op(e, "Mul", real(e, 0), real(e, 3)), 6, input(e, 0)->type); }
 
-static void expand_sigmoid(Expansion *e) {
-    give(e, expand_op(e, "Sigmoid", real(e, 0)), 3, input(e, 0)->type);
-}
+static void expand_sigmoid(Expansion *e) { give(e, expand_op(e, "Sigmoid", real(e, 0)), 3, input(e, 0)->type); }
 
 static void expand_leaky_relu(Expansion *e) {
     Node *node = expand_node(e, "LeakyRelu", real(e, 0));
@@ -61,9 +55,9 @@ static void expand_softmax(Expansion *e) {
         node_fail(e->node, STATUS_UNSUPPORTED, "the shape of the input is not known");
     int64_t sizes[MAX_RANK];
     for (int d = 0; d < x->shape.rank; d++) sizes[d] = size_of(x, d);
-    Value *flat = is_flat ? expand_reshape(e, x, shape_product(&x->shape, 0, axis),
-                                           shape_product(&x->shape, axis, x->shape.rank))
-                          : x;
+    Value *flat =
+        is_flat ? expand_reshape(e, x, shape_product(&x->shape, 0, axis), shape_product(&x->shape, axis, x->shape.rank))
+                : x;
     Node *node = expand_node(e, "Softmax", flat);
     node_set_int(node, "axis", is_flat ? 1 : axis);
     Value *y = expand_value(node);
@@ -83,8 +77,8 @@ static Value *move_channels(Expansion *e, Value *x, bool back) {
 }
 
 static void expand_average_pool(Expansion *e) {
-    static const char *const names[] = {"auto_pad",     "ceil_mode", "count_include_pad",
-                                        "kernel_shape", "pads",      "strides", NULL};
+    static const char *const names[] = {"auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads",
+                                        "strides",  NULL};
     Node *pool = expand_node(e, "AveragePool", move_channels(e, real(e, 0), false));
     expand_inherit(e, pool, names);
     give(e, move_channels(e, expand_value(pool), true), 3, input(e, 0)->type);

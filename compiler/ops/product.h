@@ -7,8 +7,8 @@
 #include "program/tile.h"
 
 /* Of a product of 8-bit integers: zero points, which are subtracted first (NULL: 0), of a one or one for each row, of b
- * one or one for each column; and where y has 8 bits too, its zero point and what sums are multiplied by, an element for
- * row m and column n being at m * factor_m + n * factor_n. */
+ * one or one for each column; and where y has 8 bits too, its zero point and what sums are multiplied by, an element
+ * for row m and column n being at m * factor_m + n * factor_n. */
 typedef struct {
     const Value *a_zero, *b_zero, *y_zero;
     Buffer *factor; /* NULL: y is the sums, int32 */

@@ -177,8 +177,7 @@ static void dequantize(Program *program, const Node *node, const Part *part, Buf
     Loop *loop = part->loop;
     Type result = node->outputs.items[0]->type, wide = result == TYPE_DOUBLE ? TYPE_DOUBLE : TYPE_FLOAT;
     int x = loop_cast(loop, part->x, wide);
-    if (part->zero >= 0)
-        x = loop_apply(loop, "subtract", wide, wide, 2, (int[]){x, loop_cast(loop, part->zero, wide)});
+    if (part->zero >= 0) x = loop_apply(loop, "subtract", wide, wide, 2, (int[]){x, loop_cast(loop, part->zero, wide)});
     x = loop_apply(loop, "multiply", wide, wide, 2, (int[]){x, loop_cast(loop, part->scale, wide)});
     loop_cast(loop, x, result);
     write_result(part, to);
@@ -190,8 +189,8 @@ static void lower_dequantize(Program *program, Node *node) {
 
 /* In which type x is divided by the scale: `precision`, else that of the scale where it is a float. */
 static Type precision_of(const Node *node) {
-    Type asked = (Type)attr_int(node, "precision"), floats[] = {asked, node->inputs.items[1]->type,
-                                                               node->inputs.items[0]->type};
+    Type asked = (Type)attr_int(node, "precision"),
+         floats[] = {asked, node->inputs.items[1]->type, node->inputs.items[0]->type};
     for (int i = 0; i < 3; i++)
         if (type_set_parse("floats") & TYPE_BIT(floats[i])) return floats[i];
     return TYPE_FLOAT;

@@ -93,8 +93,7 @@ static void expand_qlinear_matmul(Expansion *e) {
         if (i != QB) check_count(e->node, i, 1, "");
     Value *a = expand_op(e, "DequantizeLinear", in[QA], in[QA_SCALE], in[QA_ZERO]);
     Value *b = expand_op(e, "DequantizeLinear", in[QB], in[QB_SCALE], in[QB_ZERO]);
-    expand_output(e, 0,
-                  expand_op(e, "QuantizeLinear", expand_op(e, "MatMul", a, b), in[QY_SCALE], in[QY_ZERO]));
+    expand_output(e, 0, expand_op(e, "QuantizeLinear", expand_op(e, "MatMul", a, b), in[QY_SCALE], in[QY_ZERO]));
 }
 
 static int64_t macs_of_product(const Node *node, const Value *a) {
@@ -107,7 +106,7 @@ static int64_t macs_qlinear_matmul(const Node *node) { return macs_of_product(no
 /* The operands of a convolution, wherever the operator has them; NULL for what it has not. */
 typedef struct {
     const Value *x, *w, *bias, *x_zero, *w_zero, *y_zero;
-    Buffer *factor; /* NULL: the sums are the result */
+    Buffer *factor; /* one number, or one for each output channel; NULL: the sums are the result */
 } ByteConv;
 
 static ByteConv conv_integer(const Node *node) {
@@ -132,15 +131,13 @@ static ByteConv qlinear_conv(const Node *node) {
 static int64_t flip_of(Type type) { return type == TYPE_INT8 ? 128 : 0; }
 
 static void give_dimension(Step *step, const WindowDim *dim, const char *const names[6]) {
-    const int64_t sizes[] = {dim->input,  dim->output,   dim->kernel, dim->stride,
-                             dim->dilation, dim->before};
+    const int64_t sizes[] = {dim->input, dim->output, dim->kernel, dim->stride, dim->dilation, dim->before};
     for (int i = 0; i < 6; i++) step_size(step, names[i], sizes[i]);
 }
 
 static void emit_conv(Program *program, const Node *node, const ByteConv *conv) {
-    static const char *const names[][6] = {{"D", "OD", "KD", "SD", "DD", "PD"},
-                                           {"H", "OH", "KH", "SH", "DH", "PH"},
-                                           {"W", "OW", "KW", "SW", "DW", "PW"}};
+    static const char *const names[][6] = {
+        {"D", "OD", "KD", "SD", "DD", "PD"}, {"H", "OH", "KH", "SH", "DH", "PH"}, {"W", "OW", "KW", "SW", "DW", "PW"}};
     const Value *y = node->outputs.items[0];
     const Window window = conv_window(node, conv->x, conv->w);
     Step *step = step_kernel(program, "conv_bytes", y->type);
@@ -155,6 +152,7 @@ static void emit_conv(Program *program, const Node *node, const ByteConv *conv) 
         give_dimension(step, &dim, names[i]);
     }
     step_size(step, "WZ", conv->w_zero != NULL && count_of(conv->w_zero) > 1);
+    step_size(step, "FK", conv->factor != NULL && conv->factor->count > 1);
     step_size(step, "XFLIP", flip_of(conv->x->type)), step_size(step, "WFLIP", flip_of(conv->w->type));
     step_size(step, "YFLIP", flip_of(y->type));
 }
@@ -177,8 +175,8 @@ static void lower_qlinear_conv(Program *program, Node *node) {
     for (int i = 0; i < 4; i++) check_count(node, ones[i], 1, "");
     check_count(node, QW_SCALE, size_of(conv.w, 0), "output channel");
     check_count(node, QW_ZERO, size_of(conv.w, 0), "output channel");
-    conv.factor = factor_of(program, node->inputs.items[QX_SCALE], node->inputs.items[QW_SCALE],
-                            node->inputs.items[Q_SCALE]);
+    conv.factor =
+        factor_of(program, node->inputs.items[QX_SCALE], node->inputs.items[QW_SCALE], node->inputs.items[Q_SCALE]);
     emit_conv(program, node, &conv);
 }
 
