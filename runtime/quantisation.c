@@ -19,7 +19,7 @@ KERNEL void product_bytes(const void *restrict a, const void *restrict b, const 
                           const int M, const int K, const int N, const int AB, const int BB, const int AZ, const int BZ,
                           const int FM, const int FN, const int AFLIP, const int BFLIP, const int YFLIP) {
     const uint8_t *const left = a, *const right = b, *const left_zero = a_zero, *const right_zero = b_zero;
-    const int zero = y_zero == NULL ? YFLIP : *(const uint8_t *)y_zero ^ YFLIP, panels = (N + 15) / 16;
+    const int after = y_zero == NULL ? YFLIP : *(const uint8_t *)y_zero ^ YFLIP, panels = (N + 15) / 16;
     for (int item = first; item < last; item++) {
         const int batch = item / panels, at = item % panels * 16, width = N - at < 16 ? N - at : 16;
         int from[16]; /* the columns' zero points */
@@ -47,8 +47,40 @@ KERNEL void product_bytes(const void *restrict a, const void *restrict b, const 
                     const int32_t sum = (int32_t)sums[r][j];
                     T *const to = y + (batch * M + m + r) * N + at + j;
                     if (factor == NULL) *to = (T)sum;
-                    else *to = (T)(byte_from_sum(sum, factor[(m + r) * FM + (at + j) * FN], zero) - YFLIP);
+                    else *to = (T)(byte_from_sum(sum, factor[(m + r) * FM + (at + j) * FN], after) - YFLIP);
                 }
+        }
+    }
+}
+
+/* The same with few rows, 64 columns at a time: b is read once for each row, in its order, and stays integers.
+ * a [M][K], the next matrix AB later (0: the same one); b [K][N], the next matrix BB later   y [BATCH][M][N]
+ * name: product_bytes_row_{M}x{K}x{N}
+ * items: BATCH * M * ((N + 63) / 64)
+ * types: int8 uint8 int32 */
+KERNEL void product_bytes_row(const void *restrict a, const void *restrict b, const void *restrict a_zero,
+                              const void *restrict b_zero, const float *restrict factor, const void *restrict y_zero,
+                              T *restrict y, const int first, const int last, const int BATCH, const int M, const int K,
+                              const int N, const int AB, const int BB, const int AZ, const int BZ, const int FM,
+                              const int FN, const int AFLIP, const int BFLIP, const int YFLIP) {
+    const uint8_t *const left_zero = a_zero, *const right_zero = b_zero;
+    const int after = y_zero == NULL ? YFLIP : *(const uint8_t *)y_zero ^ YFLIP, groups = (N + 63) / 64;
+    for (int item = first; item < last; item++) {
+        const int bm = item / groups, m = bm % M, at = item % groups * 64, width = N - at < 64 ? N - at : 64;
+        const uint8_t *const row = (const uint8_t *)a + bm / M * AB + m * K;
+        const uint8_t *const columns = (const uint8_t *)b + bm / M * BB + at;
+        const int before = a_zero == NULL ? AFLIP : left_zero[m * AZ] ^ AFLIP;
+        int zeros[64];
+        uint32_t sum[64] = {0};
+        for (int j = 0; j < width; j++) zeros[j] = b_zero == NULL ? BFLIP : right_zero[(at + j) * BZ] ^ BFLIP;
+        for (int k = 0; k < K; k++) {
+            const int v = (row[k] ^ AFLIP) - before;
+            for (int j = 0; j < width; j++) sum[j] += (uint32_t)(v * ((columns[k * N + j] ^ BFLIP) - zeros[j]));
+        }
+        for (int j = 0; j < width; j++) {
+            T *const to = y + bm * N + at + j;
+            if (factor == NULL) *to = (T)(int32_t)sum[j];
+            else *to = (T)(byte_from_sum((int32_t)sum[j], factor[m * FM + (at + j) * FN], after) - YFLIP);
         }
     }
 }
@@ -110,7 +142,8 @@ KERNEL void conv_bytes(const void *restrict x, const void *restrict w, const int
                 row[r] = weights + of * channels * taps;
                 zeros[r] = w_zero == NULL ? WFLIP : weights_zero[of * WZ] ^ WFLIP;
             }
-            bytes_multiply(sums, row, zeros, WFLIP, scratch, channels * taps);
+            if (rows == 1) bytes_multiply_row(sums[0], row[0], zeros[0], WFLIP, scratch, channels * taps);
+            else bytes_multiply(sums, row, zeros, WFLIP, scratch, channels * taps);
             for (int r = 0; r < 4 && k + r <= end; r++)
                 for (int j = 0; j < width; j++) {
                     const uint32_t shift = bias == NULL ? 0 : (uint32_t)bias[k + r];

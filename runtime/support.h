@@ -296,8 +296,22 @@ static inline int64_t i64_power(int64_t x, int64_t y) {
     return (int64_t)power;
 }
 
-/* sums[r][j] += the sum over d < depth of (rows[r][d] ^ flip) - zeros[r], a byte, times panel[d][j], which is one too.
- * Floats add 256 such products without an error, since those are below 2^24; then integers take over, which wrap. */
+/* sums[j] += the sum over d < depth of (row[d] ^ flip) - zero, a byte, times panel[d][j], which is one too. Floats add
+ * 256 such products without an error, since those are below 2^24; then integers take over, which wrap. */
+static inline void bytes_multiply_row(uint32_t sums[16], const uint8_t *row, int zero, int flip, const float *panel,
+                                      int depth) {
+    for (int from = 0; from < depth; from += 256) {
+        const int end = depth - from < 256 ? depth : from + 256;
+        float sum[16] = {0};
+        for (int d = from; d < end; d++) {
+            const float v = (float)((row[d] ^ flip) - zero);
+            for (int j = 0; j < 16; j++) sum[j] += v * panel[d * 16 + j];
+        }
+        for (int j = 0; j < 16; j++) sums[j] += (uint32_t)(int32_t)sum[j];
+    }
+}
+
+/* The same for four rows. */
 static inline void bytes_multiply(uint32_t sums[4][16], const uint8_t *const rows[4], const int zeros[4], int flip,
                                   const float *panel, int depth) {
     const uint8_t *const a0 = rows[0], *const a1 = rows[1], *const a2 = rows[2], *const a3 = rows[3];

@@ -73,7 +73,7 @@ static int64_t flip_of(const Value *value) { return value->type == TYPE_INT8 ? 1
 
 static void emit_bytes(Program *program, const Product *p) {
     const ByteScales *scales = p->scales;
-    Step *step = step_kernel(program, "product_bytes", p->y->type);
+    Step *step = step_kernel(program, p->m < 4 ? "product_bytes_row" : "product_bytes", p->y->type);
     step_buffer(step, "a", program_buffer(program, p->a), p->a_offset);
     step_buffer(step, "b", program_buffer(program, p->b), p->b_offset);
     step_buffer(step, "y", program_buffer(program, p->y), p->y_offset);
