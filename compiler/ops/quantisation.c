@@ -121,8 +121,7 @@ static void read_operands(Program *program, const Node *node, Part *part, int64_
     if (has_zero && !(part->by.axis < 0 && zero->constant != NULL))
         part->zero = loop_input(part->loop, program_buffer(program, zero), offset, strides);
     if (is_literal) part->scale = loop_literal(part->loop, scale->type, tensor_number(scale->constant, 0));
-    if (has_zero && part->zero < 0)
-        part->zero = loop_literal_int(part->loop, zero->type, tensor_int(zero->constant, 0));
+    if (has_zero && part->zero < 0) part->zero = loop_literal(part->loop, TYPE_FLOAT, tensor_number(zero->constant, 0));
 }
 
 /* All of x, where a scale stands for all, or for one place of the axis. */
@@ -201,15 +200,12 @@ static void to_integer(Loop *loop, int quotient, int zero, Type precision, Type 
     const TypeInfo *info = type_info(to);
     Type wide = precision == TYPE_DOUBLE ? TYPE_DOUBLE : TYPE_FLOAT; /* half floats do not hold all sums */
     int x = loop_cast(loop, loop_apply(loop, "round", precision, precision, 1, &quotient), wide);
+    bool is_signed = info->class == CLASS_SIGNED;
+    if (zero < 0 && is_signed) zero = loop_literal(loop, wide, 0); /* so that there is no negative zero */
     if (zero >= 0) x = loop_apply(loop, "add", wide, wide, 2, (int[]){x, loop_cast(loop, zero, wide)});
-    if (info->bits < 8) { /* a conversion wraps around */
-        bool is_signed = info->class == CLASS_SIGNED;
-        int low = loop_literal(loop, wide, is_signed ? -(1 << (info->bits - 1)) : 0);
-        int high = loop_literal(loop, wide, (1 << (info->bits - is_signed)) - 1);
-        x = loop_apply(loop, "at_least", wide, wide, 2, (int[]){x, low});
-        x = loop_apply(loop, "at_most", wide, wide, 2, (int[]){x, high});
-    }
-    loop_cast(loop, x, to);
+    int low = loop_literal(loop, wide, is_signed ? -(1 << (info->bits - 1)) : 0);
+    int high = loop_literal(loop, wide, (1 << (info->bits - is_signed)) - 1);
+    loop_cast(loop, loop_apply(loop, "saturate", wide, wide, 3, (int[]){x, low, high}), to);
 }
 
 /* x / scale + zero, rounded. */

@@ -171,6 +171,7 @@ static Loop *merge_loops(Arena *arena, const Loop *producer, const Loop *consume
             return NULL;
     if (!merge_bodies(&merged, &first, &second)) return NULL;
     loop_simplify(&merged);
+    loop_drop_round_trips(&merged);
     Loop *kept = arena_new_object(arena, Loop);
     *kept = merged;
     return kept;

@@ -186,6 +186,9 @@ int loop_apply(Loop *loop, const char *formula, Type operand_type, Type result, 
 /* Appends a conversion, as ONNX Cast defines it; returns scalar itself where the types are equal. */
 int loop_cast(Loop *loop, int scalar, Type to);
 void loop_simplify(Loop *loop);
+/* Takes conversions out of a body that change nothing: of a whole number that was kept within the bounds of an integer
+ * type, to that type and back. */
+void loop_drop_round_trips(Loop *loop);
 /* Whether a loop has no body and changes no type: it moves elements as they are stored, bit by bit. */
 bool loop_is_copy(const Loop *loop);
 
