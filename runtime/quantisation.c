@@ -113,12 +113,17 @@ KERNEL void conv_bytes(const void *restrict x, const void *restrict w, const int
         const int n = item / groups / G, g = item / groups % G, at = item % groups * 16;
         const uint8_t *const in = (const uint8_t *)x + (n * C + g * channels) * D * H * W;
         const int width = outputs - at < 16 ? outputs - at : 16;
+        int front[16], top[16], left[16];
+        for (int j = 0; j < 16; j++) {
+            front[j] = (at + j) / (OH * OW) * SD - PD;
+            top[j] = (at + j) / OW % OH * SH - PH;
+            left[j] = (at + j) % OW * SW - PW;
+        }
         for (int tap = 0; tap < taps; tap++) {
+            const int kd = tap / (KH * KW) * DD, kh = tap / KW % KH * DH, kw = tap % KW * DW;
             int from[16], adjacent = 1; /* from: within a channel; -1: a zero */
             for (int j = 0; j < 16; j++) {
-                const int d = (at + j) / (OH * OW) * SD - PD + tap / (KH * KW) * DD;
-                const int h = (at + j) / OW % OH * SH - PH + tap / KW % KH * DH;
-                const int v = (at + j) % OW * SW - PW + tap % KW * DW;
+                const int d = front[j] + kd, h = top[j] + kh, v = left[j] + kw;
                 const int inside = d >= 0 && d < D && h >= 0 && h < H && v >= 0 && v < W;
                 from[j] = j < width && inside ? (d * H + h) * W + v : -1;
                 adjacent &= from[0] >= 0 && from[j] == from[0] + j;

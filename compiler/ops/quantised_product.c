@@ -19,8 +19,24 @@ static void check_count(const Node *node, int i, int64_t many, const char *what)
               shape_text(node->graph->arena, &value->shape));
 }
 
-/* What sums are multiplied by, left * right / result in floats: [rows][columns], as many as there are scales. */
+/* What sums are multiplied by, left * right / result in floats: [rows][columns], as many as there are scales; of scales
+ * that are known. */
+static Buffer *known_factor(Program *program, const Value *left, const Value *right, const Value *result) {
+    const int64_t columns = count_of(right), count = count_of(left) * columns;
+    const Shape shape = shape_of(1, &count);
+    Tensor *tensor = tensor_new(program->arena, TYPE_FLOAT, &shape);
+    for (int64_t i = 0; i < count; i++) {
+        const float one = (float)tensor_number(left->constant, i / columns);
+        const float other = (float)tensor_number(right->constant, i % columns);
+        ((float *)tensor->data)[i] = one * other / (float)tensor_number(result->constant, 0);
+    }
+    return program_constant(program, right, tensor);
+}
+
+/* The same of any. */
 static Buffer *factor_of(Program *program, const Value *left, const Value *right, const Value *result) {
+    if (left->constant != NULL && right->constant != NULL && result->constant != NULL)
+        return known_factor(program, left, right, result);
     const Value *scales[] = {left, right, result};
     const int64_t extents[] = {count_of(left), count_of(right)};
     const int64_t strides[][2] = {{count_of(left) > 1, 0}, {0, count_of(right) > 1}, {0, 0}};
