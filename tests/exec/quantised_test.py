@@ -302,6 +302,12 @@ class Calibration(CalibrationDataReader):
         return None if self.left < 0 else {"image": floats(1, 3, 24, 24, source=self.source)}
 
 
+def holds_bytes(model, folder):
+    """Whether generated code has integers of 8 bits."""
+    done = subprocess.run([FOVEA, "compile", model, "-o", folder / "c", "--name", "quantised"], capture_output=True)
+    return done.returncode != 0 or "int8_t" in (folder / "c" / "quantised.c").read_text()
+
+
 def networks(folder):
     faults, source = 0, np.random.default_rng(1)
     onnx.save(network(source), folder / "float.onnx")
@@ -316,6 +322,9 @@ def networks(folder):
         step = float(numbers[last.input[1]])
         feeds = {"image": floats(1, 3, 24, 24, source=source)}
         got = run(model, feeds, folder)["classes"]
+        if holds_bytes(folder / "quantised.onnx", folder) != (layout == QuantFormat.QOperator):
+            faults += 1
+            print(f"{layout.name}: floats are computed as bytes, or bytes as floats")
         for level in (OFF, ON):
             want = expected(model, feeds, level)["classes"]
             steps = np.abs(want - got).max() / step
