@@ -68,8 +68,7 @@ static void emit_product(Program *program, const Product *p) {
 
 static int64_t count_or_none(const Value *value) { return value == NULL ? 0 : shape_count(&value->shape); }
 
-/* 128 for signed bytes: the bit that turns them into unsigned ones. */
-static int64_t flip_of(const Value *value) { return value->type == TYPE_INT8 ? 128 : 0; }
+int64_t byte_flip(Type type) { return type == TYPE_INT8 ? 128 : 0; }
 
 static void emit_bytes(Program *program, const Product *p) {
     const ByteScales *scales = p->scales;
@@ -86,8 +85,8 @@ static void emit_bytes(Program *program, const Product *p) {
     step_size(step, "AB", p->a_batch), step_size(step, "BB", p->b_batch);
     step_size(step, "AZ", count_or_none(scales->a_zero) > 1), step_size(step, "BZ", count_or_none(scales->b_zero) > 1);
     step_size(step, "FM", scales->factor_m), step_size(step, "FN", scales->factor_n);
-    step_size(step, "AFLIP", flip_of(p->a)), step_size(step, "BFLIP", flip_of(p->b));
-    step_size(step, "YFLIP", flip_of(p->y));
+    step_size(step, "AFLIP", byte_flip(p->a->type)), step_size(step, "BFLIP", byte_flip(p->b->type));
+    step_size(step, "YFLIP", byte_flip(p->y->type));
 }
 
 /* A panel of b pays from about four rows on; below, b is read once and in its order. */

@@ -15,6 +15,10 @@ typedef struct {
     int64_t factor_m, factor_n;
 } ByteScales;
 
+/* The bit that makes an unsigned byte of a signed one, and 0 for other types: what runtime/quantisation.c calls FLIP.
+ */
+int64_t byte_flip(Type type);
+
 /* y [batch][m][n] = alpha * a b + beta * c, where element (m, k) of a is at a_offset + m * a_m + k * a_k, the next
  * matrix a_batch later, and so on: runtime/gemm.c says the same of its kernels. c may be NULL. */
 typedef struct {

@@ -144,8 +144,6 @@ static ByteConv qlinear_conv(const Node *node) {
                       .y_zero = node->inputs.items[Q_ZERO]};
 }
 
-static int64_t flip_of(Type type) { return type == TYPE_INT8 ? 128 : 0; }
-
 static void give_dimension(Step *step, const WindowDim *dim, const char *const names[6]) {
     const int64_t sizes[] = {dim->input, dim->output, dim->kernel, dim->stride, dim->dilation, dim->before};
     for (int i = 0; i < 6; i++) step_size(step, names[i], sizes[i]);
@@ -169,8 +167,8 @@ static void emit_conv(Program *program, const Node *node, const ByteConv *conv) 
     }
     step_size(step, "WZ", conv->w_zero != NULL && count_of(conv->w_zero) > 1);
     step_size(step, "FK", conv->factor != NULL && conv->factor->count > 1);
-    step_size(step, "XFLIP", flip_of(conv->x->type)), step_size(step, "WFLIP", flip_of(conv->w->type));
-    step_size(step, "YFLIP", flip_of(y->type));
+    step_size(step, "XFLIP", byte_flip(conv->x->type)), step_size(step, "WFLIP", byte_flip(conv->w->type));
+    step_size(step, "YFLIP", byte_flip(y->type));
 }
 
 static void infer_conv_integer(Node *node) { conv_infer(node, node->inputs.items[0], node->inputs.items[1], NULL); }
