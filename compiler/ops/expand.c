@@ -1,5 +1,6 @@
 /* Expansion: making nodes in place of one, and giving them its outputs. */
 #include "ops/expand.h"
+#include "ops/legacy.h"
 
 #include <string.h>
 
@@ -160,11 +161,13 @@ static bool is_known_but_for_the_batch(const Shape *shape) {
 }
 
 bool op_expand(Node *node, NodeList *nodes) {
-    if (node->op->expand == NULL) return false;
+    bool is_legacy = legacy_broadcasts(node);
+    if (node->op->expand == NULL && !is_legacy) return false;
     for (int i = 0; i < node->inputs.count; i++)
         if (node->inputs.items[i] != NULL && !is_known_but_for_the_batch(&node->inputs.items[i]->shape)) return false;
     Expansion e = {.node = node};
-    node->op->expand(&e);
+    if (is_legacy) legacy_expand(&e);
+    else node->op->expand(&e);
     if (e.nodes.count == 0 && node->op->lower != NULL) return false;
     for (int i = 0; i < node->outputs.count; i++)
         if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node)

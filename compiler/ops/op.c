@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ops/fused.h"
+#include "ops/legacy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -303,7 +304,8 @@ void op_infer(Node *node) {
     check_attributes(node);
     check_types(node);
     check_sizes(node, &node->inputs, "input");
-    if (op->infer != NULL) op->infer(node);
+    if (legacy_broadcasts(node)) legacy_infer(node);
+    else if (op->infer != NULL) op->infer(node);
     else if (op->expand == NULL) infer_broadcast(node);
     check_sizes(node, &node->outputs, "output");
 }
@@ -339,6 +341,15 @@ static void note_missing(Map *missing, const Node *node, const char *why) {
 /* The operators that attention blocks are fused into are fovea's own: no model has them. */
 static bool is_misused(const Node *node) { return node->index >= 0 && strcmp(node->domain, FUSED_DOMAIN) == 0; }
 
+/* Rows have all versions that opset 7 and newer ones mean, and of older ones those that differ little. */
+static const char *why_not_in(Arena *arena, int opset) {
+    if (opset >= 7) return arena_printf(arena, "does not exist in opset %d", opset);
+    return arena_printf(arena,
+                        "is not supported in opset %d; convert the model to opset 7 or newer with "
+                        "onnx.version_converter, or export it with another opset_version",
+                        opset);
+}
+
 static void resolve(Graph *graph, Map *missing) {
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
@@ -346,7 +357,7 @@ static void resolve(Graph *graph, Map *missing) {
         if (node->op == NULL) note_missing(missing, node, "is not supported");
         else if (node->op->unsupported != NULL) note_missing(missing, node, node->op->unsupported);
         else if ((node->version = version_in(node->op, node->opset)) == 0)
-            note_missing(missing, node, arena_printf(missing->arena, "does not exist in opset %d", node->opset));
+            note_missing(missing, node, why_not_in(missing->arena, node->opset));
         for (int k = 0; k < node->attributes.count; k++) {
             const Attribute *attribute = &node->attributes.items[k];
             if (attribute->kind == ATTRIBUTE_GRAPH) resolve(attribute->graph, missing);
