@@ -1,17 +1,19 @@
 /* Expansion: making nodes in place of one, and giving them its outputs. */
 #include "ops/expand.h"
+#include "ops/fused.h"
 #include "ops/legacy.h"
 
 #include <string.h>
 
-Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+static Node *new_node(Expansion *e, const char *domain, const char *op_type, int count, Value *const *inputs) {
     const Node *original = e->node;
     Graph *graph = original->graph;
     const char *of = original->name[0] != '\0' ? original->name : original->op_type;
     Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", of, op_type));
     node->scope = original->scope;
     node->index = original->index;
-    node->op = op_find("", op_type);
+    node->domain = domain;
+    node->op = op_find(domain, op_type);
     node->version = op_newest(node->op);
     for (int i = 0; i < count; i++) list_add(graph->arena, &node->inputs, inputs[i]);
     const char *base = original->outputs.count > 0 && original->outputs.items[0] != NULL
@@ -22,6 +24,14 @@ Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const 
     list_add(graph->arena, &node->outputs, output);
     list_add(graph->arena, &e->nodes, node);
     return node;
+}
+
+Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+    return new_node(e, "", op_type, count, inputs);
+}
+
+Node *expand_own_node(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+    return new_node(e, FUSED_DOMAIN, op_type, count, inputs);
 }
 
 Value *expand_value(Node *node) {

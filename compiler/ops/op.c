@@ -409,6 +409,13 @@ const char *attr_string(const Node *node, const char *name) {
     return attribute != NULL ? attribute->string : arena_copy(node->graph->arena, preset(node, name, &words));
 }
 
+Type attr_type(const Node *node, const char *name, const char *set) {
+    int64_t type = attr_int(node, name);
+    if (type <= TYPE_NONE || type >= TYPE_COUNT || !(TYPE_BIT(type) & type_set_parse(set)))
+        node_fail(node, STATUS_INVALID, "%s=%lld is no type that this operator makes", name, (long long)type);
+    return (Type)type;
+}
+
 /* "0,2,3" as numbers. */
 static const int64_t *parse_ints(Arena *arena, const char *text, int *count) {
     int64_t *numbers = arena_new_array(arena, int64_t, strlen(text) / 2 + 1);

@@ -92,6 +92,8 @@ void op_infer(Node *node);
 int64_t attr_int(const Node *node, const char *name);
 float attr_float(const Node *node, const char *name);
 const char *attr_string(const Node *node, const char *name);
+/* An element type, one of a set in the schema's words ("floats int32"); fails where it is another. */
+Type attr_type(const Node *node, const char *name, const char *set);
 /* A list, NULL with *count = 0 where neither the node nor the schema ("axes:ints=0,2,3") has one. */
 const int64_t *attr_ints(const Node *node, const char *name, int *count);
 
