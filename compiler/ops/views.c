@@ -200,9 +200,13 @@ static bool is_zero(const Value *value) {
 }
 
 static void lower_dropout(Program *program, Node *node) {
-    const Value *ratio = node_input(node, 1);
-    bool drops_nothing = is_zero(node_input(node, 2)) || (ratio != NULL && is_zero(ratio));
+    const Value *ratio = node_input(node, 1), *training = node_input(node, 2);
+    bool drops_nothing = is_zero(training) || (ratio != NULL && is_zero(ratio));
     if (node->version < 7) drops_nothing = attr_int(node, "is_test") != 0;
+    if (!drops_nothing && training != NULL &&
+        (training->constant == NULL || (ratio != NULL && ratio->constant == NULL)))
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "training_mode and ratio have to be known when compiling; export the model for inference");
     if (!drops_nothing)
         node_fail(node, STATUS_UNSUPPORTED,
                   "it drops elements at random (training_mode=1, is_test=0); export the model for inference");
