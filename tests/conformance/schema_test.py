@@ -1,6 +1,8 @@
 """Compares the operator table with the schemas of the onnx package: versions, inputs, outputs, types, attributes.
 
-The table is printed by operators_program.c, found in FOVEA_TEST_PROGRAMS. Every version that an opset from 7 on can mean has to be there as ONNX has it; a row may have older ones too, with none left out between. A row's types are those of all of them.
+The table is printed by operators_program.c, found in FOVEA_TEST_PROGRAMS. Every
+version that an opset from 7 on can mean has to be there as ONNX has it; a row may have older ones too, with none left
+out in between. A row's types are those of all of them.
 """
 
 import collections
