@@ -341,6 +341,17 @@ static void note_missing(Map *missing, const Node *node, const char *why) {
 /* The operators that attention blocks are fused into are fovea's own: no model has them. */
 static bool is_misused(const Node *node) { return node->index >= 0 && strcmp(node->domain, FUSED_DOMAIN) == 0; }
 
+/* Why there is no row for an operator. */
+static const char *why_missing(const Node *node) {
+    const char *name = node->domain[0] == '\0' ? node->op_type : "";
+    if (strstr(name, "Sequence") != NULL || strstr(name, "Optional") != NULL)
+        return "is not supported: fovea has tensors only, no sequences and no optional values; export the model "
+               "without";
+    if (strncmp(name, "String", 6) == 0 || strcmp(name, "RegexFullMatch") == 0)
+        return "is not supported: fovea does not compute on strings; do that before the model, or after it";
+    return "is not supported";
+}
+
 /* Rows have all versions that opset 7 and newer ones mean, and of older ones those that differ little. */
 static const char *why_not_in(Arena *arena, int opset) {
     if (opset >= 7) return arena_printf(arena, "does not exist in opset %d", opset);
@@ -354,7 +365,7 @@ static void resolve(Graph *graph, Map *missing) {
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
         node->op = is_misused(node) ? NULL : op_find(node->domain, node->op_type);
-        if (node->op == NULL) note_missing(missing, node, "is not supported");
+        if (node->op == NULL) note_missing(missing, node, why_missing(node));
         else if (node->op->unsupported != NULL) note_missing(missing, node, node->op->unsupported);
         else if ((node->version = version_in(node->op, node->opset)) == 0)
             note_missing(missing, node, why_not_in(missing->arena, node->opset));
