@@ -29,6 +29,19 @@ static inline int share_start(int items, int i, int n) { return (int)((int64_t)i
 /* Whether a value is NaN; for kernels whose elements may be integers, which never are. */
 static inline int is_nan(double value) { return value != value; }
 
+/* The random bits that belong to a seed and a counter: SplitMix64's (Steele, Lea and Flood 2014), whose state is its
+ * start plus the counter times an odd number. The start is itself made so from the seed, so that streams are apart. */
+static inline uint64_t random_bits(int seed, int64_t counter) {
+    uint64_t bits = (uint64_t)seed;
+    for (int round = 0; round < 2; round++) {
+        bits += (round == 0 ? 1 : (uint64_t)counter + 1) * UINT64_C(0x9E3779B97F4A7C15);
+        bits = (bits ^ bits >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+        bits = (bits ^ bits >> 27) * UINT64_C(0x94D049BB133111EB);
+        bits ^= bits >> 31;
+    }
+    return bits;
+}
+
 /* The sum of 16 partial sums, by halves. */
 static inline double sum16(const double *part) {
     double sum[8];

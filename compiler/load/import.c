@@ -86,12 +86,11 @@ void import_charge(Import *import, size_t bytes) {
 static void check_opset(Import *import, const char *domain, int64_t version) {
     if (version < 1 || version > INT_MAX)
         import_fail(import, STATUS_INVALID, "version %lld is none of an operator set", (long long)version);
-    if (domain[0] == '\0' && (version < OLDEST_OPSET || version > NEWEST_OPSET))
-        import_unsupported(
-            import,
-            "version %lld; fovea has %d to %d: convert the model with onnx.version_converter, or export it "
-            "with another opset_version",
-            (long long)version, OLDEST_OPSET, NEWEST_OPSET);
+    if (domain[0] == '\0' && version > NEWEST_OPSET)
+        import_unsupported(import,
+                           "version %lld; fovea has those up to %d: convert the model with onnx.version_converter, or "
+                           "export it with another opset_version",
+                           (long long)version, NEWEST_OPSET);
 }
 
 Opsets *import_opsets(Import *import, Onnx__OperatorSetIdProto **imports, size_t count, const Opsets *defaults) {

@@ -8,7 +8,6 @@
 enum {
     OLDEST_IR_VERSION = 3,
     NEWEST_IR_VERSION = 14,
-    OLDEST_OPSET = 7,
     NEWEST_OPSET = 28,
 };
 

@@ -1,16 +1,19 @@
 /* Expansion: making nodes in place of one, and giving them its outputs. */
 #include "ops/expand.h"
+#include "ops/fused.h"
+#include "ops/legacy.h"
 
 #include <string.h>
 
-Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+static Node *new_node(Expansion *e, const char *domain, const char *op_type, int count, Value *const *inputs) {
     const Node *original = e->node;
     Graph *graph = original->graph;
     const char *of = original->name[0] != '\0' ? original->name : original->op_type;
     Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", of, op_type));
     node->scope = original->scope;
     node->index = original->index;
-    node->op = op_find("", op_type);
+    node->domain = domain;
+    node->op = op_find(domain, op_type);
     node->version = op_newest(node->op);
     for (int i = 0; i < count; i++) list_add(graph->arena, &node->inputs, inputs[i]);
     const char *base = original->outputs.count > 0 && original->outputs.items[0] != NULL
@@ -21,6 +24,14 @@ Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const 
     list_add(graph->arena, &node->outputs, output);
     list_add(graph->arena, &e->nodes, node);
     return node;
+}
+
+Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+    return new_node(e, "", op_type, count, inputs);
+}
+
+Node *expand_own_node(Expansion *e, const char *op_type, int count, Value *const *inputs) {
+    return new_node(e, FUSED_DOMAIN, op_type, count, inputs);
 }
 
 Value *expand_value(Node *node) {
@@ -167,11 +178,13 @@ static bool is_known_but_for_the_batch(const Shape *shape) {
 }
 
 bool op_expand(Node *node, NodeList *nodes) {
-    if (node->op->expand == NULL) return false;
+    bool is_legacy = legacy_broadcasts(node);
+    if (node->op->expand == NULL && !is_legacy) return false;
     for (int i = 0; i < node->inputs.count; i++)
         if (node->inputs.items[i] != NULL && !is_known_but_for_the_batch(&node->inputs.items[i]->shape)) return false;
     Expansion e = {.node = node};
-    node->op->expand(&e);
+    if (is_legacy) legacy_expand(&e);
+    else node->op->expand(&e);
     if (e.nodes.count == 0 && node->op->lower != NULL) return false;
     for (int i = 0; i < node->outputs.count; i++)
         if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node)

@@ -142,7 +142,7 @@ static void infer_gemm(Node *node) {
     y->shape = (Shape){.rank = 2, .dims = {dimension(&a->shape, across_a), dimension(&b->shape, !across_b)}};
     if (c == NULL || c->shape.rank < 0) return;
     Shape both = shape_broadcast(node, &c->shape, &y->shape);
-    bool fits = both.rank == 2;
+    bool fits = both.rank == 2 && (node->version >= 7 || attr_int(node, "broadcast") != 0 || c->shape.rank == 2);
     for (int i = 0; fits && i < 2; i++) fits = y->shape.dims[i].size < 0 || both.dims[i].size == y->shape.dims[i].size;
     if (!fits)
         node_fail(node, STATUS_INVALID, "C has the shape %s, which does not broadcast to %s",
@@ -295,11 +295,11 @@ static void lower_matmul(Program *program, Node *node) {
 
 const Op OPS_gemm[] = {
     {.name = "Gemm",
-     .versions = {7, 9, 11, 13},
+     .versions = {1, 6, 7, 9, 11, 13},
      .inputs = "A:T B:T C:T@<11 C:T?@11",
      .outputs = "Y:T",
      .types = "T: floats int32 int64 uint32 uint64",
-     .attributes = "alpha:float=1 beta:float=1 transA:int=0 transB:int=0",
+     .attributes = "broadcast:int@<7=0 alpha:float=1 beta:float=1 transA:int=0 transB:int=0",
      .infer = infer_gemm,
      .macs = macs_gemm,
      .lower = lower_gemm},

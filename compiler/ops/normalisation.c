@@ -50,8 +50,9 @@ static Step *channel_step(Program *program, const Node *node, const char *kernel
     return step;
 }
 
-/* Before opset 14 the outputs say so. */
+/* Before opset 14 the outputs say so, before opset 7 is_test. */
 static bool trains(const Node *node) {
+    if (node->version < 7) return attr_int(node, "is_test") == 0;
     bool more = false;
     for (int i = 1; i < node->outputs.count; i++) more |= node->outputs.items[i] != NULL;
     return node->version >= 14 ? attr_int(node, "training_mode") != 0 : more;
@@ -60,7 +61,7 @@ static bool trains(const Node *node) {
 static void infer_batch(Node *node) {
     if (trains(node) && node->inputs.items[0]->constant == NULL)
         node_fail(node, STATUS_UNSUPPORTED,
-                  "training (training_mode) is supported of weights only; export the model for inference");
+                  "training (training_mode=1, is_test=0) is supported of weights only; export the model for inference");
     if (node->version < 9 && attr_int(node, "spatial") == 0)
         node_fail(node, STATUS_UNSUPPORTED, "spatial=0 is not supported");
     for (int i = 1; i < node->outputs.count && !trains(node); i++)
@@ -322,21 +323,22 @@ static void lower_lrn(Program *program, Node *node) {
 
 const Op OPS_normalisation[] = {
     {.name = "BatchNormalization",
-     .versions = {7, 9, 14, 15},
+     .versions = {1, 6, 7, 9, 14, 15},
      .inputs = "X:T scale:T1 B:T1 mean:T2@<14 var:T2@<14 input_mean:T2@14 input_var:T2@14",
      .outputs = "Y:T mean:T2?@<14 var:T2?@<14 saved_mean:T2?@<14 saved_var:T2?@<14 running_mean:T2?@14 "
                 "running_var:T2?@14",
      .types = "T: floats; T1: floats; T2: floats",
-     .attributes = "epsilon:float=1e-5 momentum:float=0.9 spatial:int@<9=1 training_mode:int@14=0",
+     .attributes = "consumed_inputs:ints!@<6 is_test:int@<7=0 epsilon:float=1e-5 momentum:float=0.9 spatial:int@<9=1 "
+                   "training_mode:int@14=0",
      .infer = infer_batch,
      .expand = expand_batch,
      .lower = lower_batch},
     {.name = "InstanceNormalization",
-     .versions = {6, 22},
+     .versions = {1, 6, 22},
      .inputs = "input:T scale:T B:T",
      .outputs = "output:T",
      .types = "T: floats",
-     .attributes = "epsilon:float=1e-5",
+     .attributes = "consumed_inputs:ints@<6 epsilon:float=1e-5",
      .infer = infer_instance,
      .lower = lower_instance},
     {.name = "GroupNormalization",

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ops/fused.h"
+#include "ops/legacy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -303,7 +304,8 @@ void op_infer(Node *node) {
     check_attributes(node);
     check_types(node);
     check_sizes(node, &node->inputs, "input");
-    if (op->infer != NULL) op->infer(node);
+    if (legacy_broadcasts(node)) legacy_infer(node);
+    else if (op->infer != NULL) op->infer(node);
     else if (op->expand == NULL) infer_broadcast(node);
     check_sizes(node, &node->outputs, "output");
 }
@@ -339,14 +341,34 @@ static void note_missing(Map *missing, const Node *node, const char *why) {
 /* The operators that attention blocks are fused into are fovea's own: no model has them. */
 static bool is_misused(const Node *node) { return node->index >= 0 && strcmp(node->domain, FUSED_DOMAIN) == 0; }
 
+/* Why there is no row for an operator. */
+static const char *why_missing(const Node *node) {
+    const char *name = node->domain[0] == '\0' ? node->op_type : "";
+    if (strstr(name, "Sequence") != NULL || strstr(name, "Optional") != NULL)
+        return "is not supported: fovea has tensors only, no sequences and no optional values; export the model "
+               "without";
+    if (strncmp(name, "String", 6) == 0 || strcmp(name, "RegexFullMatch") == 0)
+        return "is not supported: fovea does not compute on strings; do that before the model, or after it";
+    return "is not supported";
+}
+
+/* Rows have all versions that opset 7 and newer ones mean, and of older ones those that differ little. */
+static const char *why_not_in(Arena *arena, int opset) {
+    if (opset >= 7) return arena_printf(arena, "does not exist in opset %d", opset);
+    return arena_printf(arena,
+                        "is not supported in opset %d; convert the model to opset 7 or newer with "
+                        "onnx.version_converter, or export it with another opset_version",
+                        opset);
+}
+
 static void resolve(Graph *graph, Map *missing) {
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
         node->op = is_misused(node) ? NULL : op_find(node->domain, node->op_type);
-        if (node->op == NULL) note_missing(missing, node, "is not supported");
+        if (node->op == NULL) note_missing(missing, node, why_missing(node));
         else if (node->op->unsupported != NULL) note_missing(missing, node, node->op->unsupported);
         else if ((node->version = version_in(node->op, node->opset)) == 0)
-            note_missing(missing, node, arena_printf(missing->arena, "does not exist in opset %d", node->opset));
+            note_missing(missing, node, why_not_in(missing->arena, node->opset));
         for (int k = 0; k < node->attributes.count; k++) {
             const Attribute *attribute = &node->attributes.items[k];
             if (attribute->kind == ATTRIBUTE_GRAPH) resolve(attribute->graph, missing);
@@ -396,6 +418,13 @@ const char *attr_string(const Node *node, const char *name) {
     const Attribute *attribute = node_attribute(node, name);
     Words words;
     return attribute != NULL ? attribute->string : arena_copy(node->graph->arena, preset(node, name, &words));
+}
+
+Type attr_type(const Node *node, const char *name, const char *set) {
+    int64_t type = attr_int(node, name);
+    if (type <= TYPE_NONE || type >= TYPE_COUNT || !(TYPE_BIT(type) & type_set_parse(set)))
+        node_fail(node, STATUS_INVALID, "%s=%lld is no type that this operator makes", name, (long long)type);
+    return (Type)type;
 }
 
 /* "0,2,3" as numbers. */

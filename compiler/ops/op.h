@@ -29,8 +29,7 @@ typedef struct Op {
      * variable gets its type from the inputs (a variable that no input has: from .infer). Types: "T: floats int32; I:
      * int32 int64". The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see
      * type_set_parse(). "@13" behind an input or the kind of an attribute: it is there from version 13 on
-     * ("axes:int64?@13"); "@<13": before it ("axes:ints@<13"); "@11@<13": both. Types are those of all versions from
-     * opset 7 on. */
+     * ("axes:int64?@13"); "@<13": before it ("axes:ints@<13"); "@11@<13": both. Types are those of all versions. */
     const char *inputs, *outputs, *types;
     /* "kernel_shape:ints group:int=1 auto_pad:string=NOTSET alpha:float=0.01 to:int! body:graph!" (! required) */
     const char *attributes;
@@ -93,6 +92,8 @@ void op_infer(Node *node);
 int64_t attr_int(const Node *node, const char *name);
 float attr_float(const Node *node, const char *name);
 const char *attr_string(const Node *node, const char *name);
+/* An element type, one of a set in the schema's words ("floats int32"); fails where it is another. */
+Type attr_type(const Node *node, const char *name, const char *set);
 /* A list, NULL with *count = 0 where neither the node nor the schema ("axes:ints=0,2,3") has one. */
 const int64_t *attr_ints(const Node *node, const char *name, int *count);
 

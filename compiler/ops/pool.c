@@ -231,11 +231,11 @@ const Op OPS_pool[] = {
      .window = window_of_pool,
      .lower = lower_max_pool},
     {.name = "AveragePool",
-     .versions = {7, 10, 11, 19, 22},
+     .versions = {1, 7, 10, 11, 19, 22},
      .inputs = "X:T",
      .outputs = "Y:T",
      .types = "T: floats",
-     .attributes = "auto_pad:string=NOTSET ceil_mode:int@10=0 count_include_pad:int=0 dilations:ints@19 "
+     .attributes = "auto_pad:string=NOTSET ceil_mode:int@10=0 count_include_pad:int@7=0 dilations:ints@19 "
                    "kernel_shape:ints! pads:ints strides:ints",
      .infer = infer_pool,
      .layout = layout_pool,

@@ -200,12 +200,16 @@ static bool is_zero(const Value *value) {
 }
 
 static void lower_dropout(Program *program, Node *node) {
-    const Value *ratio = node_input(node, 1);
-    bool drops_nothing = is_zero(node_input(node, 2)) || (ratio != NULL && is_zero(ratio));
+    const Value *ratio = node_input(node, 1), *training = node_input(node, 2);
+    bool drops_nothing = is_zero(training) || (ratio != NULL && is_zero(ratio));
+    if (node->version < 7) drops_nothing = attr_int(node, "is_test") != 0;
+    if (!drops_nothing && training != NULL &&
+        (training->constant == NULL || (ratio != NULL && ratio->constant == NULL)))
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "training_mode and ratio have to be known when compiling; export the model for inference");
     if (!drops_nothing)
         node_fail(node, STATUS_UNSUPPORTED,
-                  "it drops elements at random; export the model for inference, without "
-                  "training_mode");
+                  "it drops elements at random (training_mode=1, is_test=0); export the model for inference");
     lower_view(program, node);
     if (node_output(node, 1) != NULL) fill_number(program, node_output(node, 1), 1);
 }
@@ -264,11 +268,11 @@ const Op OPS_views[] = {
      .layout = layout_view,
      .lower = lower_view},
     {.name = "Dropout",
-     .versions = {7, 10, 12, 13, 22},
+     .versions = {1, 6, 7, 10, 12, 13, 22},
      .inputs = "data:T ratio:T1?@12 training_mode:bool?@12",
      .outputs = "output:T mask:M?",
      .types = "T: floats float8s; T1: floats float8s; M: bool float16 float double",
-     .attributes = "ratio:float@<12=0.5 seed:int@12",
+     .attributes = "consumed_inputs:ints@<6 is_test:int@<7=0 ratio:float@<12=0.5 seed:int@12",
      .infer = infer_dropout,
      .layout = layout_any,
      .lower = lower_dropout},

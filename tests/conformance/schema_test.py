@@ -1,6 +1,8 @@
 """Compares the operator table with the schemas of the onnx package: versions, inputs, outputs, types, attributes.
 
-The table is printed by operators_program.c, found in FOVEA_TEST_PROGRAMS. Every version that an opset from 7 on can mean has to be there as ONNX has it; a row's types are those of all of them.
+The table is printed by operators_program.c, found in FOVEA_TEST_PROGRAMS. Every
+version that an opset from 7 on can mean has to be there as ONNX has it; a row may have older ones too, with none left
+out in between. A row's types are those of all of them.
 """
 
 import collections
@@ -176,10 +178,11 @@ def compare_excess(row, schemas, field, kind, known):
 
 
 def compare(row, history, schemas, known):
-    all_versions = {s.since_version for s in history}
-    needed = {s.since_version for s in schemas}
     versions = set(row.versions) - set(ADDED.get(row.name, []))
-    if not needed <= versions or not versions <= all_versions:
+    schemas = [s for s in history if not s.deprecated and
+               s.since_version >= min(schemas[0].since_version, min(versions, default=0))]
+    needed = {s.since_version for s in schemas}
+    if not needed <= versions or not versions <= {s.since_version for s in history}:
         yield f"has versions {row.versions}, ONNX {sorted(needed)}"
         return
     for schema in schemas:

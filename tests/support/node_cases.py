@@ -1,0 +1,63 @@
+"""Cases of single operators that become one model, so that it is compiled once: each is a node with its inputs, and the
+arrays that it is to give. Also models that are to be refused."""
+import os
+import subprocess
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+FOVEA = os.environ["FOVEA"]
+TOLERANCE = {np.float32: 2e-6, np.float64: 2e-14, np.float16: 2e-3}  # of the largest result
+
+
+class Cases:
+    """Nodes that become one model of an opset, so that it is compiled once, and what each is to give."""
+
+    def __init__(self, opset):
+        self.opset, self.nodes, self.inputs, self.constants, self.expected, self.types = opset, [], {}, {}, {}, {}
+
+    def add(self, label, op_type, inputs, constants, expected, tolerance, dtype=np.float32, **attributes):
+        """inputs and constants: arrays by name, in the order of the operator's inputs; None where one is left out.
+        expected may be None, where run() is called in place of check(). dtype: the output's."""
+        output, names = f"output{len(self.nodes)}", []
+        for name, value in [*inputs.items(), *constants.items()]:
+            names.append("" if value is None else f"{name}{len(self.nodes)}")
+            if value is not None:
+                (self.inputs if name in inputs else self.constants)[names[-1]] = np.asarray(value)
+        self.nodes.append(helper.make_node(op_type, names, [output], output, **attributes))
+        self.types[output] = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self.expected[output] = label, expected, tolerance
+
+    def model(self):
+        graph = helper.make_graph(
+            self.nodes, "g",
+            [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+             for n, a in self.inputs.items()],
+            [helper.make_tensor_value_info(name, dtype, None) for name, dtype in self.types.items()],
+            [numpy_helper.from_array(value, n) for n, value in self.constants.items()])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)
+
+    def run(self, folder, *how):
+        (folder / "model.onnx").write_bytes(self.model().SerializeToString())
+        np.savez(folder / "in.npz", **self.inputs)
+        done = subprocess.run([FOVEA, "run", folder / "model.onnx", "--input", folder / "in.npz", "--output",
+                               folder / "out.npz", *how], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return np.load(folder / "out.npz")
+
+    def check(self, folder):
+        for how in ([], ["--interpret"]):
+            outputs = self.run(folder, *how)
+            for name, (label, expected, tolerance) in self.expected.items():
+                got = outputs[name]
+                assert got.shape == expected.shape, f"{label} {how}: shape {got.shape}, expected {expected.shape}"
+                largest = np.abs(expected).max(initial=0) or 1
+                worst = np.abs(got.astype(np.float64) - expected).max(initial=0) / largest
+                assert worst <= tolerance, f"{label} {how}: differs by {worst:.1e} of the largest result"
+
+    def refused(self, folder, status, words):
+        """That the model is not compiled, with a status and a message in which these words are."""
+        (folder / "model.onnx").write_bytes(self.model().SerializeToString())
+        done = subprocess.run([FOVEA, "compile", folder / "model.onnx", "-o", folder / "out"], capture_output=True,
+                              text=True)
+        assert done.returncode == status and words in done.stderr, (words, done.returncode, done.stderr)
