@@ -56,8 +56,8 @@ def named(values, names):
 
 
 # Where a result's shape depends on other inputs than small integers, or on the first one.
-SHAPE_INPUTS = {"Compress": [1], "ConstantOfShape": [0], "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2],
-                "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
+SHAPE_INPUTS = {"Compress": [1], "ConstantOfShape": [0], "NonMaxSuppression": [0, 1, 2, 3, 4], "NonZero": [0],
+                "OneHot": [1], "Range": [0, 1, 2], "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
 
 
 def shape_inputs(model):
