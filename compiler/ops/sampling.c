@@ -31,7 +31,10 @@ static void infer_grid_sample(Node *node) {
     const Value *x = node->inputs.items[0], *grid = node->inputs.items[1];
     Shape *y = &node->outputs.items[0]->shape;
     const int rank = x->shape.rank >= 0 ? x->shape.rank : grid->shape.rank;
-    if (taps_of(node) > 1 && !type_is_float(x->type))
+    const TypeClass class = type_info(x->type)->class;
+    if (class == CLASS_STRING || class == CLASS_COMPLEX)
+        node_fail(node, STATUS_UNSUPPORTED, "type %s is not supported", type_info(x->type)->name);
+    if (taps_of(node) > 1 && class != CLASS_FLOAT)
         node_fail(node, STATUS_UNSUPPORTED, "%s is interpolated in mode nearest only; cast it to float before",
                   type_info(x->type)->name);
     (void)pads_of(node);
@@ -151,8 +154,8 @@ static void lower_affine_grid(Program *program, Node *node) {
 }
 
 #define GRID_SAMPLE                                                                                                    \
-    .name = "GridSample", .inputs = "X:T grid:G", .outputs = "Y:T", .types = "T: numeric bool; G: floats",             \
-    .infer = infer_grid_sample, .lower = lower_grid_sample
+    .name = "GridSample", .inputs = "X:T grid:G", .outputs = "Y:T",                                                    \
+    .types = "T: numeric bool string complex; G: floats", .infer = infer_grid_sample, .lower = lower_grid_sample
 
 const Op OPS_sampling[] = {
     {GRID_SAMPLE, .versions = {16, 20, 22},

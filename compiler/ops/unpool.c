@@ -94,7 +94,10 @@ static Window image_window(const Node *node) {
 
 static void infer_col2im(Node *node) {
     const Shape *x = &node->inputs.items[0]->shape;
+    const Type type = node->inputs.items[0]->type;
     Shape *y = &node->outputs.items[0]->shape;
+    if (!type_is_float(type))
+        node_fail(node, STATUS_UNSUPPORTED, "type %s is not supported; cast it to float before", type_info(type)->name);
     if (x->rank >= 0 && x->rank != 3)
         node_fail(node, STATUS_INVALID, "the input has %d dimensions, expected 3", x->rank);
     const int rank = input_length(node, 1);
@@ -146,7 +149,7 @@ const Op OPS_unpool[] = {
      .versions = {18},
      .inputs = "input:T image_shape:int64 block_shape:int64",
      .outputs = "output:T",
-     .types = "T: floats",
+     .types = "T: numeric bool string complex",
      .attributes = "dilations:ints pads:ints strides:ints",
      .infer = infer_col2im,
      .lower = lower_col2im},
