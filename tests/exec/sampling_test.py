@@ -1,6 +1,6 @@
 """Operators that read maps between elements, pool boxes, or put windows back, with random parameters: interpreted,
-and as generated C on two threads, fovea gives what ONNX Runtime gives. Of Col2Im it is ONNX's reference, as ONNX Runtime
-mixes up channels in one and three dimensions. One model holds a node for each draw. The seed is printed;
+and as generated C on two threads, fovea gives what ONNX Runtime gives. Of Col2Im it is ONNX's reference, as ONNX
+Runtime mixes up channels in one and three dimensions. One model holds a node for each draw. The seed is printed;
 FOVEA_TEST_SEED repeats it."""
 
 import os
@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
@@ -22,6 +23,7 @@ from onnx.reference import ReferenceEvaluator
 FOVEA = os.environ["FOVEA"]
 SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
 OPSET = 20
+WAYS = (["--interpret"], ["--threads", "2"])
 rng = np.random.default_rng(SEED)
 checks = Checks()
 onnxruntime.set_default_logger_severity(3)
@@ -215,9 +217,10 @@ def by_runtime(model: Model, path: pathlib.Path) -> dict[str, np.ndarray]:
     return dict(zip(model.outputs, session.run(list(model.outputs), model.inputs)))
 
 
-def check(model: Model, expected: dict[str, np.ndarray], folder: pathlib.Path) -> None:
+def check(model: Model, expected: dict[str, np.ndarray], folder: pathlib.Path,
+          ways: Sequence[list[str]] = WAYS) -> None:
     np.savez(folder / "in.npz", **model.inputs)
-    for way in (["--interpret"], ["--threads", "2"]):
+    for way in ways:
         done = subprocess.run([FOVEA, "run", folder / "model.onnx", "-i", folder / "in.npz", "-o", folder / "out.npz",
                                *way], capture_output=True, text=True)
         checks.check(f"{way[0]}: run", done.returncode == 0, done.stderr)
@@ -235,15 +238,18 @@ def check(model: Model, expected: dict[str, np.ndarray], folder: pathlib.Path) -
 
 def main() -> None:
     print(f"FOVEA_TEST_SEED={SEED}")
-    model, other = Model(), types_of_its_own()
-    for add in (add_grid_samples, add_affine_grids, add_regions, add_suppressions, add_transposed, add_unpooled,
-                add_blocks, add_deformed):
+    model, kept, other = Model(), Model(), types_of_its_own()
+    for add in (add_grid_samples, add_affine_grids, add_regions, add_transposed, add_unpooled, add_blocks,
+                add_deformed):
         add(model)
+    add_suppressions(kept)
     far = add_far_places(model)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         model.save(folder / "model.onnx")
         check(model, by_runtime(model, folder / "model.onnx") | by_reference(model, ("Col2Im",)) | far, folder)
+        kept.save(folder / "model.onnx")  # constants, which generated C only copies
+        check(kept, by_runtime(kept, folder / "model.onnx"), folder, WAYS[:1])
         other.save(folder / "model.onnx")
         check(other, by_reference(other, ("GridSample",)), folder)
     finish(checks)
