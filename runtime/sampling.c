@@ -36,42 +36,47 @@ KERNEL void grid_pick(const T *restrict x, const int32_t *restrict offsets, T *r
 }
 
 /* GridSample: each place of the grid is a weighted sum of the TAPS elements around it along each dimension. Of two the
- * weights are linear, of four those of Keys' cubic convolution with a = -3/4 (IEEE ASSP 29, 1981).
+ * weights are linear, of four those of Keys' cubic convolution with a = -3/4 (IEEE ASSP 29, 1981). 16 places at a time.
  * x [N][C][SIZES]   grid [N][POINTS][RANK], the last dimension's coordinate first, from -1 to 1   y [N][C][POINTS]
  * -1 and 1 are the middle of the elements at the ends where ALIGNED is 1, and their outer edges where it is 0. Beyond
  * them are zeros where PADS is 0, the element at the end where it is 1, and the map's mirror image where it is 2.
  * name: grid_sample{TAPS}_{N}x{C}_{POINTS}
- * items: N * POINTS
+ * items: N * ((POINTS + 15) / 16)
  * types: floats */
 KERNEL void grid_sample(const T *restrict x, const A *restrict grid, T *restrict y, const int first, const int last,
                         const int N, const int C, const int POINTS, const int RANK, const int *SIZES, const int SIZE,
                         const int TAPS, const int PADS, const int ALIGNED) {
-    for (int i = first; i < last; i++) {
-        int offset[64] = {0}, count = 1, read = 0;
-        A weight[64] = {1};
+    for (int item = first; item < last; item++) {
+        const int n = item / ((POINTS + 15) / 16), start = item % ((POINTS + 15) / 16) * 16;
+        const int width = POINTS - start < 16 ? POINTS - start : 16;
+        int offset[64][16] = {{0}}, count = 1; /* of each tap, within a map; -1: a zero */
+        A weight[64][16];
+        for (int j = 0; j < 16; j++) weight[0][j] = 1;
         for (int d = 0; d < RANK; d++) {
-            const A at = F(grid_position)(grid[i * RANK + RANK - 1 - d], SIZES[d], ALIGNED);
-            const int low = (int)F(floor)(at);
-            const A u = at - (A)low, v = 1 - u;
-            const A cubic[4] = {-0.75 * u * v * v, (1.25 * u - 2.25) * u * u + 1, (1.25 * v - 2.25) * v * v + 1,
-                                -0.75 * v * u * u};
-            for (int k = count * TAPS - 1; k >= 0; k--) { /* from behind, so that what is read is not yet written */
-                const int place = padded_place(low + k % TAPS - (TAPS == 4), SIZES[d], PADS, ALIGNED);
-                weight[k] = weight[k / TAPS] * (TAPS == 4 ? cubic[k % TAPS] : k % TAPS == 0 ? v : u);
-                offset[k] = offset[k / TAPS] < 0 || place < 0 ? -1 : offset[k / TAPS] * SIZES[d] + place;
+            for (int j = 0; j < width; j++) {
+                const int coordinate = (n * POINTS + start + j) * RANK + RANK - 1 - d;
+                const A at = F(grid_position)(grid[coordinate], SIZES[d], ALIGNED);
+                const int low = (int)F(floor)(at);
+                const A u = at - (A)low, v = 1 - u;
+                const A share[4] = {TAPS == 4 ? -0.75 * u * v * v : v, TAPS == 4 ? (1.25 * u - 2.25) * u * u + 1 : u,
+                                    (1.25 * v - 2.25) * v * v + 1, -0.75 * v * u * u};
+                for (int k = count * TAPS - 1; k >= 0; k--) { /* from behind: what is read is not yet written */
+                    const int before = offset[k / TAPS][j];
+                    const int place = padded_place(low + k % TAPS - (TAPS == 4), SIZES[d], PADS, ALIGNED);
+                    weight[k][j] = weight[k / TAPS][j] * share[k % TAPS];
+                    offset[k][j] = before < 0 || place < 0 ? -1 : before * SIZES[d] + place;
+                }
             }
             count *= TAPS;
         }
-        for (int k = 0; k < count; k++) {
-            if (offset[k] < 0) continue;
-            offset[read] = offset[k];
-            weight[read++] = weight[k];
-        }
         for (int c = 0; c < C; c++) {
-            const int map = i / POINTS * C + c;
-            A sum = 0;
-            for (int k = 0; k < read; k++) sum += weight[k] * LOAD(x[map * SIZE + offset[k]]);
-            OUT(y, map * POINTS + i % POINTS, sum);
+            const T *const map = x + (n * C + c) * SIZE;
+            A sum[16] = {0};
+            for (int k = 0; k < count; k++)
+                for (int j = 0; j < width; j++) sum[j] += offset[k][j] < 0 ? 0 : weight[k][j] * LOAD(map[offset[k][j]]);
+            for (int j = 0; j < width; j++) {
+                OUT(y, (n * C + c) * POINTS + start + j, sum[j]);
+            }
         }
     }
 }

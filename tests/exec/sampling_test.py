@@ -182,7 +182,8 @@ def add_deformed(model: Model) -> None:
 
 
 def types_of_its_own() -> Model:
-    """What ONNX Runtime has no kernel for: elements that are picked, whatever they are, and other floats."""
+    """What ONNX Runtime has no kernel for: elements that are picked, whatever they are, other floats, and the cubic
+    mode in one and three dimensions."""
     model = Model()
     grid = rng.uniform(-1.5, 1.5, (2, 3, 4, 2))
     for x in (rng.integers(-(1 << 62), 1 << 62, (2, 2, 5, 3)), rng.integers(0, 2, (2, 2, 5, 3)) > 0):
@@ -191,6 +192,9 @@ def types_of_its_own() -> Model:
         model.add("GridSample", floats(2, 2, 5, 3).astype(np.float16), grid.astype(np.float32), mode=mode,
                   types=(TensorProto.FLOAT16,))
         model.add("GridSample", rng.standard_normal((2, 3, 4, 5)), grid, mode=mode, types=(TensorProto.DOUBLE,))
+    for rank in (1, 3):
+        places = rng.uniform(-1.5, 1.5, (1, *sizes(rank, 1, 4), rank)).astype(np.float32)
+        model.add("GridSample", floats(1, 2, *sizes(rank, 2, 4)), places, mode="cubic", padding_mode="reflection")
     return model
 
 
