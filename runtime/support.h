@@ -15,7 +15,7 @@ static inline int bounded_index(int64_t index, int size) {
 }
 
 /* The position among size elements that a grid's coordinate means: -1 and 1 are the elements at the ends where aligned
- * is 1, and their outer edges where it is 0. What is far outside, or no number, is brought to where an int can count. */
+ * is 1, and their outer edges where it is 0. What is far away, or no number, is brought to where an int can count. */
 static inline float grid_positionf(float x, int size, int aligned) {
     const float at = aligned ? (x + 1.0f) * 0.5f * (float)(size - 1) : ((x + 1.0f) * (float)size - 1.0f) * 0.5f;
     return !(at > -1.0e9f) ? -1.0e9f : at > 1.0e9f ? 1.0e9f : at;
@@ -28,7 +28,7 @@ static inline double grid_position(double x, int size, int aligned) {
 }
 
 /* The element of size that stands for position `at`, up to 2^30 from 0: outside of them none, -1, where pads is 0; the
- * nearest end where it is 1; where it is 2 the mirror image, about the end itself or, unless aligned, its outer edge. */
+ * nearest end where it is 1; where it is 2 the mirror image, about the end or, unless aligned, its outer edge. */
 static inline int padded_place(int at, int size, int pads, int aligned) {
     if (at >= 0 && at < size) return at;
     if (pads == 0) return -1;
