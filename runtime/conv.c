@@ -159,35 +159,41 @@ KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict b
         }
 }
 
-/* ConvTranspose in two dimensions (one dimension is H = 1), in G groups: each input pixel is spread over a KH x KW
- * window of the output, and windows lie SH rows and SW columns apart. x [N][C][H][W]   w [C][K/G][KH][KW]   bias [K] or
- * NULL   y [N][K][OH][OW]   panel [C/G*KH*KW][16] Strides SH, SW; dilations DH, DW; PH rows and PW columns are cut off
- * in front. Output pixels that leave the same over when divided by the strides, a and b, read by the same taps. So each
- * such phase is a convolution: as in conv2d, 16 of its pixels and four output channels at a time.
- * name: conv_transpose{KH}x{KW}_{C}_{K}_{OH}x{OW}
+/* ConvTranspose in three dimensions (fewer have D = 1, and H = 1), in G groups: each input voxel is spread over a
+ * window of the output, and windows lie SD planes, SH rows and SW columns apart. x [N][C][D][H][W]   w
+ * [C][K/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   panel [C/G*KD*KH*KW][16] Strides SD, SH, SW;
+ * dilations DD, DH, DW; PD planes, PH rows and PW columns are cut off in front. Output voxels that leave the same over
+ * when divided by the strides, a, b and e, read by the same taps. So each such phase is a convolution: as in conv2d, 16
+ * of its voxels and four output channels at a time.
+ * name: conv_transpose{KD}x{KH}x{KW}_{C}_{K}_{OD}x{OH}x{OW}
  * types: floats */
-KERNEL void conv_transpose2d(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict panel,
-                             T *restrict y, const int N, const int C, const int H, const int W, const int K,
-                             const int OH, const int OW, const int G, const int KH, const int KW, const int SH,
-                             const int SW, const int DH, const int DW, const int PH, const int PW) {
-    const int channels = C / G, rows = K / G, taps = KH * KW;
-    for (int phase = 0; phase < N * G * SH * SW; phase++) {
-        const int ng = phase / (SH * SW), a = phase / SW % SH, b = phase % SW;
-        const int high = (OH - a + SH - 1) / SH, wide = (OW - b + SW - 1) / SW;
-        for (int first = 0; first < high * wide; first += 16) {
-            const int width = high * wide - first < 16 ? high * wide - first : 16;
+KERNEL void conv_transpose(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict panel,
+                           T *restrict y, const int N, const int C, const int D, const int H, const int W, const int K,
+                           const int OD, const int OH, const int OW, const int G, const int KD, const int KH,
+                           const int KW, const int SD, const int SH, const int SW, const int DD, const int DH,
+                           const int DW, const int PD, const int PH, const int PW) {
+    const int channels = C / G, rows = K / G, taps = KD * KH * KW;
+    for (int phase = 0; phase < N * G * SD * SH * SW; phase++) {
+        const int ng = phase / (SD * SH * SW), a = phase / (SH * SW) % SD, b = phase / SW % SH, e = phase % SW;
+        const int deep = (OD - a + SD - 1) / SD, high = (OH - b + SH - 1) / SH, wide = (OW - e + SW - 1) / SW;
+        const int voxels = deep * high * wide;
+        for (int first = 0; first < voxels; first += 16) {
+            const int width = voxels - first < 16 ? voxels - first : 16;
             int depth = 0;
             for (int tap = 0; tap < taps; tap++) {
-                const int down = a + PH - tap / KW * DH, right = b + PW - tap % KW * DW;
-                if (down % SH != 0 || right % SW != 0) continue;
+                const int back = a + PD - tap / (KH * KW) * DD, down = b + PH - tap / KW % KH * DH;
+                const int right = e + PW - tap % KW * DW;
+                if (back % SD != 0 || down % SH != 0 || right % SW != 0) continue;
                 int from[16]; /* within a channel; -1: a zero */
                 for (int j = 0; j < 16; j++) {
-                    const int h = (first + j) / wide + down / SH, v = (first + j) % wide + right / SW;
-                    from[j] = j < width && h >= 0 && h < H && v >= 0 && v < W ? h * W + v : -1;
+                    const int d = (first + j) / (wide * high) + back / SD, h = (first + j) / wide % high + down / SH;
+                    const int v = (first + j) % wide + right / SW;
+                    const int inside = d >= 0 && d < D && h >= 0 && h < H && v >= 0 && v < W;
+                    from[j] = j < width && inside ? (d * H + h) * W + v : -1;
                 }
                 for (int c = 0; c < channels; c++, depth++) {
-                    const T *const plane = x + (ng * channels + c) * H * W;
-                    for (int j = 0; j < 16; j++) panel[depth * 16 + j] = from[j] < 0 ? 0 : LOAD(plane[from[j]]);
+                    const T *const map = x + (ng * channels + c) * D * H * W;
+                    for (int j = 0; j < 16; j++) panel[depth * 16 + j] = from[j] < 0 ? 0 : LOAD(map[from[j]]);
                 }
             }
             for (int k = 0; k < rows; k += 4) { /* rows after the last repeat it, and are not stored */
@@ -196,7 +202,8 @@ KERNEL void conv_transpose2d(const T *restrict x, const T *restrict w, const T *
                 A sum[4][16] = {{0}};
                 const A *in = panel;
                 for (int tap = 0; tap < taps; tap++) {
-                    if ((a + PH - tap / KW * DH) % SH != 0 || (b + PW - tap % KW * DW) % SW != 0) continue;
+                    const int back = a + PD - tap / (KH * KW) * DD, down = b + PH - tap / KW % KH * DH;
+                    if (back % SD != 0 || down % SH != 0 || (e + PW - tap % KW * DW) % SW != 0) continue;
                     for (int c = 0; c < channels; c++, in += 16) {
                         const T *const at = w + ((ng % G * channels + c) * rows + k) * taps + tap;
                         const A v0 = LOAD(at[0]), v1 = LOAD(at[k1]), v2 = LOAD(at[k2]), v3 = LOAD(at[k3]);
@@ -211,8 +218,9 @@ KERNEL void conv_transpose2d(const T *restrict x, const T *restrict w, const T *
                 for (int r = 0; r < 4 && k + r < rows; r++) {
                     const A shift = bias == NULL ? 0 : LOAD(bias[ng % G * rows + k + r]);
                     for (int j = 0; j < width; j++) {
-                        const int oh = (first + j) / wide * SH + a, ow = (first + j) % wide * SW + b;
-                        OUT(y, ((ng * rows + k + r) * OH + oh) * OW + ow, sum[r][j] + shift);
+                        const int d = (first + j) / (wide * high) * SD + a, h = (first + j) / wide % high * SH + b;
+                        const int v = (first + j) % wide * SW + e;
+                        OUT(y, (((ng * rows + k + r) * OD + d) * OH + h) * OW + v, sum[r][j] + shift);
                     }
                 }
             }

@@ -29,34 +29,31 @@ KERNEL void max_pool(const T *restrict x, T *restrict y, const A lowest, const i
 }
 
 /* MaxPool with the place of each maximum, the first one of equal ones: an index into x, which is column-major within a
- * map where COLUMN_MAJOR is 1.
- * x [C][H][W]   y, indices [C][OH][OW]
- * name: max_pool_indices{KH}x{KW}_{C}_{OH}x{OW}
+ * map where COLUMN_MAJOR is 1. Maps of fewer dimensions have D = 1, and H = 1.
+ * x [C][D][H][W]   y, indices [C][OD][OH][OW]
+ * name: max_pool_indices{KD}x{KH}x{KW}_{C}_{OD}x{OH}x{OW}
  * types: floats int8 uint8 */
 KERNEL void max_pool_indices(const T *restrict x, T *restrict y, int64_t *restrict indices, const A lowest, const int C,
-                             const int H, const int W, const int OH, const int OW, const int KH, const int KW,
-                             const int SH, const int SW, const int DH, const int DW, const int PH, const int PW,
+                             const int D, const int H, const int W, const int OD, const int OH, const int OW,
+                             const int KD, const int KH, const int KW, const int SD, const int SH, const int SW,
+                             const int DD, const int DH, const int DW, const int PD, const int PH, const int PW,
                              const int COLUMN_MAJOR) {
-    for (int c = 0; c < C; c++)
-        for (int oh = 0; oh < OH; oh++)
-            for (int ow = 0; ow < OW; ow++) {
-                A best = lowest;
-                int at = -1;
-                for (int kh = 0; kh < KH; kh++) {
-                    const int h = oh * SH - PH + kh * DH;
-                    if (h < 0 || h >= H) continue;
-                    for (int kw = 0; kw < KW; kw++) {
-                        const int v = ow * SW - PW + kw * DW;
-                        if (v < 0 || v >= W) continue;
-                        const A value = LOAD(x[(c * H + h) * W + v]);
-                        if (at >= 0 && !(value > best || is_nan(value))) continue;
-                        best = value;
-                        at = COLUMN_MAJOR ? v * H + h : h * W + v;
-                    }
-                }
-                indices[(c * OH + oh) * OW + ow] = at < 0 ? -1 : (int64_t)c * H * W + at;
-                OUT(y, (c * OH + oh) * OW + ow, best);
-            }
+    for (int i = 0; i < C * OD * OH * OW; i++) {
+        const int c = i / (OD * OH * OW), od = i / (OH * OW) % OD, oh = i / OW % OH, ow = i % OW;
+        A best = lowest;
+        int at = -1;
+        for (int tap = 0; tap < KD * KH * KW; tap++) {
+            const int d = od * SD - PD + tap / (KH * KW) * DD, h = oh * SH - PH + tap / KW % KH * DH;
+            const int v = ow * SW - PW + tap % KW * DW;
+            if (d < 0 || d >= D || h < 0 || h >= H || v < 0 || v >= W) continue;
+            const A value = LOAD(x[((c * D + d) * H + h) * W + v]);
+            if (at >= 0 && !(value > best || is_nan(value))) continue;
+            best = value;
+            at = COLUMN_MAJOR ? (v * H + h) * D + d : (d * H + h) * W + v;
+        }
+        indices[i] = at < 0 ? -1 : (int64_t)c * D * H * W + at;
+        OUT(y, i, best);
+    }
 }
 
 /* AveragePool: the mean of each window. Pads count as zeros where COUNT_PADS is 1, up to EH rows and EW columns behind

@@ -14,6 +14,30 @@ static inline int bounded_index(int64_t index, int size) {
     return forward < 0 ? 0 : forward >= size ? size - 1 : (int)forward;
 }
 
+/* The position among size elements that a grid's coordinate means: -1 and 1 are the elements at the ends where aligned
+ * is 1, and their outer edges where it is 0. What is far away, or no number, is brought to where an int can count. */
+static inline float grid_positionf(float x, int size, int aligned) {
+    const float at = aligned ? (x + 1.0f) * 0.5f * (float)(size - 1) : ((x + 1.0f) * (float)size - 1.0f) * 0.5f;
+    return !(at > -1.0e9f) ? -1.0e9f : at > 1.0e9f ? 1.0e9f : at;
+}
+
+/* The same of doubles. */
+static inline double grid_position(double x, int size, int aligned) {
+    const double at = aligned ? (x + 1.0) * 0.5 * (size - 1) : ((x + 1.0) * size - 1.0) * 0.5;
+    return !(at > -1.0e9) ? -1.0e9 : at > 1.0e9 ? 1.0e9 : at;
+}
+
+/* The element of size that stands for position `at`, up to 2^30 from 0: outside of them none, -1, where pads is 0; the
+ * nearest end where it is 1; where it is 2 the mirror image, about the end or, unless aligned, its outer edge. */
+static inline int padded_place(int at, int size, int pads, int aligned) {
+    if (at >= 0 && at < size) return at;
+    if (pads == 0) return -1;
+    if (pads == 1 || size == 1) return at < 0 ? 0 : size - 1;
+    const int last = aligned ? size - 1 : size; /* from one mirror to the other */
+    const int from = (at >= 0 ? at : aligned ? -at : -1 - at) % (2 * last);
+    return from < size ? from : aligned ? 2 * last - from : 2 * last - 1 - from;
+}
+
 /* Which taps of a window are inside, of `count` taps at start, start + step, ... and `size` elements: those from
  * window_first() on and before window_end(), which may be less. */
 static inline int window_first(int start, int step) { return start < 0 ? (step - 1 - start) / step : 0; }

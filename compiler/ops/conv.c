@@ -1,15 +1,14 @@
-/* Convolutions: Conv in one to three dimensions and ConvTranspose in one and two, with groups, strides, dilations and
- * every form of pads. lower_conv() chooses the kernel. */
+/* Convolutions: Conv and ConvTranspose in one to three dimensions, with groups, strides, dilations and every form of
+ * pads. lower_conv() chooses the kernel. */
 #include "ops/conv.h"
+#include "base/checked.h"
 #include "ops/conv_ways.h"
 #include "ops/product.h"
 #include "program/pack.h"
 
 #include <string.h>
 
-/* The sizes of the kernel, from the shape of the weights where it is known, and checked against kernel_shape. Returns
- * false where they cannot be said. */
-static bool kernel_sizes(const Node *node, const Value *w, int rank, int64_t *sizes) {
+bool conv_kernel(const Node *node, const Value *w, int rank, int64_t *sizes) {
     const Shape *weights = &w->shape;
     if (weights->rank >= 0 && weights->rank != rank + 2)
         node_fail(node, STATUS_INVALID, "the weights have %d dimensions, expected %d", weights->rank, rank + 2);
@@ -27,9 +26,7 @@ static bool kernel_sizes(const Node *node, const Value *w, int rank, int64_t *si
     return true;
 }
 
-/* Checks the channels of the input and of the weights, which are [K][C/G]..., or [C][K/G]... of a transposed
- * convolution, and returns the number of output channels K. */
-static Dim output_channels(const Node *node, const Value *w, Dim channels, bool transposed) {
+Dim conv_outputs(const Node *node, const Value *w, Dim channels, bool transposed) {
     const Shape *weights = &w->shape;
     int64_t groups = attr_int(node, "group");
     if (groups < 1) node_fail(node, STATUS_INVALID, "group is %lld", (long long)groups);
@@ -45,7 +42,7 @@ static Dim output_channels(const Node *node, const Value *w, Dim channels, bool 
     return transposed ? wide : whole;
 }
 
-static void check_bias(const Node *node, const Value *bias, Dim outputs) {
+void conv_check_bias(const Node *node, const Value *bias, Dim outputs) {
     if (bias == NULL || bias->shape.rank < 0) return;
     if (bias->shape.rank != 1) node_fail(node, STATUS_INVALID, "the bias has %d dimensions", bias->shape.rank);
     dim_unify(node, bias->shape.dims[0], outputs, "the number of output channels");
@@ -59,12 +56,12 @@ static void infer(Node *node, const Value *x, const Value *w, const Value *bias,
     Shape input = {.rank = rank};
     for (int i = 0; i < rank; i++) input.dims[i] = x->shape.rank < 0 ? (Dim){-1, NULL} : x->shape.dims[i];
     window_check_rank(node, &input);
-    Dim outputs = output_channels(node, w, input.dims[1], transposed);
-    check_bias(node, bias, outputs);
+    Dim outputs = conv_outputs(node, w, input.dims[1], transposed);
+    conv_check_bias(node, bias, outputs);
     int64_t sizes[MAX_SPATIAL];
     y->shape = (Shape){.rank = rank, .dims = {input.dims[0], outputs}};
     for (int i = 2; i < rank; i++) y->shape.dims[i] = (Dim){-1, NULL};
-    if (!kernel_sizes(node, w, rank - 2, sizes)) return;
+    if (!conv_kernel(node, w, rank - 2, sizes)) return;
     Window window = transposed ? window_read_transposed(node, &input, sizes) : window_read(node, &input, sizes);
     y->shape = window_shape(&window, input.dims[0], outputs);
 }
@@ -81,7 +78,7 @@ static void infer_conv_transpose(Node *node) {
 
 Window conv_window(const Node *node, const Value *x, const Value *w) {
     int64_t sizes[MAX_SPATIAL];
-    kernel_sizes(node, w, x->shape.rank - 2, sizes);
+    conv_kernel(node, w, x->shape.rank - 2, sizes);
     return window_read(node, &x->shape, sizes);
 }
 
@@ -96,6 +93,12 @@ static void give_sizes(Step *step, const Node *node, const WindowDim *h, const W
     step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
     step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
     step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+}
+
+/* What those in three dimensions take besides. */
+static void give_planes(Step *step, const WindowDim *d) {
+    step_size(step, "D", d->input), step_size(step, "OD", d->output), step_size(step, "KD", d->kernel);
+    step_size(step, "SD", d->stride), step_size(step, "DD", d->dilation), step_size(step, "PD", d->before);
 }
 
 static Step *conv_step(Program *program, const Node *node, const char *kernel) {
@@ -145,8 +148,7 @@ static void lower_spatial(Program *program, const Node *node, const Window *wind
     const WindowDim *d = &window->dims[0];
     Step *step = conv_step(program, node, "conv3d");
     give_sizes(step, node, &window->dims[1], &window->dims[2]);
-    step_size(step, "D", d->input), step_size(step, "OD", d->output), step_size(step, "KD", d->kernel);
-    step_size(step, "SD", d->stride), step_size(step, "DD", d->dilation), step_size(step, "PD", d->before);
+    give_planes(step, d);
     step_size(step, "K", weights->dims[0].size);
     step_size(step, "G", attr_int(node, "group"));
     int64_t panel[] = {weights->dims[1].size, d->kernel, window->dims[1].kernel, window->dims[2].kernel, 16};
@@ -206,7 +208,7 @@ static int64_t joined_groups(const Node *node) {
 static Planar planar_of(const Node *node) {
     const Shape *x = &node->inputs.items[0]->shape;
     int64_t sizes[MAX_SPATIAL];
-    kernel_sizes(node, node->inputs.items[1], x->rank - 2, sizes);
+    conv_kernel(node, node->inputs.items[1], x->rank - 2, sizes);
     Window window = window_read(node, x, sizes);
     return (Planar){.batch = x->dims[0].size,
                     .channels = x->dims[1].size,
@@ -386,7 +388,7 @@ static int64_t macs_conv(const Node *node) {
 static bool window_of_conv(const Node *node, Window *window) {
     int64_t sizes[MAX_SPATIAL];
     const Shape *x = &node->inputs.items[0]->shape;
-    if (!kernel_sizes(node, node->inputs.items[1], x->rank - 2, sizes)) return false;
+    if (!conv_kernel(node, node->inputs.items[1], x->rank - 2, sizes)) return false;
     *window = window_read(node, x, sizes);
     return true;
 }
@@ -414,19 +416,21 @@ static int64_t macs_conv_transpose(const Node *node) {
 static void lower_conv_transpose(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
     int64_t sizes[MAX_SPATIAL], groups = attr_int(node, "group");
-    kernel_sizes(node, node->inputs.items[1], x->rank - 2, sizes);
+    conv_kernel(node, node->inputs.items[1], x->rank - 2, sizes);
     Window window = window_read_transposed(node, x, sizes);
-    if (window.rank == 3) node_fail(node, STATUS_UNSUPPORTED, "three dimensions are not supported");
-    WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
-    if (x->dims[0].size * groups > INT32_MAX / (h.stride * w.stride))
-        node_fail(node, STATUS_UNSUPPORTED, "strides of %lld and %lld are too large", (long long)h.stride,
-                  (long long)w.stride);
-    Step *step = conv_step(program, node, "conv_transpose2d");
+    WindowDim d = window_dim(&window, 3, 0), h = window_dim(&window, 3, 1), w = window_dim(&window, 3, 2);
+    int64_t phases[] = {x->dims[0].size, groups, d.stride, h.stride, w.stride}, count = 1;
+    for (int i = 0; i < 5; i++)
+        if (!checked_multiply(count, phases[i], &count) || count > INT32_MAX)
+            node_fail(node, STATUS_UNSUPPORTED, "strides of %lld, %lld and %lld are too large", (long long)d.stride,
+                      (long long)h.stride, (long long)w.stride);
+    Step *step = conv_step(program, node, "conv_transpose");
     give_sizes(step, node, &h, &w);
+    give_planes(step, &d);
     step_size(step, "K", weights->dims[1].size * groups);
     step_size(step, "G", groups);
-    int64_t panel[] = {x->dims[1].size / groups, h.kernel, w.kernel, 16};
-    step_buffer(step, "panel", scratch(program, node, panel, 4), 0);
+    int64_t panel[] = {x->dims[1].size / groups, d.kernel, h.kernel, w.kernel, 16};
+    step_buffer(step, "panel", scratch(program, node, panel, 5), 0);
 }
 
 const Op OPS_conv[] = {

@@ -244,6 +244,7 @@ static MapLayout layout_transpose(const Node *node) {
     int permutation[MAX_RANK], order[MAX_RANK];
     Shape last = node->outputs.items[0]->shape;
     last.channels_last = true;
+    if (from->rank < 0) return (MapLayout){READS_ANY, false}; /* lowering says so */
     read_permutation(node, from->rank, permutation);
     dimensions_in_memory(&last, order);
     bool in_place = !from->channels_last && shape_has_layout(&last);

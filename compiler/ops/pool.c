@@ -105,19 +105,27 @@ static void lower_windows(Program *program, const Node *node, const char *kernel
 static double lowest(Type type) { return type_is_float(type) ? -INFINITY : type == TYPE_INT8 ? -128 : 0; }
 
 static void finish_max(Program *program, Step *step, const Node *node, const Planar *pool) {
-    (void)pool;
-    const Value *indices = node_output(node, 1);
+    (void)program, (void)pool;
     step_number(step, "lowest", lowest(node->inputs.items[0]->type));
-    if (indices == NULL) return;
-    step_value(program, step, "indices", indices);
+}
+
+/* With indices, whatever the dimensions, in one call. */
+static void lower_max_indices(Program *program, const Node *node) {
+    const Window window = pool_window(node);
+    const WindowDim d = window_dim(&window, 3, 0);
+    Planar pool = planar_of(program, node, "max_pool_indices");
+    pool.h = window_dim(&window, 3, 1), pool.w = window_dim(&window, 3, 2);
+    Step *step = pool_step(program, node->inputs.items[0]->type, &pool);
+    finish_max(program, step, node, &pool);
+    step_size(step, "D", d.input), step_size(step, "OD", d.output), step_size(step, "KD", d.kernel);
+    step_size(step, "SD", d.stride), step_size(step, "DD", d.dilation), step_size(step, "PD", d.before);
+    step_value(program, step, "indices", node_output(node, 1));
     step_size(step, "COLUMN_MAJOR", attr_int(node, "storage_order") != 0);
 }
 
 static void lower_max_pool(Program *program, Node *node) {
-    bool indices = node_output(node, 1) != NULL;
-    if (indices && node->inputs.items[0]->shape.rank == 5)
-        node_fail(node, STATUS_UNSUPPORTED, "Indices are not supported in three dimensions");
-    lower_windows(program, node, indices ? "max_pool_indices" : "max_pool", finish_max);
+    if (node_output(node, 1) != NULL) lower_max_indices(program, node);
+    else lower_windows(program, node, "max_pool", finish_max);
 }
 
 static void give_counted(Step *step, const Planar *pool, bool pads) {

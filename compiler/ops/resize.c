@@ -207,6 +207,13 @@ static bool is_resized(const Line *line) {
     return line->in != line->out || fabs(line->scale - 1) > 1e-9 || line->start != 0 || line->end != 1;
 }
 
+/* x / scale: of nearest neighbours in single precision, as in ONNX Runtime and PyTorch, since which one is nearest may
+ * hang on the last bit. */
+static double unscaled(const Method *method, const Line *line, double x) {
+    if (strcmp(method->mode, "nearest") != 0) return x / line->scale;
+    return (double)((float)x / (float)line->scale);
+}
+
 /* Where element i of the output lies on the input's axis: the formulas of ONNX's coordinate_transformation_mode. The
  * length of what is resized is that of the output, a whole number, in all but half_pixel_symmetric; so they are in
  * ONNX's text, ONNX Runtime and PyTorch. (ONNX's reference implementation takes the input's length times the scale, and
@@ -215,16 +222,16 @@ static double coordinate(const Method *method, const Line *line, int64_t i) {
     double x = (double)i, last = (double)(line->in - 1), width = line->scale * (double)line->in;
     if (strcmp(method->coordinates, "align_corners") == 0)
         return line->out == 1 ? 0 : x * last / (double)(line->out - 1);
-    if (strcmp(method->coordinates, "asymmetric") == 0) return x / line->scale;
-    if (strcmp(method->coordinates, "tf_half_pixel_for_nn") == 0) return (x + 0.5) / line->scale;
+    if (strcmp(method->coordinates, "asymmetric") == 0) return unscaled(method, line, x);
+    if (strcmp(method->coordinates, "tf_half_pixel_for_nn") == 0) return unscaled(method, line, x + 0.5);
     if (strcmp(method->coordinates, "pytorch_half_pixel") == 0 && line->out == 1) return 0;
     if (strcmp(method->coordinates, "half_pixel_symmetric") == 0)
-        return (double)line->in / 2 * (1 - (double)line->out / width) + (x + 0.5) / line->scale - 0.5;
+        return (double)line->in / 2 * (1 - (double)line->out / width) + unscaled(method, line, x + 0.5) - 0.5;
     if (crops(method)) {
         if (line->out == 1) return (line->start + line->end) * last / 2;
         return line->start * last + x * (line->end - line->start) * last / (double)(line->out - 1);
     }
-    return (x + 0.5) / line->scale - 0.5;
+    return unscaled(method, line, x + 0.5) - 0.5;
 }
 
 static int64_t clamp_to(double x, int64_t size) { return !(x > 0) ? 0 : x >= (double)size ? size - 1 : (int64_t)x; }

@@ -87,11 +87,11 @@ static bool has_ceil_mode(const Node *node) {
     return attribute != NULL && attribute->integer != 0;
 }
 
-/* What auto_pad says. */
+/* What auto_pad says, of operators that have it. */
 typedef enum { PAD_EXPLICIT, PAD_NONE, PAD_SAME_UPPER, PAD_SAME_LOWER } AutoPad;
 
 static AutoPad read_auto_pad(const Node *node) {
-    const char *auto_pad = attr_string(node, "auto_pad");
+    const char *auto_pad = node_attribute(node, "auto_pad") == NULL ? "" : attr_string(node, "auto_pad");
     if (strcmp(auto_pad, "NOTSET") == 0 || auto_pad[0] == '\0') return PAD_EXPLICIT;
     if (strcmp(auto_pad, "VALID") == 0) return PAD_NONE;
     if (strcmp(auto_pad, "SAME_UPPER") == 0) return PAD_SAME_UPPER;

@@ -19,7 +19,7 @@ typedef struct Window {
     WindowDim dims[MAX_SPATIAL];
 } Window;
 
-/* Reads strides, dilations, pads, auto_pad and, if the operator has it, ceil_mode, for a kernel of the given sizes over
+/* Reads strides, dilations, pads and, if the operator has them, auto_pad and ceil_mode, for a kernel of the given sizes over
  * the spatial dimensions of input, whose rank is known and which is [N][C][spatial...]. Sets outputs, too. */
 Window window_read(const Node *node, const Shape *input, const int64_t *kernel);
 /* The same for a transposed convolution, with output_padding and output_shape: input i is spread over the outputs

@@ -58,8 +58,9 @@ def named(values, names):
 # Where what a result's shape depends on, or whether there is a result, are other inputs than small integers, or the
 # first one.
 SHAPE_INPUTS = {"BlackmanWindow": [0], "Compress": [1], "ConstantOfShape": [0], "Dropout": [1, 2], "HammingWindow": [0],
-                "HannWindow": [0], "MelWeightMatrix": [0, 1, 2, 3, 4], "NonZero": [0], "OneHot": [1],
-                "Range": [0, 1, 2], "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
+                "HannWindow": [0], "MelWeightMatrix": [0, 1, 2, 3, 4], "NonMaxSuppression": [0, 1, 2, 3, 4],
+                "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2], "Resize": [1, 2, 3], "Unique": [0],
+                "Upsample": [1]}
 
 
 # What these give is drawn at random, by each implementation in its own way.

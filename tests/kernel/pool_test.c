@@ -138,7 +138,7 @@ static void test_indices(void **state) {
     (void)state;
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
-        Problem problem = random_problem(&random, MAXIMUM, 1 + i % 2);
+        Problem problem = random_problem(&random, MAXIMUM, 1 + i % 3);
         check(&random, &problem, true);
     }
 }

@@ -119,6 +119,10 @@ static void nearest_repeats(void **state) {
     one_input(one, TYPE_FLOAT, "4");
     scales_input(one, 1, (float[]){0.6f});
     RUNS(one, "2", 0, 2);
+    one = SCALED("9", "nearest", 0.6f); /* 3 / 0.6f is 5 in single precision, and just below it in double */
+    node_set_string(one->node, "coordinate_transformation_mode", "asymmetric");
+    node_set_string(one->node, "nearest_mode", "floor");
+    RUNS(one, "5", 0, 1, 3, 5, 6);
 }
 
 static void whole_numbers_are_rounded(void **state) {
