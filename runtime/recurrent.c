@@ -1,5 +1,7 @@
 /* Recurrent layers: what LSTM, GRU and RNN do from one step of a sequence to the next (ONNX, of the same names).
- * What the inputs add to the gates comes as x, computed for all steps before; here are the products with the state. */
+ * What the inputs add to the gates comes as x, computed for all steps before; here are the products with the state. A
+ * sequence of no steps ends with states of zeros, as in ONNX Runtime. What is in scratch begins at whole vectors: GCC
+ * 12 with -O3 gives wrong sums where it finds two such arrays side by side and makes one vector of both. */
 #include "runtime/kernel.h"
 
 /* One direction of an LSTM with peepholes (Gers and Schmidhuber 2000): with the gates' sums i, o, f and c,
@@ -11,19 +13,20 @@
  * COUPLED: 1 - f(i) in place of f(f)
  * name: lstm_{STEPS}x{HIDDEN}
  * items: N
- * scratch: 6 * HIDDEN
+ * scratch: (HIDDEN + 15) / 16 * 96
  * types: floats */
 KERNEL void lstm(const T *restrict x, const T *restrict w, const T *restrict peephole, const int32_t *restrict lengths,
                  const T *restrict h0, const T *restrict c0, A *restrict scratch, T *restrict y, T *restrict hidden,
                  T *restrict cell, FORMULA f, FORMULA g, FORMULA h, const int first, const int last, const int STEPS,
                  const int N, const int HIDDEN, const int XT, const int XN, const int YT, const int YN, const int STATE,
                  const int REVERSE, const int COUPLED) {
-    A *const gates = scratch, *const state = gates + 4 * HIDDEN, *const memory = state + HIDDEN;
+    const int room = (HIDDEN + 15) / 16 * 16;
+    A *const gates = scratch, *const state = gates + 4 * room, *const memory = state + room;
     for (int n = first; n < last; n++) {
         const int length = lengths == NULL || lengths[n] > STEPS ? STEPS : lengths[n] < 0 ? 0 : lengths[n];
         for (int j = 0; j < HIDDEN; j++) {
-            state[j] = h0 == NULL ? 0 : LOAD(h0[n * STATE + j]);
-            memory[j] = c0 == NULL ? 0 : LOAD(c0[n * STATE + j]);
+            state[j] = h0 == NULL || length == 0 ? 0 : LOAD(h0[n * STATE + j]);
+            memory[j] = c0 == NULL || length == 0 ? 0 : LOAD(c0[n * STATE + j]);
         }
         for (int s = 0; s < length; s++) {
             const int t = REVERSE ? length - 1 - s : s;
@@ -63,17 +66,17 @@ KERNEL void lstm(const T *restrict x, const T *restrict w, const T *restrict pee
  * REVERSE: from the last step to the first
  * name: gru_{STEPS}x{HIDDEN}
  * items: N
- * scratch: 5 * HIDDEN
+ * scratch: (HIDDEN + 15) / 16 * 80
  * types: floats */
 KERNEL void gru(const T *restrict x, const T *restrict w, const T *restrict bias, const int32_t *restrict lengths,
                 const T *restrict h0, A *restrict scratch, T *restrict y, T *restrict hidden, FORMULA f, FORMULA g,
                 const int first, const int last, const int STEPS, const int N, const int HIDDEN, const int XT,
                 const int XN, const int YT, const int YN, const int STATE, const int REVERSE, const int LINEAR) {
-    A *const gates = scratch, *const news = gates + 2 * HIDDEN, *const state = gates + 3 * HIDDEN;
-    A *const heard = state + HIDDEN;
+    const int room = (HIDDEN + 15) / 16 * 16;
+    A *const gates = scratch, *const news = gates + 2 * room, *const state = news + room, *const heard = state + room;
     for (int n = first; n < last; n++) {
         const int length = lengths == NULL || lengths[n] > STEPS ? STEPS : lengths[n] < 0 ? 0 : lengths[n];
-        for (int j = 0; j < HIDDEN; j++) state[j] = h0 == NULL ? 0 : LOAD(h0[n * STATE + j]);
+        for (int j = 0; j < HIDDEN; j++) state[j] = h0 == NULL || length == 0 ? 0 : LOAD(h0[n * STATE + j]);
         for (int s = 0; s < length; s++) {
             const int t = REVERSE ? length - 1 - s : s;
             const T *const row = x + t * XT + n * XN;
@@ -114,16 +117,16 @@ KERNEL void gru(const T *restrict x, const T *restrict w, const T *restrict bias
  * REVERSE: from the last step to the first
  * name: rnn_{STEPS}x{HIDDEN}
  * items: N
- * scratch: 2 * HIDDEN
+ * scratch: (HIDDEN + 15) / 16 * 32
  * types: floats */
 KERNEL void rnn(const T *restrict x, const T *restrict w, const int32_t *restrict lengths, const T *restrict h0,
                 A *restrict scratch, T *restrict y, T *restrict hidden, FORMULA f, const int first, const int last,
                 const int STEPS, const int N, const int HIDDEN, const int XT, const int XN, const int YT, const int YN,
                 const int STATE, const int REVERSE) {
-    A *const sums = scratch, *const state = scratch + HIDDEN;
+    A *const sums = scratch, *const state = scratch + (HIDDEN + 15) / 16 * 16;
     for (int n = first; n < last; n++) {
         const int length = lengths == NULL || lengths[n] > STEPS ? STEPS : lengths[n] < 0 ? 0 : lengths[n];
-        for (int j = 0; j < HIDDEN; j++) state[j] = h0 == NULL ? 0 : LOAD(h0[n * STATE + j]);
+        for (int j = 0; j < HIDDEN; j++) state[j] = h0 == NULL || length == 0 ? 0 : LOAD(h0[n * STATE + j]);
         for (int s = 0; s < length; s++) {
             const int t = REVERSE ? length - 1 - s : s;
             for (int j = 0; j < HIDDEN; j++) sums[j] = LOAD(x[t * XT + n * XN + j]);

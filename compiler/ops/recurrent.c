@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 /* Inputs as ONNX has them, but that only LSTM has the last two. */
 enum { X, W, R, BIASES, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES };
@@ -32,8 +31,7 @@ static const Cell *cell_of(const char *name) {
     return cell;
 }
 
-/* Activations as give_formula() takes them, with their parameters' defaults in ONNX (of Affine and ScaledTanh, which
- * has none there, those of ONNX Runtime). */
+/* Activations as give_formula() takes them, with the defaults of their parameters; NAN: ONNX has none. */
 typedef struct {
     const char *name, *formula;
     double alpha, beta;
@@ -43,10 +41,10 @@ static const Activation ACTIVATIONS[] = {
     {"Relu", "relu", 0, 0},
     {"Tanh", "tanh", 0, 0},
     {"Sigmoid", "sigmoid", 0, 0},
-    {"Affine", "multiply alpha add beta", 1, 0},
+    {"Affine", "multiply alpha add beta", NAN, NAN},
     {"LeakyRelu", "leaky_relu alpha", 0.01, 0},
     {"ThresholdedRelu", "thresholded_relu alpha", 1, 0},
-    {"ScaledTanh", "multiply beta tanh multiply alpha", 1, 1},
+    {"ScaledTanh", "multiply beta tanh multiply alpha", NAN, NAN},
     {"HardSigmoid", "hard_sigmoid alpha beta", 0.2, 0.5},
     {"Elu", "elu alpha", 1, 0},
     {"Softsign", "softsign", 0, 0},
@@ -70,17 +68,21 @@ static bool batch_first(const Node *node) { return attr_int(node, "layout") != 0
 /* The text for name; fails where it is none. */
 static const Activation *find_activation(const Node *node, const char *name) {
     for (size_t i = 0; i < sizeof ACTIVATIONS / sizeof *ACTIVATIONS; i++)
-        if (strcasecmp(ACTIVATIONS[i].name, name) == 0) return &ACTIVATIONS[i];
+        if (strcmp(ACTIVATIONS[i].name, name) == 0) return &ACTIVATIONS[i];
     node_fail(node, STATUS_INVALID, "%s is no activation of a recurrent layer", quoted(name));
 }
 
-/* Element *at of a list of numbers, and the next place, where an activation has such a parameter; its default where the
- * list is too short. */
-static double take_parameter(const Node *node, const char *list, const char *formula, const char *word, double preset,
-                             int *at) {
+/* A number for `word`, alpha or beta, in an activation's formula: element *at of the list, and the next place, where
+ * it has such a parameter; its default where the list is too short. */
+static double take_parameter(const Node *node, const Activation *activation, const char *word, int *at) {
+    const char *list = arena_printf(node->graph->arena, "activation_%s", word);
     const Attribute *given = node_attribute(node, list);
-    if (strstr(formula, word) == NULL || given == NULL || *at >= given->count) return preset;
-    return (double)given->numbers[(*at)++];
+    const double preset = word[0] == 'a' ? activation->alpha : activation->beta;
+    if (strstr(activation->formula, word) == NULL) return 0;
+    if (given != NULL && *at < given->count) return (double)given->numbers[(*at)++];
+    if (isnan(preset))
+        node_fail(node, STATUS_INVALID, "%s has no value for %s, which has no default", list, activation->name);
+    return preset;
 }
 
 static const char *with_number(Arena *arena, const char *text, const char *word, double number) {
@@ -98,10 +100,9 @@ static const char *activation_text(const Node *node, const Cell *cell, int i) {
     for (int k = 0, alphas = 0, betas = 0; k <= i; k++) {
         const char *name = given == NULL ? cell->activations[k % cell->formulas] : given->strings[k];
         const Activation *activation = find_activation(node, name);
-        const char *formula = activation->formula;
-        double alpha = take_parameter(node, "activation_alpha", formula, "alpha", activation->alpha, &alphas);
-        double beta = take_parameter(node, "activation_beta", formula, "beta", activation->beta, &betas);
-        text = with_number(arena, with_number(arena, formula, "alpha", alpha), "beta", beta);
+        const double alpha = take_parameter(node, activation, "alpha", &alphas);
+        const double beta = take_parameter(node, activation, "beta", &betas);
+        text = with_number(arena, with_number(arena, activation->formula, "alpha", alpha), "beta", beta);
     }
     return text;
 }
