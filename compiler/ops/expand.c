@@ -153,6 +153,13 @@ void expand_output(Expansion *e, int i, Value *value) {
     output->shape = value->shape;
 }
 
+void expand_later(Expansion *e, int i, Value *value) {
+    Value *output = node_output(e->node, i);
+    if (output == NULL) return;
+    output->producer = expand_node(e, "Identity", value);
+    output->producer->outputs.items[0] = output;
+}
+
 static bool is_known_but_for_the_batch(const Shape *shape) {
     for (int d = 0; d < shape->rank; d++)
         if (shape->dims[d].size < 0 && (d > 0 || shape->rank == 1)) return false;

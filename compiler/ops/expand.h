@@ -55,6 +55,9 @@ Value *expand_graph(Expansion *e, const char *attribute, Value *x);
 /* Lets output i of the original, where it has one, be this value. Each output once; last of all. */
 void expand_output(Expansion *e, int i, Value *value);
 
+/* The same for a value whose shape is not inferred yet, as of nodes that were moved here. */
+void expand_later(Expansion *e, int i, Value *value);
+
 /* Fails where input i is there, or an attribute is not 0: options that an expansion cannot do. */
 void refuse_input(const Node *node, int i, const char *name);
 void refuse_attribute(const Node *node, const char *name);

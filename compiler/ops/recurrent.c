@@ -346,9 +346,7 @@ static void lower_steps(Program *program, Node *node) {
         lower_direction(program, node, cell_of(attr_string(node, "cell")), d);
 }
 
-#define ATTRIBUTES                                                                                                     \
-    "activation_alpha:floats activation_beta:floats activations:strings clip:float direction:string=forward "          \
-    "hidden_size:int "
+#define ATTRIBUTES "activation_alpha:floats activation_beta:floats clip:float direction:string=forward hidden_size:int "
 
 const Op OPS_recurrent[] = {
     {.name = "LSTM",
@@ -356,7 +354,7 @@ const Op OPS_recurrent[] = {
      .inputs = "X:T W:T R:T B:T? sequence_lens:int32? initial_h:T? initial_c:T? P:T?",
      .outputs = "Y:T? Y_h:T? Y_c:T?",
      .types = "T: floats",
-     .attributes = ATTRIBUTES "input_forget:int=0 layout:int@14=0",
+     .attributes = ATTRIBUTES "activations:strings input_forget:int=0 layout:int@14=0",
      .infer = infer_layer,
      .expand = expand_layer},
     {.name = "GRU",
@@ -364,7 +362,7 @@ const Op OPS_recurrent[] = {
      .inputs = "X:T W:T R:T B:T? sequence_lens:int32? initial_h:T?",
      .outputs = "Y:T? Y_h:T?",
      .types = "T: floats",
-     .attributes = ATTRIBUTES "layout:int@14=0 linear_before_reset:int=0",
+     .attributes = ATTRIBUTES "activations:strings layout:int@14=0 linear_before_reset:int=0",
      .infer = infer_layer,
      .expand = expand_layer},
     {.name = "RNN",
@@ -372,7 +370,7 @@ const Op OPS_recurrent[] = {
      .inputs = "X:T W:T R:T B:T? sequence_lens:int32? initial_h:T?",
      .outputs = "Y:T? Y_h:T?",
      .types = "T: floats",
-     .attributes = ATTRIBUTES "layout:int@14=0",
+     .attributes = ATTRIBUTES "activations:strings=Tanh,Tanh layout:int@14=0",
      .infer = infer_layer,
      .expand = expand_layer},
     {.name = "Recurrence",
@@ -381,7 +379,8 @@ const Op OPS_recurrent[] = {
      .inputs = "sums:T R:T bias:T? sequence_lens:int32? initial_h:T? initial_c:T? P:T?",
      .outputs = "Y:T? Y_h:T? Y_c:T?",
      .types = "T: floats",
-     .attributes = ATTRIBUTES "cell:string! input_forget:int=0 layout:int=0 linear_before_reset:int=0",
+     .attributes =
+         ATTRIBUTES "activations:strings cell:string! input_forget:int=0 layout:int=0 linear_before_reset:int=0",
      .infer = infer_steps,
      .macs = macs_steps,
      .lower = lower_steps},

@@ -56,14 +56,19 @@ def named(values, names):
 
 
 # Where a result's shape depends on other inputs than small integers, or on the first one.
-SHAPE_INPUTS = {"Compress": [1], "ConstantOfShape": [0], "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2],
-                "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
+SHAPE_INPUTS = {"Compress": [1], "ConstantOfShape": [0], "Loop": [0, 1], "NonZero": [0], "OneHot": [1],
+                "Range": [0, 1, 2], "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
 
 
 def shape_inputs(model):
-    """The names of all inputs of the operators that SHAPE_INPUTS lists."""
-    return {node.input[i] for node in model.graph.node for i in SHAPE_INPUTS.get(node.op_type, [])
-            if i < len(node.input)}
+    """The names of all inputs of the operators that SHAPE_INPUTS lists, and of what a loop's trip count is made of."""
+    wanted = {node.input[i] for node in model.graph.node for i in SHAPE_INPUTS.get(node.op_type, [])
+              if i < len(node.input)}
+    trips = {name for node in model.graph.node if node.op_type == "Loop" for name in node.input[:2]}
+    for node in reversed(model.graph.node):
+        if trips.intersection(node.output):
+            trips.update(node.input)
+    return wanted | trips
 
 
 def fix_inputs(model, data_sets):
