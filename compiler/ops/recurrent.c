@@ -170,6 +170,7 @@ static Sizes check_inputs(const Node *node, const Cell *cell) {
     Dim x[] = {unknown(), unknown(), unknown()};
     check_shape(node, X, 3, x);
     s.steps = x[first], s.batch = x[!first], width = x[2];
+    if (width.size == 0) node_fail(node, STATUS_INVALID, "a step of its input has no elements");
     check_shape(node, W, 3, (Dim[]){s.directions, gates, width});
     check_shape(node, R, 3, (Dim[]){s.directions, gates, s.hidden});
     check_shape(node, BIASES, 2, (Dim[]){s.directions, dim_multiply(node, gates, dim_known(2))});
@@ -210,6 +211,12 @@ static void infer_layer(Node *node) {
     Sizes sizes = check_inputs(node, cell);
     check_lengths(node, sizes.steps);
     give_shapes(node, &sizes);
+}
+
+/* Where shapes are known it has been expanded. */
+static int64_t macs_layer(const Node *node) {
+    (void)node;
+    return -1;
 }
 
 /* Expansion */
@@ -356,6 +363,7 @@ const Op OPS_recurrent[] = {
      .types = "T: floats",
      .attributes = ATTRIBUTES "activations:strings input_forget:int=0 layout:int@14=0",
      .infer = infer_layer,
+     .macs = macs_layer,
      .expand = expand_layer},
     {.name = "GRU",
      .versions = {1, 3, 7, 14, 22},
@@ -364,6 +372,7 @@ const Op OPS_recurrent[] = {
      .types = "T: floats",
      .attributes = ATTRIBUTES "activations:strings layout:int@14=0 linear_before_reset:int=0",
      .infer = infer_layer,
+     .macs = macs_layer,
      .expand = expand_layer},
     {.name = "RNN",
      .versions = {1, 7, 14, 22},
@@ -372,6 +381,7 @@ const Op OPS_recurrent[] = {
      .types = "T: floats",
      .attributes = ATTRIBUTES "activations:strings=Tanh,Tanh layout:int@14=0",
      .infer = infer_layer,
+     .macs = macs_layer,
      .expand = expand_layer},
     {.name = "Recurrence",
      .domain = FUSED_DOMAIN,
