@@ -20,6 +20,7 @@ static Graph *move_branch(Expansion *e, const char *attribute) {
 
 static void expand_if(Expansion *e) {
     Value *condition = e->node->inputs.items[0];
+    Arena *arena = e->node->graph->arena;
     if (shape_is_known(&condition->shape) && shape_count(&condition->shape) != 1)
         node_fail(e->node, STATUS_INVALID, "the condition has %lld elements, expected 1",
                   (long long)shape_count(&condition->shape));
@@ -31,12 +32,11 @@ static void expand_if(Expansion *e) {
     }
     const Graph *then_branch = move_branch(e, "then_branch"), *else_branch = move_branch(e, "else_branch");
     for (int i = 0; i < then_branch->outputs.count; i++) {
-        Node *choice =
-            expand_node(e, "Identity", condition, then_branch->outputs.items[i], else_branch->outputs.items[i]);
-        choice->op_type = "Choice", choice->domain = FUSED_DOMAIN;
-        choice->op = op_find(choice->domain, choice->op_type);
-        choice->version = choice->opset = 1;
-        expand_later(e, i, choice->outputs.items[0]);
+        ValueList inputs = {0};
+        list_add(arena, &inputs, condition);
+        list_add(arena, &inputs, then_branch->outputs.items[i]);
+        list_add(arena, &inputs, else_branch->outputs.items[i]);
+        expand_later(e, i, expand_own(e, "Choice", &inputs, NULL)->outputs.items[0]);
     }
 }
 

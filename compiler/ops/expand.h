@@ -20,6 +20,8 @@ bool op_expand(Node *node, NodeList *nodes);
 #define expand_node(e, op_type, ...)                                                                                   \
     expand_node_of(e, op_type, (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)), (Value *[]){__VA_ARGS__})
 Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs);
+/* The same of an operator of fovea's own (ops/fused.h); outputs NULL: it has one, else those are its. */
+Node *expand_own(Expansion *e, const char *op_type, const ValueList *inputs, const ValueList *outputs);
 /* Its first output, once its attributes are set: infers the shape. */
 Value *expand_value(Node *node);
 /* Both in one, for an operator without attributes. */

@@ -221,17 +221,14 @@ static void postpone(Expansion *e, const Progress *p) {
     Arena *arena = e->node->graph->arena;
     if (p->iteration > MOST_OPEN)
         node_fail(e->node, STATUS_UNSUPPORTED, "its condition holds for more than %d iterations", MOST_OPEN);
-    Node *rest = expand_node(e, "Identity", node_input(e->node, TRIPS), p->condition);
+    ValueList inputs = {0};
+    list_add(arena, &inputs, node_input(e->node, TRIPS));
+    list_add(arena, &inputs, p->condition);
+    for (int i = 0; i < p->values.count; i++) list_add(arena, &inputs, p->values.items[i]);
+    Node *rest = expand_own(e, "LoopRest", &inputs, &e->node->outputs);
     rest->name = e->node->name;
-    rest->op_type = "LoopRest", rest->domain = FUSED_DOMAIN;
-    rest->op = op_find(rest->domain, rest->op_type);
-    rest->version = rest->opset = 1;
-    for (int i = 0; i < p->values.count; i++) list_add(arena, &rest->inputs, p->values.items[i]);
     list_add(arena, &rest->attributes, *node_attribute(e->node, "body"));
     node_set_int(rest, "iteration", p->iteration);
-    rest->outputs = e->node->outputs;
-    for (int i = 0; i < rest->outputs.count; i++)
-        if (rest->outputs.items[i] != NULL) rest->outputs.items[i]->producer = rest;
 }
 
 static void expand_loop(Expansion *e) {

@@ -253,17 +253,15 @@ static void expand_layer(Expansion *e) {
     Value *r = node->inputs.items[R], *apart;
     const int64_t hidden = size_of(r, 2), rows = direction_count(node) * cell->gates * hidden;
     Value *bias = sum_biases(e, cell->gates, hidden, &apart);
-    Value *sums = input_sums(e, bias, rows);
-    Node *steps = expand_node(e, "Identity", sums, expand_transpose(e, r, 0, 2, 1), apart, node_input(node, LENGTHS),
-                              node_input(node, INITIAL_H), node_input(node, INITIAL_C), node_input(node, PEEPHOLES));
-    steps->op_type = "Recurrence", steps->domain = FUSED_DOMAIN;
-    steps->op = op_find(steps->domain, steps->op_type);
-    steps->version = steps->opset = 1;
-    steps->attributes = node->attributes;
+    Value *const given[] = {input_sums(e, bias, rows),  expand_transpose(e, r, 0, 2, 1), apart,
+                            node_input(node, LENGTHS),  node_input(node, INITIAL_H),     node_input(node, INITIAL_C),
+                            node_input(node, PEEPHOLES)};
+    ValueList inputs = {0};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) list_add(node->graph->arena, &inputs, given[i]);
+    Node *steps = expand_own(e, "Recurrence", &inputs, &node->outputs);
+    for (int i = 0; i < node->attributes.count; i++)
+        list_add(node->graph->arena, &steps->attributes, node->attributes.items[i]);
     node_set_string(steps, "cell", cell->name);
-    steps->outputs = node->outputs;
-    for (int i = 0; i < steps->outputs.count; i++)
-        if (steps->outputs.items[i] != NULL) steps->outputs.items[i]->producer = steps;
 }
 
 /* The steps */
