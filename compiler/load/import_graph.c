@@ -135,12 +135,6 @@ static void input_with_initializer(Import *import, const Onnx__ValueInfoProto *i
                     type_info(constant->type)->name, shape_text(import->arena, &constant->shape));
 }
 
-/* Whether a type is stated: in graphs within nodes, where it follows from what is outside, some state an empty one. */
-static bool states_type(const Scope *scope, const Onnx__ValueInfoProto *info) {
-    if (info->type == NULL) return false;
-    return scope->parent == NULL || info->type->value_case != ONNX__TYPE_PROTO__VALUE__NOT_SET;
-}
-
 static void import_input(Import *import, const Onnx__ValueInfoProto *info, int index) {
     Scope *scope = import->scope;
     const char *name = text_or_empty(info->name);
@@ -156,7 +150,7 @@ static void import_input(Import *import, const Onnx__ValueInfoProto *info, int i
     entry->input_index = index;
     Value *value = entry->value = new_value(import, name);
     value->is_input = true;
-    if (states_type(scope, info)) import_type(import, info->type, value);
+    if (info->type != NULL) import_type(import, info->type, value);
     else if (scope->parent == NULL) import_fail(import, STATUS_INVALID, "it has no type");
     list_add(import->arena, &scope->graph->inputs, value);
 }
@@ -205,7 +199,7 @@ static void import_output(Import *import, const Onnx__ValueInfoProto *info, int 
                     index);
     if (own == NULL || twice) value = own_output(import, name, value);
     else own->output_index = index;
-    if (value->type == TYPE_NONE && states_type(scope, info)) import_type(import, info->type, value);
+    if (value->type == TYPE_NONE && info->type != NULL) import_type(import, info->type, value);
     list_add(import->arena, &scope->graph->outputs, value);
 }
 
