@@ -177,8 +177,10 @@ static bool goes_on(const Node *node, const Progress *p) {
 /* Where the condition after an iteration is the one before, or a constant, that; NULL where it has to be computed. */
 static Value *next_condition(const Progress *p) {
     Value *next = p->body->outputs.items[0];
-    while (next->producer != NULL && strcmp(next->producer->op_type, "Identity") == 0)
-        next = next->producer->inputs.items[0];
+    while (next->producer != NULL && strcmp(next->producer->op_type, "Identity") == 0) {
+        next = node_input(next->producer, 0);
+        if (next == NULL) return NULL; /* an Identity of nothing: inference says so */
+    }
     return next == p->body->inputs.items[CONDITION] ? p->condition : next->constant != NULL ? next : NULL;
 }
 

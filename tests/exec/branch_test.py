@@ -31,7 +31,8 @@ def is_rows(number, output):
             node("Equal", f"{output}_rows {number}", output)]
 
 
-CONSTANTS = [tensor("zero", np.int64(0)), tensor("zeros", np.int64([0])), tensor("two", np.int64(2)), tensor("five", np.int64(5)),
+CONSTANTS = [tensor("zero", np.int64(0)), tensor("zeros", np.int64([0])), tensor("two", np.int64(2)),
+             tensor("five", np.int64(5)),
              tensor("half", np.float32(0.5))]
 NEGATED, HALVED = branch([node("Neg", "x", "a")], "a"), branch([node("Mul", "x half", "a"), node("Abs", "a", "b")], "b")
 UNTYPED = branch([node("Neg", "x", "a")])
@@ -87,11 +88,13 @@ def check_refused(checks):
     nodes = [choose("x", "y", NEGATED, HALVED)]
     checks.refused("a condition that is no bool", model(nodes, initializers=CONSTANTS), INVALID, "cond")
     nodes = is_rows("two", "c") + [node("If", "c", "y z", "if_y", then_branch=NEGATED, else_branch=HALVED)]
-    checks.refused("an output too many", model(nodes, initializers=CONSTANTS), INVALID, "2 outputs, and its then_branch 1")
+    checks.refused("an output too many", model(nodes, initializers=CONSTANTS), INVALID,
+                   "2 outputs, and its then_branch 1")
     nodes = is_rows("two", "c") + [node("If", "c", "y", "if_y", then_branch=NEGATED)]
     checks.refused("one branch alone", model(nodes, initializers=CONSTANTS), INVALID, "else_branch")
     nodes = [node("Unsqueeze", "x_shape zeros", "s"), node("Greater", "s two", "c"), choose("c", "y", NEGATED, HALVED)]
-    checks.refused("two conditions", model([node("Shape", "x", "x_shape")] + nodes, initializers=CONSTANTS), INVALID, "2 elements, expected 1")
+    nodes.insert(0, node("Shape", "x", "x_shape"))
+    checks.refused("two conditions", model(nodes, initializers=CONSTANTS), INVALID, "2 elements, expected 1")
 
 
 def main():

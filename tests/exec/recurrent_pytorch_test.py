@@ -1,5 +1,6 @@
-"""Recurrent networks of PyTorch, from both exporters, give what PyTorch gives: a tagger of words with a bidirectional LSTM of
-two layers, and a GRU in front of a classifier, batch first. The seed is printed, and FOVEA_TEST_SEED repeats it."""
+"""Recurrent networks of PyTorch, from both exporters, give what PyTorch gives: a tagger of words with a bidirectional
+LSTM of two layers, and a GRU in front of a classifier, batch first. The seed is printed, and FOVEA_TEST_SEED repeats
+it."""
 
 import logging
 import os

@@ -19,8 +19,19 @@ rng = np.random.default_rng(SEED)
 onnxruntime.set_default_logger_severity(4)
 
 CELLS = {"LSTM": (4, 3), "GRU": (3, 2), "RNN": (1, 1)}  # gates, activations
-ACTIVATIONS = {"Relu": "", "Tanh": "", "Sigmoid": "", "Affine": "ab", "LeakyRelu": "a", "ThresholdedRelu": "a",
-               "ScaledTanh": "ab", "HardSigmoid": "ab", "Elu": "a", "Softsign": "", "Softplus": ""}
+ACTIVATIONS = {
+    "Relu": "",
+    "Tanh": "",
+    "Sigmoid": "",
+    "Affine": "ab",
+    "LeakyRelu": "a",
+    "ThresholdedRelu": "a",
+    "ScaledTanh": "ab",
+    "HardSigmoid": "ab",
+    "Elu": "a",
+    "Softsign": "",
+    "Softplus": "",
+}
 TOLERANCE = {np.float32: 2e-5, np.float64: 2e-5, np.float16: 2e-2}  # of the range of an output
 
 
@@ -44,8 +55,11 @@ class Form:
         self.steps, n, width, hidden = (int(rng.integers(1, most)) for most in (7, 5, 6, 20))
         self.attributes = {"direction": direction, "hidden_size": hidden}
         self.layout = perhaps(0.3)
-        some = {"B": floats(d, 2 * gates * hidden), "sequence_lens": rng.integers(0, self.steps + 1, n).astype(np.int32),
-                "initial_h": floats(d, n, hidden)}
+        some = {
+            "B": floats(d, 2 * gates * hidden),
+            "sequence_lens": rng.integers(0, self.steps + 1, n).astype(np.int32),
+            "initial_h": floats(d, n, hidden),
+        }
         if op_type == "LSTM":
             some |= {"initial_c": floats(d, n, hidden), "P": floats(d, 3 * hidden)}
             self.attributes["input_forget"] = int(perhaps(0.2))
@@ -55,8 +69,11 @@ class Form:
             self.attributes["clip"] = float(rng.uniform(0.2, 1))
         if perhaps():
             self.choose_activations(d * functions)
-        self.arrays = {"X": floats(self.steps, n, width), "W": floats(d, gates * hidden, width, spread=0.3),
-                       "R": floats(d, gates * hidden, hidden, spread=0.3)}
+        self.arrays = {
+            "X": floats(self.steps, n, width),
+            "W": floats(d, gates * hidden, width, spread=0.3),
+            "R": floats(d, gates * hidden, hidden, spread=0.3),
+        }
         self.arrays |= {key: array if perhaps(0.6) else None for key, array in some.items()}
         self.outputs = [f"{name}_{y}" if perhaps(0.7) else "" for y in ("Y", "Y_h", "Y_c")[: 2 + (op_type == "LSTM")]]
         if not any(self.outputs):
@@ -68,7 +85,9 @@ class Form:
         self.attributes["activations"] = chosen
         for parameter, attribute in (("a", "activation_alpha"), ("b", "activation_beta")):
             needed = sum(parameter in ACTIVATIONS[name] for name in chosen)
-            known = not {"Affine", "ScaledTanh", "ThresholdedRelu"} & set(chosen)  # all have the same default everywhere
+            known = not {"Affine", "ScaledTanh", "ThresholdedRelu"} & set(
+                chosen
+            )  # all have the same default everywhere
             if needed and perhaps(0.3 if known else 1):
                 self.attributes[attribute] = [float(v) for v in rng.uniform(0.1, 0.9, needed)]
 
@@ -97,10 +116,14 @@ def model(forms: list[Form], type_: type, batch_first: bool) -> tuple[ModelProto
         arrays = form.of(type_, batch_first and form.layout)
         layout = {"layout": 1} if batch_first and form.layout else {}
         names = {key: "" if array is None else f"{form.name}_{key}" for key, array in arrays.items()}
-        nodes.append(helper.make_node(form.op_type, list(names.values()), form.outputs, form.name, **form.attributes, **layout))
+        nodes.append(
+            helper.make_node(form.op_type, list(names.values()), form.outputs, form.name, **form.attributes, **layout)
+        )
         initializers += [tensor(names[key], a) for key, a in arrays.items() if a is not None and key in form.constant]
         feeds |= {names[key]: a for key, a in arrays.items() if a is not None and key not in form.constant}
-    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in feeds.items()]
+    inputs = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in feeds.items()
+    ]
     outputs = [helper.make_tensor_value_info(y, element, None) for form in forms for y in form.outputs if y]
     graph = helper.make_graph(nodes, "g", inputs, outputs, initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), feeds
@@ -116,7 +139,9 @@ def check_forms(checks: Checks, forms: list[Form]) -> None:
         (checks.path / "model.onnx").write_bytes(encoded(given))
         np.savez(checks.path / "in.npz", **feeds)
         for how in (["--interpret"], []):
-            status, said = fovea("run", checks.path / "model.onnx", *how, "-i", checks.path / "in.npz", "-o", checks.path / "out.npz")
+            status, said = fovea(
+                "run", checks.path / "model.onnx", *how, "-i", checks.path / "in.npz", "-o", checks.path / "out.npz"
+            )
             if not checks.check(f"{type_.__name__} {how}", status == 0, said):
                 return
             got = np.load(checks.path / "out.npz")
@@ -126,12 +151,20 @@ def check_forms(checks: Checks, forms: list[Form]) -> None:
                     fits = got[name].shape == want.shape and got[name].dtype == type_
                     worst = float(np.abs(got[name] - want).max() / max(1, np.abs(want).max())) if fits else np.inf
                     what = f"{form.op_type} {form.attributes} layout {int(form.layout)} {name} {type_.__name__} {how}"
-                    checks.check(what, worst <= tolerance, f"differs by {worst:.1e}, of {[k for k, a in form.arrays.items() if a is not None]}")
+                    checks.check(
+                        what,
+                        worst <= tolerance,
+                        f"differs by {worst:.1e}, of {[k for k, a in form.arrays.items() if a is not None]}",
+                    )
 
 
 def layer(op_type: str = "LSTM", lengths: tuple[int, ...] = (3, 3), **attributes: Any) -> ModelProto:
     gates = CELLS[op_type][0]
-    initializers = [tensor("w", floats(1, gates * 4, 5)), tensor("r", floats(1, gates * 4, 4)), tensor("l", np.int32(lengths))]
+    initializers = [
+        tensor("w", floats(1, gates * 4, 5)),
+        tensor("r", floats(1, gates * 4, 4)),
+        tensor("l", np.int32(lengths)),
+    ]
     layer_node = helper.make_node(op_type, ["x", "w", "r", "", "l"], ["y"], **attributes)
     return small_model([layer_node], inputs=[("x", [3, 2, 5])], initializers=initializers)
 
@@ -140,7 +173,11 @@ def check_refused(checks: Checks) -> None:
     for what, given, said in (
         ("a direction", layer(direction="sideways"), "direction is 'sideways'"),
         ("two directions, weights of one", layer(direction="bidirectional"), "input 1 \\(W\\)"),
-        ("activations of one direction too many", layer("RNN", activations=["Tanh", "Tanh"]), "2 activations, expected 1"),
+        (
+            "activations of one direction too many",
+            layer("RNN", activations=["Tanh", "Tanh"]),
+            "2 activations, expected 1",
+        ),
         ("an activation", layer("RNN", activations=["Cosine"]), "'Cosine' is no activation"),
         ("no alpha", layer("RNN", activations=["Affine"]), "activation_alpha has no value for Affine"),
         ("a clip", layer(clip=0.0), "clip is 0"),
@@ -155,7 +192,9 @@ def check_refused(checks: Checks) -> None:
 def main() -> None:
     print(f"seed {SEED}")
     checks = Checks()
-    check_forms(checks, [Form(op_type, f"{op_type}{i}") for op_type in CELLS for i in range(12 if op_type == "LSTM" else 8)])
+    check_forms(
+        checks, [Form(op_type, f"{op_type}{i}") for op_type in CELLS for i in range(12 if op_type == "LSTM" else 8)]
+    )
     check_refused(checks)
     finish(checks)
 
