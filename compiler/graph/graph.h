@@ -94,6 +94,7 @@ struct Graph {
     LIST(struct Block *) blocks;       /* attention, in order of execution */
     const struct PatternSet *patterns; /* what blocks and rewrite rules are found with; NULL: not read yet */
     LIST(struct BlockProbe *) probes;  /* those that are open: of blocks, and of single values */
+    int unrolled;                      /* nodes that were made of the bodies of loops: ops/loop.c */
     int ir_version;
     int opset;                               /* of ONNX's own domain */
     const char *producer, *producer_version; /* the exporter */

@@ -5,21 +5,20 @@
 
 #include <string.h>
 
-static Node *new_node(Expansion *e, const char *domain, const char *op_type, int count, Value *const *inputs) {
+static Node *add_node(Expansion *e, const Op *op, int count, Value *const *inputs) {
     const Node *original = e->node;
     Graph *graph = original->graph;
     const char *of = original->name[0] != '\0' ? original->name : original->op_type;
-    Node *node = node_new(graph, op_type, arena_printf(graph->arena, "%s/%s", of, op_type));
+    Node *node = node_new(graph, op->name, arena_printf(graph->arena, "%s/%s", of, op->name));
     node->scope = original->scope;
     node->index = original->index;
-    node->domain = domain;
-    node->op = op_find(domain, op_type);
-    node->version = op_newest(node->op);
+    node->op = op;
+    node->version = op_newest(op);
     for (int i = 0; i < count; i++) list_add(graph->arena, &node->inputs, inputs[i]);
     const char *base = original->outputs.count > 0 && original->outputs.items[0] != NULL
                            ? original->outputs.items[0]->name
                            : original->name;
-    Value *output = graph_value(graph, arena_printf(graph->arena, "%s/%s_%d", base, op_type, e->nodes.count));
+    Value *output = graph_value(graph, arena_printf(graph->arena, "%s/%s_%d", base, op->name, e->nodes.count));
     output->producer = node;
     list_add(graph->arena, &node->outputs, output);
     list_add(graph->arena, &e->nodes, node);
@@ -27,11 +26,18 @@ static Node *new_node(Expansion *e, const char *domain, const char *op_type, int
 }
 
 Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs) {
-    return new_node(e, "", op_type, count, inputs);
+    return add_node(e, op_find("", op_type), count, inputs);
 }
 
-Node *expand_own_node(Expansion *e, const char *op_type, int count, Value *const *inputs) {
-    return new_node(e, FUSED_DOMAIN, op_type, count, inputs);
+Node *expand_own_node(Expansion *e, const char *op_type, int count, Value *const *inputs, const ValueList *outputs) {
+    Node *node = add_node(e, op_find(FUSED_DOMAIN, op_type), count, inputs);
+    node->domain = FUSED_DOMAIN;
+    node->opset = node->version;
+    if (outputs == NULL) return node;
+    node->outputs = *outputs;
+    for (int i = 0; i < outputs->count; i++)
+        if (outputs->items[i] != NULL) outputs->items[i]->producer = node;
+    return node;
 }
 
 Value *expand_value(Node *node) {
@@ -169,6 +175,13 @@ void expand_output(Expansion *e, int i, Value *value) {
     output->producer = value->producer;
     output->type = value->type;
     output->shape = value->shape;
+}
+
+void expand_later(Expansion *e, int i, Value *value) {
+    Value *output = node_output(e->node, i);
+    if (output == NULL) return;
+    output->producer = expand_node(e, "Identity", value);
+    output->producer->outputs.items[0] = output;
 }
 
 static bool is_known_but_for_the_batch(const Shape *shape) {

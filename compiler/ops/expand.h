@@ -20,8 +20,8 @@ bool op_expand(Node *node, NodeList *nodes);
 #define expand_node(e, op_type, ...)                                                                                   \
     expand_node_of(e, op_type, (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)), (Value *[]){__VA_ARGS__})
 Node *expand_node_of(Expansion *e, const char *op_type, int count, Value *const *inputs);
-/* The same for the operators that are fovea's own (ops/fused.h). */
-Node *expand_own_node(Expansion *e, const char *op_type, int count, Value *const *inputs);
+/* The same of an operator of fovea's own (ops/fused.h); outputs NULL: it has one, else those are its. */
+Node *expand_own_node(Expansion *e, const char *op_type, int count, Value *const *inputs, const ValueList *outputs);
 /* Its first output, once its attributes are set: infers the shape. */
 Value *expand_value(Node *node);
 /* Both in one, for an operator without attributes. */
@@ -59,6 +59,9 @@ Value *expand_graph(Expansion *e, const char *attribute, Value *x);
 
 /* Lets output i of the original, where it has one, be this value. Each output once; last of all. */
 void expand_output(Expansion *e, int i, Value *value);
+
+/* The same for a value whose shape is not inferred yet, as of nodes that were moved here. */
+void expand_later(Expansion *e, int i, Value *value);
 
 /* Fails where input i is there, or an attribute is not 0: options that an expansion cannot do. */
 void refuse_input(const Node *node, int i, const char *name);

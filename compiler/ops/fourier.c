@@ -130,7 +130,7 @@ typedef struct {
 static Value *transform(Expansion *e, const Transform *t, Value *x, Value *window) {
     double period = (double)(t->inverse ? t->length : -t->length);
     Value *table = computed(e, circle(e, whole_numbers(e, t->length), period), x->type);
-    Node *node = expand_own_node(e, "Fourier", 3, (Value *[]){x, table, window});
+    Node *node = expand_own_node(e, "Fourier", 3, (Value *[]){x, table, window}, NULL);
     node_set_int(node, "axis", t->axis);
     node_set_int(node, "length", t->length);
     node_set_int(node, "frame_step", t->frame_step);

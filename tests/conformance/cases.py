@@ -58,9 +58,9 @@ def named(values, names):
 # Where what a result's shape depends on, or whether there is a result, are other inputs than small integers, or the
 # first one.
 SHAPE_INPUTS = {"BlackmanWindow": [0], "Compress": [1], "ConstantOfShape": [0], "Dropout": [1, 2], "HammingWindow": [0],
-                "HannWindow": [0], "MelWeightMatrix": [0, 1, 2, 3, 4], "NonMaxSuppression": [0, 1, 2, 3, 4],
-                "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2], "Resize": [1, 2, 3], "Unique": [0],
-                "Upsample": [1]}
+                "HannWindow": [0], "Loop": [0, 1], "MelWeightMatrix": [0, 1, 2, 3, 4],
+                "NonMaxSuppression": [0, 1, 2, 3, 4], "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2],
+                "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
 
 
 # What these give is drawn at random, by each implementation in its own way.
@@ -68,11 +68,13 @@ RANDOM = {"Bernoulli"}
 
 
 def shape_inputs(model):
-    """The names of all inputs of the operators that SHAPE_INPUTS lists, and of what a Range is computed from."""
+    """The names of all inputs of the operators that SHAPE_INPUTS lists, and of what a Range, and a Loop's trip count, are
+    computed from."""
     made_by = {name: node for node in model.graph.node for name in node.output}
     names = {node.input[i] for node in model.graph.node for i in SHAPE_INPUTS.get(node.op_type, [])
              if i < len(node.input)}
-    waiting = [name for node in model.graph.node if node.op_type == "Range" for name in node.input]
+    waiting = [node.input[i] for node in model.graph.node if node.op_type in ("Range", "Loop")
+               for i in SHAPE_INPUTS[node.op_type] if i < len(node.input)]
     while waiting:
         node = made_by.get(waiting.pop())
         if node is not None and node.op_type not in ("Shape", "Size"):  # these are known when the shape is

@@ -128,7 +128,7 @@ def same_default(attribute, schema_attribute):
     if attribute.kind == "float":
         return as_float32(attribute.default) == as_float32(value)
     if isinstance(value, list):
-        return attribute.default == ",".join(str(number) for number in value)
+        return attribute.default == ",".join(v.decode() if isinstance(v, bytes) else str(v) for v in value)
     return attribute.default == (value.decode() if isinstance(value, bytes) else str(value))
 
 

@@ -1,5 +1,6 @@
-"""If: where shapes say which branch is taken, it stands in place of the If, with ONNX Runtime's outputs; where
-only the input can say it, fovea refuses and names the node."""
+"""If: where shapes say which branch is taken, it stands in place of the If, with ONNX Runtime's outputs; where only the
+input can say it, both are computed, and one is chosen, unless their shapes differ: then fovea refuses and names the
+node."""
 import os
 import sys
 
@@ -30,18 +31,22 @@ def is_rows(number, output):
             node("Equal", f"{output}_rows {number}", output)]
 
 
-CONSTANTS = [tensor("zero", np.int64(0)), tensor("two", np.int64(2)), tensor("five", np.int64(5)),
+CONSTANTS = [tensor("zero", np.int64(0)), tensor("zeros", np.int64([0])), tensor("two", np.int64(2)),
+             tensor("five", np.int64(5)),
              tensor("half", np.float32(0.5))]
 NEGATED, HALVED = branch([node("Neg", "x", "a")], "a"), branch([node("Mul", "x half", "a"), node("Abs", "a", "b")], "b")
 UNTYPED = branch([node("Neg", "x", "a")])
 UNTYPED.output.add(name="a").type.SetInParent()  # as PyTorch writes it: a type that says nothing
 OUTSIDE = branch([node("Identity", "x", "a")], "a")
 WEIGHTED = branch([node("Mul", "x w", "a")], "a", initializers=[tensor("w", np.float32([1, 2, 3]))])
-ROW = branch([node("ReduceSum", "x zeros", "a", keepdims=0)], "a", initializers=[tensor("zeros", np.int64([0]))])
+ROW = branch([node("ReduceSum", "x rows", "a", keepdims=0)], "a", initializers=[tensor("rows", np.int64([0]))])
 NESTED = branch(is_rows("two", "inner") + [choose("inner", "n", HALVED, NEGATED), node("Add", "n half", "m")], "m")
 READS_OUTPUT = branch([node("Neg", "m", "k")], "k")
 SHARED = branch(
     is_rows("two", "inner") + [node("Exp", "x", "m"), choose("inner", "n", READS_OUTPUT, NEGATED)], "m", "n")
+
+IS_POSITIVE = [node("ReduceMax", "x", "most", keepdims=0), node("Greater", "most half", "c")]
+INNER = branch([choose("c", "a", NEGATED, HALVED), node("Add", "a x", "b")], "b")
 
 TAKEN = {
     "then": is_rows("two", "c") + [choose("c", "y", NEGATED, HALVED)],
@@ -55,6 +60,11 @@ TAKEN = {
     "an output that one within it reads": is_rows("two", "c") +
     [node("If", "c", "p q", "if", then_branch=SHARED, else_branch=SHARED), node("Sub", "p q", "y")],
     "one in another": is_rows("two", "c") + [choose("c", "y", NESTED, NEGATED)],
+    "by the input, then": IS_POSITIVE + [choose("c", "y", NEGATED, HALVED)],
+    "by the input, else": IS_POSITIVE + [node("Not", "c", "d"), choose("d", "y", NEGATED, HALVED)],
+    "by the input, one in another": IS_POSITIVE + [choose("c", "y", NESTED, NEGATED)],
+    "by the input, in one that is known": is_rows("two", "d") + IS_POSITIVE + [choose("d", "y", INNER, NEGATED)],
+    "by the input, one element": IS_POSITIVE + [node("Unsqueeze", "c zeros", "d"), choose("d", "y", NEGATED, HALVED)],
 }
 
 
@@ -70,19 +80,21 @@ def check_taken(checks, what, nodes):
 
 
 def check_refused(checks):
-    nodes = [node("ReduceMax", "x", "most", keepdims=0), node("Greater", "most half", "c"),
-             choose("c", "y", NEGATED, HALVED)]
-    checks.refused("a condition on the input", model(nodes, initializers=CONSTANTS), UNSUPPORTED,
-                   r"'if_y' \(If\): which branch is taken is not known when compiling")
+    nodes = IS_POSITIVE + [choose("c", "y", NEGATED, ROW)]
+    checks.refused("a condition on the input, and two shapes", model(nodes, initializers=CONSTANTS), UNSUPPORTED,
+                   r"'if_y.*which branch is taken is not known when compiling, and they give the shapes")
+    nodes = [node("Greater", "x half", "c"), choose("c", "y", NEGATED, HALVED)]
+    checks.refused("many conditions", model(nodes, initializers=CONSTANTS), INVALID, "6 elements, expected 1")
     nodes = [choose("x", "y", NEGATED, HALVED)]
     checks.refused("a condition that is no bool", model(nodes, initializers=CONSTANTS), INVALID, "cond")
     nodes = is_rows("two", "c") + [node("If", "c", "y z", "if_y", then_branch=NEGATED, else_branch=HALVED)]
-    checks.refused("an output too many", model(nodes, initializers=CONSTANTS), INVALID, "2 outputs, .* taken 1")
+    checks.refused("an output too many", model(nodes, initializers=CONSTANTS), INVALID,
+                   "2 outputs, and its then_branch 1")
     nodes = is_rows("two", "c") + [node("If", "c", "y", "if_y", then_branch=NEGATED)]
     checks.refused("one branch alone", model(nodes, initializers=CONSTANTS), INVALID, "else_branch")
     nodes = [node("Unsqueeze", "x_shape zeros", "s"), node("Greater", "s two", "c"), choose("c", "y", NEGATED, HALVED)]
-    checks.refused("two conditions", model([node("Shape", "x", "x_shape")] + nodes, initializers=CONSTANTS + [
-        tensor("zeros", np.int64([0]))]), INVALID, "2 elements, expected 1")
+    nodes.insert(0, node("Shape", "x", "x_shape"))
+    checks.refused("two conditions", model(nodes, initializers=CONSTANTS), INVALID, "2 elements, expected 1")
 
 
 def main():

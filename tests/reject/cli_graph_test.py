@@ -102,12 +102,12 @@ def test_inputs_left_out():
 
 def test_unsupported():
     nodes = [node("Quux", "x", "a", "q1"), node("Quux", "a", "b", "q2"), node("StringNormalizer", "b", "c"),
-             node("Relu", "c", "d", domain="com.example"), node("Loop", "d", "y")]
+             node("Relu", "c", "d", domain="com.example"), node("Unheard", "d", "y")]
     nodes[-1].attribute.append(helper.make_attribute("body", helper.make_graph([node("Hidden", "b", "k")], "body", [], [value("k", [1])])))
     given = model(nodes)
     given.opset_import.append(helper.make_opsetid("com.example", 1))
     checks.refused("five operators", given, UNSUPPORTED, r"'Quux' .*\(2 nodes\)", "'StringNormalizer'",
-                   "'Relu' of domain 'com.example'", "'Loop'", "'Hidden'")
+                   "'Relu' of domain 'com.example'", "'Unheard'", "'Hidden'")
     for name in ("Attention", "SqueezeExcitation"):  # fovea's own, for what it has fused
         own = model([node(name, "x", "y", domain="fovea")])
         own.opset_import.append(helper.make_opsetid("fovea", 1))
