@@ -5,12 +5,12 @@
 #include "runtime/kernel.h"
 
 /* One direction of an LSTM with peepholes (Gers and Schmidhuber 2000): with the gates' sums i, o, f and c,
- *   C = f(f) C + f(i) g(c), H = f(o) h(C); peephole's rows for i and f are multiplied by the C before, for o by the
- * new. x: four rows [HIDDEN] i, o, f, c of step t and sequence n, at t * XT + n * XN, biases added w [HIDDEN][4
- * HIDDEN]: what each element of H adds to them   peephole [3][HIDDEN] or NULL lengths [N]: steps of each sequence, or
- * NULL: STEPS   h0, c0, hidden, cell: before and after, at n * STATE, or NULL y: H after step t at t * YT + n * YN,
- * zeros behind the end of a sequence, or NULL   scratch: gates [4], H, C REVERSE: from the last step to the first
- * COUPLED: 1 - f(i) in place of f(f)
+ *   C = f(f) C + f(i) g(c), H = f(o) h(C); peephole's rows for i and f are multiplied by the C before, for o by the new.
+ * x: four rows [HIDDEN] i, o, f, c of step t and sequence n, at t * XT + n * XN, biases added
+ * w [HIDDEN][4 HIDDEN]: what each element of H adds to them   peephole [3][HIDDEN] or NULL
+ * lengths [N]: steps of each sequence, or NULL: STEPS   h0, c0, hidden, cell: before and after, at n * STATE, or NULL
+ * y: H after step t at t * YT + n * YN, zeros behind the end of a sequence, or NULL   scratch: gates [4], H, C
+ * REVERSE: from the last step to the first   COUPLED: 1 - f(i) in place of f(f)
  * name: lstm_{STEPS}x{HIDDEN}
  * items: N
  * scratch: (HIDDEN + 15) / 16 * 96

@@ -1,11 +1,12 @@
 """Pretrained networks that Python packages carry, made by other exporters, on real inputs, beside ONNX Runtime: PaddlePaddle's three
-of RapidOCR, on a picture of text, which is read; the MiniLM of sentence embeddings, on sentences."""
+of RapidOCR, on a picture of text, which is read; the MiniLM of sentence embeddings, on sentences; Silero's detector of voices, on what espeak-ng says."""
 import importlib.util
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import wave
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
@@ -28,7 +29,7 @@ def package(name):
 def check_model(folder, path, inputs, *options):
     """Runs a model both ways; outputs agree within 1e-4 of their range. Returns ONNX Runtime's, and fovea's."""
     np.savez(folder / "in.npz", **inputs)
-    shapes = [word for name, array in inputs.items() for word in ("--shape", f"{name}={'x'.join(map(str, array.shape))}")]
+    shapes = [word for name, array in inputs.items() if array.ndim > 0 for word in ("--shape", f"{name}={'x'.join(map(str, array.shape))}")]
     done = subprocess.run([FOVEA, "run", path, *shapes, *options, "-i", folder / "in.npz", "-o", folder / "out.npz"],
                           capture_output=True, text=True)
     checks.check(f"{path.name} runs", done.returncode == 0, done.stderr)
@@ -38,7 +39,7 @@ def check_model(folder, path, inputs, *options):
     for name, expected in wanted.items():
         difference = np.abs(got[name] - expected).max() / np.ptp(expected)
         checks.check(f"{path.name}: {name}", got[name].shape == expected.shape and difference <= 1e-4, difference)
-    return list(wanted.values()), list(got.values())
+    return list(wanted.values()), [got[name] for name in wanted]
 
 
 def picture_of_text(width, height):
@@ -103,7 +104,33 @@ def check_sentences(folder):
     checks.check("what means the same is near", near > 0.5 > 0.2 > far, (near, far))
 
 
+RATE, FRAME, CONTEXT = 16000, 512, 64
+
+
+def speech(folder):
+    """What espeak-ng says, as samples from -1 to 1 at RATE."""
+    subprocess.run(["espeak-ng", "-w", folder / "speech.wav", "every voice is a wave"], check=True)
+    with wave.open(str(folder / "speech.wav")) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768
+        places = np.arange(0, len(samples), file.getframerate() / RATE)
+    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def check_voice(folder):
+    """Frames of speech, and of silence, each with what came before it, from a state of zeros."""
+    said = speech(folder)
+    samples = np.concatenate([said, np.zeros(len(said) // 2, np.float32)])
+    starts = range(0, len(samples) - FRAME - CONTEXT, FRAME)
+    frames = np.stack([samples[start:start + CONTEXT + FRAME] for start in starts])
+    inputs = {"input": frames, "state": np.zeros((2, len(frames), 128), np.float32), "sr": np.int64(RATE)}
+    model = package("silero_vad") / "data/silero_vad_16k_op15.onnx"
+    _, (voice, *_) = check_model(folder, model, inputs)
+    loud = np.abs(frames).max(axis=1) > 0.1
+    checks.check("voice is heard", voice[loud].mean() > 0.5 > voice[~loud].mean(), (voice[loud].mean(), voice[~loud].mean()))
+
+
 with tempfile.TemporaryDirectory() as name:
     check_reading(pathlib.Path(name))
     check_sentences(pathlib.Path(name))
+    check_voice(pathlib.Path(name))
 finish(checks)
