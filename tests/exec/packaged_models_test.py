@@ -122,7 +122,7 @@ def check_voice(folder):
     samples = np.concatenate([said, np.zeros(len(said) // 2, np.float32)])
     starts = range(0, len(samples) - FRAME - CONTEXT, FRAME)
     frames = np.stack([samples[start:start + CONTEXT + FRAME] for start in starts])
-    inputs = {"input": frames, "state": np.zeros((2, len(frames), 128), np.float32), "sr": np.int64(RATE)}
+    inputs = {"input": frames, "state": np.zeros((2, len(frames), 128), np.float32), "sr": np.array(RATE)}
     model = package("silero_vad") / "data/silero_vad_16k_op15.onnx"
     _, (voice, *_) = check_model(folder, model, inputs)
     loud = np.abs(frames).max(axis=1) > 0.1
