@@ -5,7 +5,7 @@
 #include "runtime/kernel.h"
 
 /* One direction of an LSTM with peepholes (Gers and Schmidhuber 2000): with the gates' sums i, o, f and c,
- *   C = f(f) C + f(i) g(c), H = f(o) h(C); peephole's rows for i and f are multiplied by the C before, for o by the new.
+ *   C = f(f) C + f(i) g(c), H = f(o) h(C); peephole has rows for i and f, times the C before, and for o, times the new.
  * x: four rows [HIDDEN] i, o, f, c of step t and sequence n, at t * XT + n * XN, biases added
  * w [HIDDEN][4 HIDDEN]: what each element of H adds to them   peephole [3][HIDDEN] or NULL
  * lengths [N]: steps of each sequence, or NULL: STEPS   h0, c0, hidden, cell: before and after, at n * STATE, or NULL

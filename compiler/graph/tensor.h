@@ -33,7 +33,7 @@ static inline bool dim_equal(Dim a, Dim b) {
 
 Shape shape_of(int rank, const int64_t *dims);
 bool shape_is_known(const Shape *shape);
-bool shape_equal(const Shape *a, const Shape *b); /* unknown dimensions are equal if they share a symbol */
+bool shape_equal(const Shape *a, const Shape *b);     /* unknown dimensions are equal if they share a symbol */
 bool shape_may_equal(const Shape *a, const Shape *b); /* the same rank, and no dimension that is known to differ */
 /* Whether it makes a difference if a value of this shape lies with its channels last. */
 bool shape_has_layout(const Shape *shape);

@@ -355,7 +355,7 @@ static void lower_steps(Program *program, Node *node) {
 
 const Op OPS_recurrent[] = {
     {.name = "LSTM",
-     .versions = {1, 7, 14, 22},
+     .versions = {7, 14, 22},
      .inputs = "X:T W:T R:T B:T? sequence_lens:int32? initial_h:T? initial_c:T? P:T?",
      .outputs = "Y:T? Y_h:T? Y_c:T?",
      .types = "T: floats",
@@ -364,7 +364,7 @@ const Op OPS_recurrent[] = {
      .macs = macs_layer,
      .expand = expand_layer},
     {.name = "GRU",
-     .versions = {1, 3, 7, 14, 22},
+     .versions = {7, 14, 22},
      .inputs = "X:T W:T R:T B:T? sequence_lens:int32? initial_h:T?",
      .outputs = "Y:T? Y_h:T?",
      .types = "T: floats",
@@ -373,7 +373,7 @@ const Op OPS_recurrent[] = {
      .macs = macs_layer,
      .expand = expand_layer},
     {.name = "RNN",
-     .versions = {1, 7, 14, 22},
+     .versions = {7, 14, 22},
      .inputs = "X:T W:T R:T B:T? sequence_lens:int32? initial_h:T?",
      .outputs = "Y:T? Y_h:T?",
      .types = "T: floats",

@@ -19,8 +19,8 @@ typedef struct Window {
     WindowDim dims[MAX_SPATIAL];
 } Window;
 
-/* Reads strides, dilations, pads and, if the operator has them, auto_pad and ceil_mode, for a kernel of the given sizes over
- * the spatial dimensions of input, whose rank is known and which is [N][C][spatial...]. Sets outputs, too. */
+/* Reads strides, dilations, pads and, if the operator has them, auto_pad and ceil_mode, for a kernel of the given sizes
+ * over the spatial dimensions of input, whose rank is known and which is [N][C][spatial...]. Sets outputs, too. */
 Window window_read(const Node *node, const Shape *input, const int64_t *kernel);
 /* The same for a transposed convolution, with output_padding and output_shape: input i is spread over the outputs
  * i * stride - before + k * dilation. */
