@@ -11,6 +11,7 @@ import charts
 from contenders import layers_of
 from figures import milliseconds, plain, ratio, share_of_peak, ticks
 from installs import program_of
+from measure import take_turns
 from peers.peer import call
 from report import Report
 from results import PARTS, Run, collect, keep
@@ -82,14 +83,14 @@ def contender(bursts, **more):
 
 
 RESULTS = {
-    "machine": {"processor": "P"}, "peak": 1e9, "rounds": 3, "seconds": 0.5, "tolerance": 1e-4, "compiler": "cc -O3",
+    "machine": {"processor": "P"}, "peak": 1e9, "rounds": 3, "seconds": 0.5, "tolerance": 1e-4, "compiler": "cc -O3", "apart": 0.8,
     "peers": {"onnxruntime": {"title": "ONNX Runtime", "version": "1", "note": ""},
               "ncnn": {"title": "ncnn <&>", "version": "", "note": ""}},
     "models": {"deit_tiny": {"title": "DeiT-tiny", "macs": 400_000, "threads": {
         "1": {"fovea": contender([0.001, 0.001, 0.001], code=399_000, compile_seconds=16.0, weights=20_000_000,
                                  workspace=1_000_000) | {"cold": {"seconds": 0.1, "memory": 30_000_000}},
               "onnxruntime": contender([0.0016, 0.0012, 0.0014]), "ncnn": {"reason": "no such layer"}},
-        "2": {"fovea": contender([0.001]), "onnxruntime": contender([0.001]), "ncnn": {"reason": "no such layer"}}}}},
+        "2": {"fovea": contender([0.001], shared=1), "onnxruntime": contender([0.001]), "ncnn": {"reason": "no such layer"}}}}},
     "runs": {"on Monday, commit abc": ["DeiT-tiny"], "on Tuesday, commit abd": ["growth of DeiT-tiny"]},
     "growth": {"deit_tiny": {"title": "DeiT-tiny", "across": "tokens", "sizes": {
         "64": {"fovea": [0.001], "onnxruntime": [0.002]}, "128": {"fovea": [0.002]}}}},
@@ -118,10 +119,35 @@ def test_page_and_aims():
     assert "| DeiT-tiny | 0.00 | 80 % | 57 % | - |" in page
     assert "- ncnn <&>: no such layer (DeiT-tiny on 1, DeiT-tiny on 2)" in page
     assert "4 of 7 aims are met." in page
+    assert "although threads shared a core: DeiT-tiny 1." in page and "reach 80% of two" in page
     assert "\n- DeiT-tiny (on Monday, commit abc)\n- growth of DeiT-tiny (on Tuesday, commit abd)\n" in page
     alone = Report(RESULTS | {"runs": {"on Monday, commit abc": ["DeiT-tiny"]}})
     assert alone.runs() == "Measured in one run (on Monday, commit abc)."
     assert all(f"(images/{name})" in page for name in written)
+
+
+class Clock:
+    """A contender of test_rounds_..., whose bursts are numbered."""
+
+    def __init__(self):
+        self.bursts, self.reason, self.once, self.turns = [], "", 1.0, 0
+
+    def take_turn(self):
+        self.turns += 1
+        self.bursts.append(self.turns)
+
+
+def test_rounds_in_which_threads_share_a_core_are_taken_anew():
+    answers = iter([True, False, False, True, True, True, True, True])
+    entrants = [Clock(), Clock()]
+    assert take_turns(entrants, 2, lambda: next(answers)) == 0
+    assert [entrant.bursts for entrant in entrants] == [[3, 4], [3, 4]]
+
+
+def test_rounds_are_taken_anew_only_so_often():
+    entrant = Clock()
+    assert take_turns([entrant], 3, lambda: False) == 3
+    assert entrant.turns == 6 and entrant.bursts == [4, 5, 6]
 
 
 def test_parts_of_equal_conditions_make_a_page():

@@ -11,8 +11,8 @@ from pathlib import Path
 import report
 import web
 from contenders import peer_of
-from installs import program_of, version_of
-from measure import FULL, QUICK, TOLERANCE, Effort, compare, grow, profile
+from installs import version_of
+from measure import APART, FULL, QUICK, TOLERANCE, Effort, compare, grow, peak, profile
 from models import BUILD, FOVEA, ROOT
 from peers.peer import call, compiler
 from results import PARTS, Part, Run, collect, keep
@@ -24,11 +24,6 @@ THREADS = [1, 2]
 
 def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
-
-
-def peak() -> float:
-    """Floating-point operations a second that one core does at most."""
-    return float(call([program_of("peak")]))
 
 
 def machine() -> dict[str, str]:
@@ -110,7 +105,7 @@ def begin(peers: list[str], effort: Effort) -> Run:
     if os.getloadavg()[0] > 0.5:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): what is measured now says little")
     conditions = {"machine": machine(), "compiler": " ".join(compiler()), "peers": describe(peers)}
-    conditions |= {"tolerance": TOLERANCE, "rounds": effort.rounds, "seconds": effort.seconds}
+    conditions |= {"tolerance": TOLERANCE, "rounds": effort.rounds, "seconds": effort.seconds, "apart": APART}
     conditions["fovea"] = hashlib.sha256(FOVEA.read_bytes()).hexdigest()
     commit = call(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip()
     return Run(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()), commit, peak(), conditions)

@@ -45,5 +45,5 @@ def program_of(name: str, folder: Path = BUILD) -> Path:
     """The program of name.c beside this file."""
     source, program = HERE / f"{name}.c", folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    call([*compiler(), "-I", ROOT / "runtime", source, "-o", program])
+    call([*compiler(), "-I", ROOT / "runtime", source, "-o", program, "-pthread"])
     return program

@@ -1,17 +1,22 @@
 # Times a model: checks that all contenders agree with PyTorch, then runs them in turns, round by round. What comes out
 # is plain data, which results.py keeps and report.py reads.
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from contenders import Fovea, Unusable, Worker
+from installs import program_of
 from models import Model
-from peers.peer import OUTPUT
+from peers.peer import OUTPUT, call
 
 TOLERANCE = 1e-4  # largest difference from PyTorch, of the output's range
 SLOW = 8  # times slower than fovea: such a peer is timed in few rounds
 FEW = 3
+APART = 0.85  # of one core's peak, times the threads: what they reach together at least where each has a core
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,43 @@ def grow(model: Model, peers: list[str], effort: Effort, say) -> dict:
     return {name: result["bursts"] for name, result in results.items() if "bursts" in result}
 
 
-def take_turns(entrants: list[Entrant], rounds: int) -> None:
-    """Everybody once a round, forwards and backwards; who is far slower than the first drops out early."""
-    for number in range(rounds):
+@cache
+def peak_program() -> Path:
+    return program_of("peak")
+
+
+@cache
+def peak() -> float:
+    """Floating-point operations a second that one core does at most."""
+    return float(call([peak_program()]))
+
+
+def have_cores(threads: int) -> bool:
+    """Whether each thread has a core of its own now. The host of a virtual machine may have two of its processors share
+    one core for minutes; then threads share its multipliers, and what is timed is that."""
+    return threads == 1 or float(call([peak_program(), str(threads)])) > APART * threads * peak()
+
+
+def take_turns(entrants: list[Entrant], rounds: int, are_apart: Callable[[], bool]) -> int:
+    """Everybody once a round, forwards and backwards; who is far slower than the first drops out early. A round at whose
+    begin or end threads shared a core is taken anew, as many times as there are rounds; returns how many are kept all
+    the same."""
+    number = shared = again = 0
+    while number < rounds:
+        before = [len(entrant.bursts) for entrant in entrants]
+        was_apart = are_apart()
         for entrant in entrants[:: 1 if number % 2 == 0 else -1]:
             if not entrant.reason and (number < FEW or entrant.once < SLOW * entrants[0].once):
                 entrant.take_turn()
+        is_good = was_apart and are_apart()
+        if not is_good and again < rounds:
+            again += 1
+            for entrant, count in zip(entrants, before):
+                del entrant.bursts[count:]
+            continue
+        shared += not is_good
+        number += 1
+    return shared
 
 
 def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -> dict:
@@ -106,14 +142,14 @@ def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -
             else:
                 entrants.append(entrant)
         say(f"{model.title}, threads: {threads}: {effort.rounds} rounds")
-        take_turns(entrants, effort.rounds)
+        shared = take_turns(entrants, effort.rounds, lambda: have_cores(threads))
         for entrant in entrants:
             results[entrant.contender.name] = entrant.result(effort)
     finally:
         for entrant in entrants:
             entrant.contender.stop()
     if "bursts" in results["fovea"]:
-        results["fovea"] |= sizes_of(entrants[0].contender)
+        results["fovea"] |= sizes_of(entrants[0].contender) | {"shared": shared}
     return results
 
 

@@ -1,12 +1,15 @@
-/* Measures the fused multiply-adds that one core does: enough independent chains to hide their latency, all in registers.
- * Prints floating-point operations a second, of the fastest of many short runs. */
+/* Measures the fused multiply-adds that cores do: enough independent chains to hide their latency, all in registers.
+ *     peak      floating-point operations a second of one core, in the fastest of many short runs
+ *     peak N    those of N threads that run at the same time, all together, on the average of as many runs */
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include "vector.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-enum { CHAINS = 12, STEPS = 200000, RUNS = 200 };
+enum { CHAINS = 12, STEPS = 200000, RUNS = 200, MOST = 64 };
 
 static double seconds(void) {
     struct timespec now;
@@ -28,16 +31,38 @@ static float multiply(float factor, float term) {
     return vf_sum(all);
 }
 
-int main(int argc, char **argv) {
-    const float factor = argc > 9 ? 1.0F : 0.5F; /* not known when compiling */
-    double best = 1e9;
-    float sum = 0;
+/* What a thread is given, and what it finds. */
+typedef struct {
+    float factor, term, sum;
+    double fastest, all; /* seconds of the fastest run, and of all */
+} measured;
+
+static void *measure(void *argument) {
+    measured *const m = argument;
+    const double start = seconds();
     for (int run = 0; run < RUNS; run++) {
-        const double start = seconds();
-        sum += multiply(factor, (float)argc);
-        const double taken = seconds() - start;
-        if (taken < best) best = taken;
+        const double before = seconds();
+        m->sum += multiply(m->factor, m->term);
+        const double taken = seconds() - before;
+        if (run == 0 || taken < m->fastest) m->fastest = taken;
     }
-    printf("%.0f\n", 2.0 * LANES * CHAINS * STEPS / best);
-    return sum < 0 || argv[0] == NULL; /* never: the sum is used */
+    m->all = seconds() - start;
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    const double operations = 2.0 * LANES * CHAINS * STEPS;
+    const int count = argc > 1 ? atoi(argv[1]) : 1;
+    pthread_t threads[MOST];
+    measured found[MOST];
+    double together = 0;
+    if (count < 1 || count > MOST) return 2;
+    for (int i = 0; i < count; i++) found[i] = (measured){.factor = argc > 9 ? 1.0F : 0.5F, .term = (float)argc};
+    for (int i = 1; i < count; i++)
+        if (pthread_create(&threads[i], NULL, measure, &found[i]) != 0) return 1;
+    measure(&found[0]);
+    for (int i = 1; i < count; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < count; i++) together += operations * RUNS / found[i].all;
+    printf("%.0f\n", count == 1 ? operations / found[0].fastest : together);
+    return found[0].sum < 0 || argv[0] == NULL; /* never: the sum is used */
 }

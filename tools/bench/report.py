@@ -44,6 +44,9 @@ range), and then times everybody in turns.
 - **fovea** is the program that `fovea compile --testbench` writes, built with `{compiler}`; on two threads
   with `--threads 2`.
 - **Peers** get their number of threads by their own options, and are stopped while others run.
+- **Two threads** need two cores. A host may have both processors of a virtual machine share one core for a while, and
+  then threads share its multipliers. Before and after each round `tools/bench/peak.c` measures both cores at once; a
+  round in which they do not reach {apart:.0%} of two cores' peak is taken anew, as many times as there are rounds.
 
 ## Machine
 
@@ -94,7 +97,7 @@ class Report:
             f"| {peer['title']} | {peer['version'] or '-'} | {peer['note']} |"
             for peer in self.results["peers"].values()
         )
-        kept = {key: self.results[key] for key in ("rounds", "seconds", "tolerance", "compiler")}
+        kept = {key: self.results[key] for key in ("rounds", "seconds", "tolerance", "compiler", "apart")}
         return HEAD.format(machine=machine, peers=peers, runs=self.runs(), peak=self.results["peak"] / 1e9, **kept)
 
     def runs(self) -> str:
@@ -114,6 +117,13 @@ class Report:
                 row.append("-" if found is None else f"{plain(found[0])} ({plain(found[1])} to {plain(found[2])})")
             rows.append(row)
         return table(["model", *self.titles.values()], rows)
+
+    def shared(self, threads: int) -> str:
+        """Of how many rounds threads had no core each, all attempts spent."""
+        found = {model["title"]: model["threads"].get(str(threads), {}).get("fovea", {}).get("shared", 0)
+                 for model in self.models.values()}
+        told = ", ".join(f"{title} {count}" for title, count in found.items() if count > 0)
+        return f"Rounds that are in it although threads shared a core: {told}." if told else ""
 
     def latencies(self, threads: int) -> str:
         names = {"fovea": "fovea", **self.titles}
@@ -269,7 +279,7 @@ class Report:
         for threads in self.threads():
             said = "one thread" if threads == 1 else f"{threads} threads"
             parts += [f"## Ratios, {said}", "Peer time / fovea time: the median, and the middle half of the rounds."]
-            parts += [self.ratios(threads), *pictures(f"bench_ratios_{threads}"), f"Milliseconds, {said}:"]
+            parts += [self.ratios(threads), self.shared(threads), *pictures(f"bench_ratios_{threads}"), f"Milliseconds, {said}:"]
             parts += [self.latencies(threads)]
         parts += ["## Share of the peak", SHARES, self.shares()]
         parts += ["## Cold start and memory", COLD, self.footprints()]
