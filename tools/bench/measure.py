@@ -108,17 +108,20 @@ def have_cores(threads: int) -> bool:
 
 
 def take_turns(entrants: list[Entrant], rounds: int, are_apart: Callable[[], bool]) -> int:
-    """Everybody once a round, forwards and backwards; who is far slower than the first drops out early. A round at whose
-    begin or end threads shared a core is taken anew, as many times as there are rounds; returns how many are kept all
-    the same."""
+    """Everybody once a round, forwards and backwards; who is far slower than the first drops out early. A round in which
+    threads shared a core before some turn, or at its end, is taken anew, as many times as there are rounds; returns how
+    many are kept all the same."""
     number = shared = again = 0
     while number < rounds:
         before = [len(entrant.bursts) for entrant in entrants]
-        was_apart = are_apart()
-        for entrant in entrants[:: 1 if number % 2 == 0 else -1]:
-            if not entrant.reason and (number < FEW or entrant.once < SLOW * entrants[0].once):
-                entrant.take_turn()
-        is_good = was_apart and are_apart()
+        due = [one for one in entrants if not one.reason and (number < FEW or one.once < SLOW * entrants[0].once)]
+        is_good = True
+        for entrant in due[:: 1 if number % 2 == 0 else -1]:
+            is_good = is_good and are_apart()
+            if not is_good and again < rounds:
+                break
+            entrant.take_turn()
+        is_good = is_good and are_apart()
         if not is_good and again < rounds:
             again += 1
             for entrant, count in zip(entrants, before):

@@ -45,8 +45,8 @@ range), and then times everybody in turns.
   with `--threads 2`.
 - **Peers** get their number of threads by their own options, and are stopped while others run.
 - **Two threads** need two cores. A host may have both processors of a virtual machine share one core for a while, and
-  then threads share its multipliers. Before and after each round `tools/bench/peak.c` measures both cores at once; a
-  round in which they do not reach {apart:.0%} of two cores' peak is taken anew, as many times as there are rounds.
+  then threads share its multipliers. Between turns `tools/bench/peak.c` measures both cores at once; a round in which
+  they do not reach {apart:.0%} of two cores' peak is taken anew, as many times as there are rounds.
 
 ## Machine
 
