@@ -119,7 +119,7 @@ def test_page_and_aims():
     assert "| DeiT-tiny | 0.00 | 80 % | 57 % | - |" in page
     assert "- ncnn <&>: no such layer (DeiT-tiny on 1, DeiT-tiny on 2)" in page
     assert "4 of 7 aims are met." in page
-    assert "although threads shared a core: DeiT-tiny 1." in page and "reach 80% of two" in page
+    assert "although a core was taken: DeiT-tiny 1." in page and "80% of two cores" in page
     assert "\n- DeiT-tiny (on Monday, commit abc)\n- growth of DeiT-tiny (on Tuesday, commit abd)\n" in page
     alone = Report(RESULTS | {"runs": {"on Monday, commit abc": ["DeiT-tiny"]}})
     assert alone.runs() == "Measured in one run (on Monday, commit abc)."
@@ -137,7 +137,7 @@ class Clock:
         self.bursts.append(self.turns)
 
 
-def test_rounds_in_which_threads_share_a_core_are_taken_anew():
+def test_rounds_in_which_a_core_is_taken_are_taken_anew():
     answers = iter([True, False, True, True, False, True, True, True, True, True, True])
     entrants = [Clock(), Clock()]
     assert take_turns(entrants, 2, lambda: next(answers)) == 0

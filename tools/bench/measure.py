@@ -16,7 +16,7 @@ from peers.peer import OUTPUT, call
 TOLERANCE = 1e-4  # largest difference from PyTorch, of the output's range
 SLOW = 8  # times slower than fovea: such a peer is timed in few rounds
 FEW = 3
-APART = 0.85  # of one core's peak, times the threads: what they reach together at least where each has a core
+APART = 0.92  # of one core's peak, times the threads: what they reach together at least where each has a core
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,13 @@ def peak() -> float:
 
 
 def have_cores(threads: int) -> bool:
-    """Whether each thread has a core of its own now. The host of a virtual machine may have two of its processors share
-    one core for minutes; then threads share its multipliers, and what is timed is that."""
+    """Whether each thread has a core of its own now, and nobody else a good part of it."""
     return threads == 1 or float(call([peak_program(), str(threads)])) > APART * threads * peak()
 
 
 def take_turns(entrants: list[Entrant], rounds: int, are_apart: Callable[[], bool]) -> int:
     """Everybody once a round, forwards and backwards; who is far slower than the first drops out early. A round in which
-    threads shared a core before some turn, or at its end, is taken anew, as many times as there are rounds; returns how
+    a core was taken before some turn, or at its end, is measured anew, as many times as there are rounds; returns how
     many are kept all the same."""
     number = shared = again = 0
     while number < rounds:

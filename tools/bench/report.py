@@ -44,9 +44,9 @@ range), and then times everybody in turns.
 - **fovea** is the program that `fovea compile --testbench` writes, built with `{compiler}`; on two threads
   with `--threads 2`.
 - **Peers** get their number of threads by their own options, and are stopped while others run.
-- **Two threads** need two cores. A host may have both processors of a virtual machine share one core for a while, and
-  then threads share its multipliers. Between turns `tools/bench/peak.c` measures both cores at once; a round in which
-  they do not reach {apart:.0%} of two cores' peak is taken anew, as many times as there are rounds.
+- **Two threads** need two cores, which a virtual machine does not always have. Between turns `tools/bench/peak.c`
+  measures both at once; a round in which they do not reach {apart:.0%} of two cores' peak is taken anew, as many times
+  as there are rounds.
 
 ## Machine
 
@@ -123,7 +123,7 @@ class Report:
         found = {model["title"]: model["threads"].get(str(threads), {}).get("fovea", {}).get("shared", 0)
                  for model in self.models.values()}
         told = ", ".join(f"{title} {count}" for title, count in found.items() if count > 0)
-        return f"Rounds that are in it although threads shared a core: {told}." if told else ""
+        return f"Rounds that are in it although a core was taken: {told}." if told else ""
 
     def latencies(self, threads: int) -> str:
         names = {"fovea": "fovea", **self.titles}
