@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { POOL_MOST = 64, POOL_SPINS = 20000 };
+enum { POOL_MOST = 64, POOL_SPINS = 2000 };
 
 typedef struct {
     /* Of one round, whose tasks are numbered: */
