@@ -3,6 +3,15 @@
 #include "fused/fuser.h"
 #include "passes/fuse.h"
 
+#include <string.h>
+
+/* Whether a block rounds to integers on its way: its fused operator would not. */
+static bool is_quantised(const Block *block) {
+    for (int i = 0; i < block->nodes.count; i++)
+        if (strcmp(block->nodes.items[i]->op_type, "QuantizeLinear") == 0) return true;
+    return false;
+}
+
 void pass_fuse_blocks(Graph *graph, const PassOptions *options) {
     if (!fuse_allows(options, "blocks")) return;
     for (int i = 0; i < graph->blocks.count; i++) {
@@ -12,6 +21,6 @@ void pass_fuse_blocks(Graph *graph, const PassOptions *options) {
         if (name != NULL && fuser == NULL)
             fail(STATUS_USAGE, "%s: the block %s is to be fused by %s, which there is not", block->pattern->file,
                  block->pattern->family, quoted(name));
-        if (fuser != NULL) fuser->fuse(graph, block);
+        if (fuser != NULL && !is_quantised(block)) fuser->fuse(graph, block);
     }
 }

@@ -550,6 +550,34 @@ static bool solve_at(Search *search, const Goal *goal, Node *node) {
     return is_commutative(term) && solve_inputs(search, goal, node, true);
 }
 
+/* What a value is a rounded copy of, in a block: a rewrite rule must not lose the rounding. Takes the nodes that round.
+ */
+static Value *unrounded(Search *search, const Goal *goal, const Value *value) {
+    Value *source = search->pattern->becomes == NULL ? rounded_source(value) : NULL;
+    if (source == NULL) return NULL;
+    take_node(search, goal, value->producer->inputs.items[0]->producer);
+    take_node(search, goal, value->producer);
+    return source;
+}
+
+/* What a value is a view of, or a rounded copy. Takes what is passed. */
+static Value *look_through(Search *search, const Goal *goal, const Value *value) {
+    Value *source = view_source(value);
+    if (source == NULL) return unrounded(search, goal, value);
+    take_node(search, goal, value->producer);
+    return source;
+}
+
+/* Lets a rounding be the Relu that is looked for. */
+static bool solve_rounding(Search *search, const Goal *goal, const Value *value) {
+    const Term *term = goal->term;
+    if (strcmp(term->name, "Relu") != 0 || term->arguments.count != 1 || !rounding_is_relu(value)) return false;
+    Value *source = unrounded(search, goal, value);
+    const Goal input = {
+        .term = term->arguments.items[0], .value = source, .is_seen = goal->is_seen, .next = goal->next};
+    return source != NULL && solve(search, &input);
+}
+
 /* Looks for the node at the value and, through views, above it. Views passed are part of the block. */
 static bool solve_node(Search *search, const Goal *goal) {
     const Term *term = goal->term;
@@ -562,9 +590,10 @@ static bool solve_node(Search *search, const Goal *goal) {
             if (solve_at(search, goal, node)) return true;
             go_back(search, here);
         }
-        Value *source = view_source(value);
+        if (solve_rounding(search, goal, value)) return true;
+        go_back(search, here);
+        Value *source = look_through(search, goal, value);
         if (source == NULL) break;
-        take_node(search, goal, node);
         value = source;
     }
     bool is_other = value == NULL || value->producer == NULL || !is_named_so(value->producer, term, value);

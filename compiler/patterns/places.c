@@ -331,6 +331,8 @@ static const struct {
     {"BatchNormalization", trace_same},
     {"Dropout", trace_same},
     {"Identity", trace_same},
+    {"QuantizeLinear", trace_same},
+    {"DequantizeLinear", trace_same},
     {"Cast", trace_same},
 };
 

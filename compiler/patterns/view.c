@@ -2,6 +2,7 @@
  * Where shapes are not wholly known, a dimension without a size is never taken for a 1. */
 #include "patterns/view.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static bool is_one(Dim dim) { return dim.size == 1; }
@@ -81,6 +82,31 @@ Value *view_source(const Value *value) {
     if (node == NULL || node->domain[0] != '\0' || node_output(node, 0) != value) return NULL;
     Value *input = node_input(node, 0);
     return input != NULL && is_view(node, input, value) ? input : NULL;
+}
+
+Value *rounded_source(const Value *value) {
+    const Node *out = value->producer, *in = out == NULL || out->inputs.count == 0 || out->inputs.items[0] == NULL
+                                                 ? NULL
+                                                 : out->inputs.items[0]->producer;
+    if (in == NULL || strcmp(out->op_type, "DequantizeLinear") != 0 || strcmp(in->op_type, "QuantizeLinear") != 0)
+        return NULL;
+    for (int i = 1; i <= 2; i++) {
+        Value *scale = node_input(in, i), *other = node_input(out, i);
+        if ((scale == NULL) != (other == NULL) || (scale != NULL && !is_same_tensor(scale, other))) return NULL;
+    }
+    return in->inputs.items[0];
+}
+
+bool rounding_is_relu(const Value *value) {
+    if (rounded_source(value) == NULL) return false;
+    const Node *out = value->producer;
+    const Type type = out->inputs.items[0]->type;
+    const Value *zero = node_input(out, 2);
+    if ((type != TYPE_UINT8 && type != TYPE_INT8) || (zero != NULL && zero->constant == NULL)) return false;
+    if (zero == NULL) return type == TYPE_UINT8;
+    for (int64_t i = 0; i < tensor_count(zero->constant); i++)
+        if (tensor_int(zero->constant, i) != (type == TYPE_UINT8 ? 0 : INT8_MIN)) return false;
+    return true;
 }
 
 Value *view_root(Value *value) {

@@ -9,6 +9,14 @@
  * dimensions of size 1, and through a Gather of all elements in their order. NULL where it is none. */
 Value *view_source(const Value *value);
 
+/* The value that this one is a rounded copy of, as quantised networks have them between layers: DequantizeLinear of
+ * QuantizeLinear by the same constants. NULL where it is none. */
+Value *rounded_source(const Value *value);
+
+/* Whether that rounding takes what is below 0 for 0, so that it is a ReLU too; quantisers leave out the one in front.
+ */
+bool rounding_is_relu(const Value *value);
+
 /* The first value on the way up that is no view. */
 Value *view_root(Value *value);
 
