@@ -22,4 +22,5 @@
 
     return {{NAME}}_OK;
 }
+{{outer_run}}
 {{weights_check}}

@@ -12,12 +12,13 @@
 extern "C" {
 #endif
 
-/* Numbers of elements. */
+/* Numbers of elements{{of_one}}. */
 {{sizes}}
 
 #define {{NAME}}_WORKSPACE {{workspace}} /* bytes */
 #define {{NAME}}_ALIGNMENT {{alignment}} /* of the workspace{{aligned_too}} */
 {{weights_macro}}
+{{samples_macros}}
 {{threads_macro}}
 {{profile_macro}}
 #ifndef {{NAME}}_PROBES
@@ -27,7 +28,7 @@ extern "C" {
 typedef enum {
     {{NAME}}_OK,
     {{NAME}}_NO_WORKSPACE,
-    {{NAME}}_UNALIGNED_WORKSPACE{{weights_statuses}}
+    {{NAME}}_UNALIGNED_WORKSPACE{{weights_statuses}}{{samples_status}}
 } {{name}}_status;
 
 /* An attention map, or another value that was asked for, as it is made. */
@@ -49,7 +50,7 @@ typedef struct {
 {{profile_members}}
 } {{name}}_context;
 
-/* Runs the model. Arguments must not overlap. Re-entrant: runs with different workspaces may overlap in time. */
+{{run_comment}} Arguments must not overlap. Re-entrant: runs with different workspaces may overlap in time. */
 {{prototype}};
 {{weights_prototype}}
 

@@ -13,14 +13,15 @@ typedef struct {
     int rank;
     int64_t dims[NPZ_MAX_RANK];
     size_t bytes;
+    int axis; /* that samples lie along, dims and bytes being those of one; -1: there is one array for all */
 } tensor;
 
 enum { INPUTS = {{input_count}}, OUTPUTS = {{output_count}} };
 static const tensor inputs[INPUTS + 1] = {
-{{inputs}}    {"", "", 0, {0}, 0},
+{{inputs}}    {"", "", 0, {0}, 0, -1},
 };
 static const tensor outputs[OUTPUTS + 1] = {
-{{outputs}}    {"", "", 0, {0}, 0},
+{{outputs}}    {"", "", 0, {0}, 0, -1},
 };
 
 static int usage(void) {
@@ -62,11 +63,15 @@ static int compare_times(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The array of an input, copied to aligned memory; NULL, with a message, where it does not fit. */
-static void *take(const npz_file *file, const tensor *wanted) {
+/* The array of an input, copied to aligned memory; NULL, with a message, where it does not fit. The first array with
+ * samples says how many there are. */
+static void *take(const npz_file *file, const tensor *wanted, int64_t *samples) {
     const npz_array *const array = npz_find(file, wanted->name);
     int fits = array != NULL && array->rank == wanted->rank && strcmp(array->type, wanted->type) == 0;
-    for (int d = 0; fits && d < wanted->rank; d++) fits = array->dims[d] == wanted->dims[d];
+    for (int d = 0; fits && d < wanted->rank; d++) {
+        if (d == wanted->axis && *samples == 0) *samples = array->dims[d] / wanted->dims[d];
+        fits = array->dims[d] == wanted->dims[d] * (d == wanted->axis ? *samples : 1);
+    }
     if (!fits) {
         fprintf(stderr, "{{name}}_main: input '%s' %s: expected %s [", wanted->name,
                 array == NULL ? "is missing" : "has another type or shape", wanted->type);
@@ -74,21 +79,71 @@ static void *take(const npz_file *file, const tensor *wanted) {
         fprintf(stderr, "]\n");
         return NULL;
     }
-    void *const memory = allocate(wanted->bytes);
+    void *const memory = allocate(array->bytes);
     if (memory != NULL) memcpy(memory, array->data, array->bytes);
     return memory;
 }
 
 #if {{NAME}}_PROBES
-/* Adds a probe's map to the npz file that is being written. */
-static void save_probe(void *user, const {{name}}_probe *probe, const void *data) {
+/* A probe's map, of all samples so far, and the maps of all probes in the order in which they came. */
+typedef struct {
+    const {{name}}_probe *probe;
+    const char *type; /* numpy's descr */
+    unsigned char *data;
+    size_t bytes; /* of one sample */
+    int64_t samples;
+} map;
+
+typedef struct {
+    map *items;
+    int count, failed;
+} maps;
+
+static map *find_map(maps *all, const {{name}}_probe *probe) {
     static const char *const types[][2] = {
 {{probe_types}}    };
-    int64_t dims[8];
-    for (int d = 0; d < probe->rank; d++) dims[d] = probe->dims[d];
+    for (int i = 0; i < all->count; i++)
+        if (all->items[i].probe == probe) return &all->items[i];
+    map *const grown = (map *)realloc(all->items, ((size_t)all->count + 1) * sizeof *grown);
+    if (grown == NULL) return NULL;
+    all->items = grown;
+    map *const found = &grown[all->count++];
+    memset(found, 0, sizeof *found);
+    found->probe = probe;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(probe->type, types[i][0]) == 0)
-            npz_add((npz_writer *)user, probe->id, types[i][1], probe->rank, dims, data);
+        if (strcmp(probe->type, types[i][0]) == 0) found->type = types[i][1];
+    found->bytes = (size_t)strtol(found->type + 2, NULL, 10);
+    for (int d = 0; d < probe->rank; d++) found->bytes *= (size_t)probe->dims[d];
+    return found;
+}
+
+static void keep_probe(void *user, const {{name}}_probe *probe, const void *data) {
+    maps *const all = (maps *)user;
+    map *const own = find_map(all, probe);
+    const size_t at = own == NULL ? 0 : own->bytes * (size_t)own->samples;
+    unsigned char *const grown = own == NULL ? NULL : (unsigned char *)realloc(own->data, at + own->bytes + 1);
+    if (grown == NULL) {
+        all->failed = 1;
+        return;
+    }
+    own->data = grown;
+    memcpy(grown + at, data, own->bytes);
+    own->samples++;
+}
+
+/* Samples lie along the first dimension, which a single number does not have. */
+static void save_maps(npz_writer *writer, maps *all) {
+    for (int i = 0; i < all->count; i++) {
+        const map *const own = &all->items[i];
+        int64_t dims[8] = {1};
+        int rank = own->probe->rank;
+        for (int d = 0; d < rank; d++) dims[d] = own->probe->dims[d];
+        if (own->samples > 1 && rank == 0) rank = 1;
+        dims[0] *= own->samples;
+        npz_add(writer, own->probe->id, own->type, rank, dims, own->data);
+        free(own->data);
+    }
+    free(all->items);
 }
 #endif
 
@@ -117,10 +172,13 @@ typedef struct {
 typedef struct {
     {{name}}_context context;
     void *in[INPUTS + 1], *out[OUTPUTS + 1], *weights;
+    int64_t samples;
 #ifdef {{NAME}}_THREADS
     pool threads;
 #endif
 } bench;
+
+static int64_t times(const bench *b, const tensor *of) { return of->axis < 0 ? 1 : b->samples; }
 
 static {{name}}_status run(const bench *b) {
     return {{name}}_run(&b->context{{arguments}});
@@ -154,10 +212,11 @@ static int prepare(bench *b, const options *given) {
     const char *const wrong = given->input == NULL ? NULL : npz_read(given->input, &file);
     int status = wrong == NULL ? 0 : fail(given->input, wrong);
     for (int i = 0; status == 0 && i < INPUTS; i++)
-        if ((b->in[i] = take(&file, &inputs[i])) == NULL) status = 4;
+        if ((b->in[i] = take(&file, &inputs[i], &b->samples)) == NULL) status = 4;
     npz_free(&file);
     for (int i = 0; status == 0 && i < OUTPUTS; i++)
-        if ((b->out[i] = allocate(outputs[i].bytes)) == NULL) status = fail("memory", "not enough");
+        if ((b->out[i] = allocate(outputs[i].bytes * (size_t)times(b, &outputs[i]))) == NULL)
+            status = fail("memory", "not enough");
     if (status == 0 && (b->context.workspace = allocate({{NAME}}_WORKSPACE)) == NULL)
         status = fail("memory", "not enough");
 #ifdef {{NAME}}_WEIGHTS
@@ -180,12 +239,16 @@ static int run_and_save(bench *b, const options *given) {
     npz_writer writer;
     if (given->probes != NULL && !npz_create(&writer, given->probes)) return fail(given->probes, "it cannot be written");
 #if {{NAME}}_PROBES
-    b->context.on_probe = given->probes == NULL ? NULL : save_probe;
-    b->context.on_probe_user = &writer;
+    maps all;
+    memset(&all, 0, sizeof all);
+    b->context.on_probe = given->probes == NULL ? NULL : keep_probe;
+    b->context.on_probe_user = &all;
 #endif
     const {{name}}_status status = run(b);
 #if {{NAME}}_PROBES
     b->context.on_probe = NULL;
+    if (given->probes != NULL) save_maps(&writer, &all);
+    if (all.failed) return fail("memory", "not enough");
 #endif
     if (given->probes != NULL && !npz_close(&writer)) return fail(given->probes, "it cannot be written");
     if (status != {{NAME}}_OK) {
@@ -194,8 +257,12 @@ static int run_and_save(bench *b, const options *given) {
     }
     if (given->output == NULL) return 0;
     if (npz_create(&writer, given->output))
-        for (int i = 0; i < OUTPUTS; i++)
-            npz_add(&writer, outputs[i].name, outputs[i].type, outputs[i].rank, outputs[i].dims, b->out[i]);
+        for (int i = 0; i < OUTPUTS; i++) {
+            int64_t dims[NPZ_MAX_RANK];
+            for (int d = 0; d < outputs[i].rank; d++)
+                dims[d] = outputs[i].dims[d] * (d == outputs[i].axis ? b->samples : 1);
+            npz_add(&writer, outputs[i].name, outputs[i].type, outputs[i].rank, dims, b->out[i]);
+        }
     return npz_close(&writer) ? 0 : fail(given->output, "it cannot be written");
 }
 

@@ -77,6 +77,7 @@ typedef struct {
     Execution *execution;
     void **memory;
     Npz *probes;
+    int64_t sample, samples; /* the one at hand, of so many */
 } Run;
 
 static bool writes(const Step *step, const Buffer *buffer) {
@@ -94,10 +95,17 @@ static int made_at(const Program *program, const Buffer *buffer) {
     return at;
 }
 
-static Tensor *copy_of(Arena *arena, Type type, const Shape *shape, const void *data) {
-    Tensor *tensor = tensor_new(arena, type, shape);
-    if (tensor_bytes(tensor) > 0) memcpy(tensor->data, data, tensor_bytes(tensor)); /* data may be NULL else */
-    return tensor;
+/* Puts what one sample has made into the array of all. The first of them makes it, with samples along `axis`. */
+static void keep(const Run *run, Npz *arrays, const char *key, Type type, Shape shape, int axis, const void *data) {
+    const size_t bytes = checked_product((size_t)shape_count(&shape), (size_t)type_info(type)->bytes);
+    if (run->sample == 0) {
+        if (axis >= 0 && shape.rank > axis) shape.dims[axis].size *= run->samples;
+        else if (axis >= 0 && run->samples > 1) shape = shape_of(1, &run->samples);
+        NpzEntry entry = {key, tensor_new(run->execution->arena, type, &shape)};
+        list_add(run->execution->arena, arrays, entry);
+    }
+    char *to = npz_find(arrays, key)->data;
+    if (bytes > 0) memcpy(to + (axis < 0 ? 0 : (size_t)run->sample * bytes), data, bytes); /* data may be NULL else */
 }
 
 static void collect_probes(int step, void *argument) {
@@ -107,41 +115,51 @@ static void collect_probes(int step, void *argument) {
         const Probe *probe = program->probes.items[i];
         const Buffer *buffer = program_buffer(program, probe->value);
         if (made_at(program, buffer) != step) continue;
-        Shape shape = shape_of(probe->rank, probe->dims);
-        NpzEntry entry = {probe->id, copy_of(run->execution->arena, buffer->type, &shape, run->memory[buffer->number])};
-        list_add(run->execution->arena, run->probes, entry);
+        keep(run, run->probes, probe->id, buffer->type, shape_of(probe->rank, probe->dims), 0,
+             run->memory[buffer->number]);
     }
 }
 
-static Npz run_interpreted(Execution *execution, const Npz *inputs, Npz *probes) {
+/* Runs the steps on one sample. */
+static void run_sample(Run *run, const Npz *inputs, Npz *outputs) {
+    Program *program = run->execution->program;
+    const Graph *graph = program->graph;
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Value *value = graph->inputs.items[i];
+        const Buffer *buffer = program_buffer(program, value);
+        const size_t bytes = checked_product((size_t)buffer->count, (size_t)type_info(buffer->type)->bytes);
+        char *array = npz_find(inputs, value->name)->data;
+        run->memory[buffer->number] = array + (value->is_batched ? (size_t)run->sample * bytes : 0);
+    }
+    if (run->probes != NULL) collect_probes(-1, run); /* what is there from the start */
+    program_run_steps(program, run->memory, run->probes == NULL ? NULL : collect_probes, run);
+    for (int i = 0; i < graph->outputs.count; i++) {
+        const Value *value = graph->outputs.items[i];
+        keep(run, outputs, value->name, value->type, value->shape, value->is_batched ? value->samples_axis : -1,
+             run->memory[program_buffer(program, value)->number]);
+    }
+}
+
+static Npz run_interpreted(Execution *execution, const Npz *inputs, int64_t samples, Npz *probes) {
     Arena *arena = execution->arena;
     Program *program = execution->program;
-    const Graph *graph = program->graph;
     char *workspace = arena_alloc(arena, (size_t)program->workspace_bytes);
     void **memory = arena_new_array(arena, void *, (size_t)program->buffers.count);
     for (int i = 0; i < program->buffers.count; i++) {
         const Buffer *buffer = program->buffers.items[i];
         size_t bytes = checked_product((size_t)buffer->count, (size_t)type_info(buffer->type)->bytes);
         if (buffer->kind == BUFFER_WORK) memory[i] = workspace + buffer->offset;
-        else if (buffer->kind == BUFFER_INPUT) memory[i] = npz_find(inputs, buffer->value->name)->data;
         else if (buffer->kind == BUFFER_OUTPUT) memory[i] = arena_alloc(arena, bytes);
-        else memory[i] = buffer->constant->data;
+        else if (buffer->kind != BUFFER_INPUT) memory[i] = buffer->constant->data;
     }
-    Run run = {execution, memory, probes};
-    if (probes != NULL) collect_probes(-1, &run); /* what is there from the start */
-    program_run_steps(program, memory, probes == NULL ? NULL : collect_probes, &run);
     Npz outputs = {0};
-    for (int i = 0; i < graph->outputs.count; i++) {
-        const Value *value = graph->outputs.items[i];
-        const Buffer *buffer = program_buffer(program, value);
-        NpzEntry entry = {value->name, copy_of(arena, value->type, &value->shape, memory[buffer->number])};
-        list_add(arena, &outputs, entry);
-    }
+    Run run = {execution, memory, probes, 0, samples};
+    for (; run.sample < samples; run.sample++) run_sample(&run, inputs, &outputs);
     return outputs;
 }
 
 Npz execution_run(Execution *execution, const Npz *inputs, Npz *probes) {
-    model_check_inputs(execution->program->graph, inputs);
-    return execution->folder == NULL ? run_interpreted(execution, inputs, probes)
+    const int64_t samples = model_check_inputs(execution->program->graph, inputs);
+    return execution->folder == NULL ? run_interpreted(execution, inputs, samples, probes)
                                      : run_compiled(execution, inputs, probes);
 }

@@ -29,6 +29,16 @@ static bool is_given(const PassOptions *options, const char *input) {
     return false;
 }
 
+/* Whether --dim gives a symbol a range: the graph is of one. */
+static bool has_range(const PassOptions *options, const char *symbol) {
+    const size_t length = symbol == NULL ? 0 : strlen(symbol);
+    for (int i = 0; i < options->dims.count && symbol != NULL; i++) {
+        const char *dim = options->dims.items[i];
+        if (strncmp(dim, symbol, length) == 0 && dim[length] == '=' && strstr(dim + length, "..") != NULL) return true;
+    }
+    return false;
+}
+
 void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options) {
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *input = graph->inputs.items[i];
@@ -36,24 +46,48 @@ void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *optio
         if (array == NULL || shape_is_known(&input->shape) || is_given(options, input->name)) continue;
         Text shape = text_new(graph->arena);
         text_printf(&shape, "%s=", input->name);
-        for (int d = 0; d < array->shape.rank; d++)
-            text_printf(&shape, "%s%" PRId64, d > 0 ? "x" : "", array->shape.dims[d].size);
+        for (int d = 0; d < array->shape.rank; d++) {
+            const bool is_open = d < input->shape.rank && has_range(options, input->shape.dims[d].symbol);
+            text_printf(&shape, "%s%" PRId64, d > 0 ? "x" : "", is_open ? 1 : array->shape.dims[d].size);
+        }
         list_add(graph->arena, &options->shapes, shape.data);
     }
 }
 
-void model_check_inputs(const Graph *graph, const Npz *inputs) {
+/* The shape of what the caller has of an input or output, with so many samples. */
+static Shape with_samples(const Value *value, int64_t samples) {
+    Shape shape = value->shape;
+    if (value->is_batched) shape.dims[value->samples_axis].size *= samples;
+    return shape;
+}
+
+/* How many samples an array has; 0 where it has not the dimension. */
+static int64_t samples_in(const Value *wanted, const Tensor *given) {
+    const int axis = wanted->samples_axis;
+    return given->shape.rank <= axis ? 0 : given->shape.dims[axis].size / wanted->shape.dims[axis].size;
+}
+
+int64_t model_check_inputs(const Graph *graph, const Npz *inputs) {
+    int64_t samples = graph->batch.name == NULL ? 1 : 0;
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *wanted = graph->inputs.items[i];
         const Tensor *given = npz_find(inputs, wanted->name);
+        const Shape outer = graph_outer_shape(graph, wanted);
         const char *expected =
-            arena_printf(graph->arena, "%s%s", type_info(wanted->type)->name, shape_text(graph->arena, &wanted->shape));
+            arena_printf(graph->arena, "%s%s", type_info(wanted->type)->name, shape_text(graph->arena, &outer));
+        if (given != NULL && wanted->is_batched && samples == 0) samples = samples_in(wanted, given);
+        const Shape shape = with_samples(wanted, samples);
         if (given == NULL) report(STATUS_INVALID, "input %s is missing, expected %s", quoted(wanted->name), expected);
-        else if (given->type != wanted->type || !shape_equal(&given->shape, &wanted->shape))
+        else if (given->type != wanted->type || !shape_equal(&given->shape, &shape))
             report(STATUS_INVALID, "input %s is %s%s, expected %s", quoted(wanted->name), type_info(given->type)->name,
                    shape_text(graph->arena, &given->shape), expected);
     }
     fail_if_reported();
+    const Batch *batch = &graph->batch;
+    if (batch->name != NULL && (samples < batch->least || samples > batch->most))
+        fail(STATUS_INVALID, "the inputs have %" PRId64 " samples (%s), expected %" PRId64 " to %" PRId64, samples,
+             quoted(batch->name), batch->least, batch->most);
+    return samples;
 }
 
 static bool dumped(const Program *program, const PassOptions *options, const char *stage) {

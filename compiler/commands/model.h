@@ -13,8 +13,9 @@ Graph *model_load(Arena *arena, const char *path);
 /* Gives inputs whose shape the model leaves open that of the array of their name, unless --shape has. */
 void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options);
 
-/* That each input of a graph is there, of its type and shape. Reports all that does not fit before it fails. */
-void model_check_inputs(const Graph *graph, const Npz *inputs);
+/* That each input of a graph is there, of its type and shape. Reports all that does not fit before it fails. Returns how
+ * many samples they hold: 1 unless --dim leaves that open. */
+int64_t model_check_inputs(const Graph *graph, const Npz *inputs);
 
 /* When all passes have run: steps, fused and placed in the workspace. NULL where --dump-after ended the way. */
 Program *model_steps(Graph *graph, const PassOptions *options);

@@ -12,8 +12,12 @@
 int model_option_rows(ModelOptions *model, Option *rows, int count) {
     const Option own[MODEL_OPTION_ROWS] = {
         {OPTION_ARGUMENT, '\0', "MODEL.onnx", NULL, "the model", &model->path},
-        {OPTION_LIST, '\0', "dim", "NAME=N", "the size of a symbolic dimension; may be repeated", &model->pass.dims},
-        {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224", "the shape of an input; may be repeated",
+        {OPTION_LIST, '\0', "dim", "NAME=N",
+         "the size of a symbolic dimension; may be repeated. NAME=1..64: how many samples there are is said at\neach "
+         "run",
+         &model->pass.dims},
+        {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224",
+         "the shape of an input; may be repeated. A dimension without a name has a range here: INPUT=1..64x3x224x224",
          &model->pass.shapes},
         {OPTION_TEXT, '\0', "probes", "WHICH",
          "auto (the attention maps, the default), inputs (the maps that gates are for), all, none, or globs\nover "

@@ -110,6 +110,8 @@ static void run(Arena *arena, int argc, char **argv) {
     Graph *graph = model_load(arena, model.path);
     Program *program = model_program(graph, &model.pass);
     if (program == NULL) return; /* --dump-after */
+    if (graph->batch.name != NULL)
+        fail(STATUS_USAGE, "a page runs one sample at a time: give --dim %s=1", quoted(graph->batch.name));
     if (options.record != NULL) write_recording(arena, &options, graph, program);
     else write_running(arena, &options, graph, program);
 }

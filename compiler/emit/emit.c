@@ -32,6 +32,12 @@ static void reserve_own_names(Emitter *emitter) {
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) reserve_in_both(emitter, WORDS[i]);
     for (const Support *support = SUPPORTS; support->name != NULL; support++) reserve_in_both(emitter, support->name);
     reserve_locals(&emitter->file, emitter->program);
+    EmittedModel *model = emitter->model;
+    if (model->batch == NULL) return;
+    reserve_in_both(emitter, entry_name(emitter));
+    reserve_in_both(emitter, "at");
+    reserve_in_both(emitter, "status");
+    model->samples = local_name(emitter, model->batch->name);
 }
 
 static bool is_supported(Type type) {
@@ -214,7 +220,7 @@ static const char *includes_text(const char *functions, const char *support, con
 }
 
 typedef struct {
-    Placeholder items[48];
+    Placeholder items[64];
     int count;
 } Placeholders;
 
@@ -281,17 +287,27 @@ static const char *guide_text(const Emitter *emitter) {
         return arena_printf(arena, "%s_RUN() %s. Those that include this give it a name.",
                             emitter->model->macro, below);
     bool weights_follow = emitter->weights.mode == WEIGHTS_INLINE && emitter->weights.items.count > 0;
-    return arena_printf(arena, "%s_run() %s%s.", emitter->model->name, below,
+    return arena_printf(arena, "%s() %s%s.", entry_name(emitter), below,
                         weights_follow ? ", the weights at the end" : "");
 }
 
 /* The head of NAME_run(), or of what takes its place in each variant. */
 static void place_run(Emitter *emitter, Placeholders *placeholders) {
     Arena *arena = emitter->arena;
-    const char *prototype = prototype_text(emitter, arena_printf(arena, "%s_run", emitter->model->name));
-    place(placeholders, "prototype", prototype);
-    if (!emitter->model->is_dispatched) {
-        place(placeholders, "definition", prototype);
+    const char *entry = prototype_text(emitter, entry_name(emitter));
+    const bool is_inner = emitter->model->batch != NULL, is_dispatched = emitter->model->is_dispatched;
+    if (is_inner) entry = arena_printf(arena, "static %s", entry);
+    place(placeholders, "prototype", outer_prototype_text(emitter));
+    place(placeholders, "entry", entry_name(emitter));
+    place(placeholders, "entry_prototype", entry);
+    place(placeholders, "outer_run", is_dispatched ? "" : outer_run_text(emitter));
+    place(placeholders, "shared_run", is_dispatched ? outer_run_text(emitter) : "");
+    place(placeholders, "samples_macros", samples_macros_text(emitter));
+    place(placeholders, "of_one", is_inner ? ", of one sample" : "");
+    place(placeholders, "samples_status", samples_status_text(emitter));
+    place(placeholders, "run_comment", samples_comment_text(emitter));
+    if (!is_dispatched) {
+        place(placeholders, "definition", entry);
         return;
     }
     const char *named = prototype_text(emitter, arena_printf(arena, "%s_RUN", emitter->model->macro));
@@ -376,6 +392,7 @@ const EmittedModel *emit_model(Program *program, const EmitOptions *options, Out
     emitter.model->target = program->target;
     emitter.model->is_dispatched = options->dispatch;
     emitter.model->threads = program->threads;
+    emitter.model->batch = program->graph->batch.name == NULL ? NULL : &program->graph->batch;
     emitter.model->is_profiled = program->is_profiled;
     emitter.model->macro = upper_case(arena, emitter.model->name);
     reserve_own_names(&emitter);

@@ -40,6 +40,8 @@ typedef struct {
     const Target *target;
     bool is_dispatched;                  /* there is a variant for each target that has one */
     int threads;                         /* that a run may use */
+    const Batch *batch;                  /* how many samples a run takes; NULL: one, or what the model says */
+    const char *samples;                 /* the parameter that says how many */
     int64_t weights_bytes;               /* of distinct constants; NAME.weights is this and some padding */
     bool is_profiled;                    /* the host is told when a step is done, of those: */
     LIST(EmittedStep) steps;

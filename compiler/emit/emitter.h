@@ -28,6 +28,8 @@ const char *sizes_text(Emitter *emitter);
 const char *workspace_text(Emitter *emitter);
 /* "senet_status senet_run(...)", of a function of that name. */
 const char *prototype_text(Emitter *emitter, const char *function);
+/* "const float image[SENET_IMAGE_SIZE]", as prototypes have it. */
+const char *parameter_text(Arena *arena, const EmittedTensor *tensor, const char *qualifier);
 const char *target_text(Emitter *emitter);
 const char *threads_macro_text(Emitter *emitter);
 const char *threads_members_text(Emitter *emitter);
@@ -40,6 +42,16 @@ const char *profile_text(Emitter *emitter);
 const char *checks_text(Emitter *emitter);
 const char *pointers_text(Emitter *emitter);
 const char *steps_text(Emitter *emitter);
+
+/* batch.c: what a model has whose runs take as many samples as the caller says; empty for others. */
+const char *samples_macros_text(Emitter *emitter);
+const char *samples_status_text(Emitter *emitter);
+const char *samples_comment_text(Emitter *emitter);
+/* The prototype of NAME_run(), and its definition where it calls another function for each sample. */
+const char *outer_prototype_text(Emitter *emitter);
+const char *outer_run_text(Emitter *emitter);
+/* The name of what runs one sample: NAME_run, or else NAME_run_sample. */
+const char *entry_name(const Emitter *emitter);
 
 /* dispatch.c: the parts of what chooses a variant, and the features that one is compiled with. */
 const char *variant_prototypes_text(Emitter *emitter);

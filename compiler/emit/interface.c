@@ -20,32 +20,35 @@ static const char *grouped(Arena *arena, int64_t number) {
     return out.data;
 }
 
-static void add_tensor(Text *out, const EmittedTensor *tensor, const char *role, int name_width, int shape_width) {
-    Arena *arena = out->arena;
-    const char *shape = shape_text(arena, &tensor->value->shape), *safe = comment_text(arena, tensor->value->name);
-    const char *kind = arena_printf(arena, "%s %s", emitted_type(tensor->value->type), shape);
+/* "float32 [1,3,224,224]" */
+static const char *kind_text(const Graph *graph, const EmittedTensor *tensor) {
+    const Shape shape = graph_outer_shape(graph, tensor->value);
+    const char *dims = comment_text(graph->arena, shape_text(graph->arena, &shape));
+    return arena_printf(graph->arena, "%s %s", emitted_type(tensor->value->type), dims);
+}
+
+static void add_tensor(Text *out, const Graph *graph, const EmittedTensor *tensor, const char *role, int name_width,
+                       int shape_width) {
+    const char *kind = kind_text(graph, tensor), *safe = comment_text(out->arena, tensor->value->name);
     text_printf(out, " *   %-*s  %-*s  %s", name_width, tensor->identifier, shape_width, kind, role);
     if (strcmp(safe, tensor->identifier) != 0) text_printf(out, ", in the model: %s", safe);
     text_add(out, "\n");
 }
 
-static void measure(Arena *arena, const EmittedTensor *tensor, int *name_width, int *shape_width) {
-    int name = (int)strlen(tensor->identifier);
-    int shape = (int)(strlen(emitted_type(tensor->value->type)) + 1 + strlen(shape_text(arena, &tensor->value->shape)));
+static void measure(const Graph *graph, const EmittedTensor *tensor, int *name_width, int *shape_width) {
+    int name = (int)strlen(tensor->identifier), shape = (int)strlen(kind_text(graph, tensor));
     if (name > *name_width) *name_width = name;
     if (shape > *shape_width) *shape_width = shape;
 }
 
-static void add_tensors(Text *out, const EmittedModel *model) {
+static void add_tensors(Text *out, const Graph *graph, const EmittedModel *model) {
     int name_width = 0, shape_width = 0;
+    for (int i = 0; i < model->inputs.count; i++) measure(graph, &model->inputs.items[i], &name_width, &shape_width);
+    for (int i = 0; i < model->outputs.count; i++) measure(graph, &model->outputs.items[i], &name_width, &shape_width);
     for (int i = 0; i < model->inputs.count; i++)
-        measure(out->arena, &model->inputs.items[i], &name_width, &shape_width);
+        add_tensor(out, graph, &model->inputs.items[i], "input", name_width, shape_width);
     for (int i = 0; i < model->outputs.count; i++)
-        measure(out->arena, &model->outputs.items[i], &name_width, &shape_width);
-    for (int i = 0; i < model->inputs.count; i++)
-        add_tensor(out, &model->inputs.items[i], "input", name_width, shape_width);
-    for (int i = 0; i < model->outputs.count; i++)
-        add_tensor(out, &model->outputs.items[i], "output", name_width, shape_width);
+        add_tensor(out, graph, &model->outputs.items[i], "output", name_width, shape_width);
 }
 
 /* " *   title: word, word, ...", broken where a line is full; a long list is cut. */
@@ -94,7 +97,7 @@ static void add_probes(Text *out, const Program *program) {
 const char *summary_text(Emitter *emitter) {
     Text out = text_new(emitter->arena);
     const Program *program = emitter->program;
-    add_tensors(&out, emitter->model);
+    add_tensors(&out, program->graph, emitter->model);
     text_printf(&out, " *\n *   workspace %s bytes (lower bound %s), weights %s bytes\n",
                 grouped(emitter->arena, program->workspace_bytes), grouped(emitter->arena, program->lower_bound_bytes),
                 grouped(emitter->arena, emitter->model->weights_bytes));
@@ -137,7 +140,7 @@ const char *workspace_text(Emitter *emitter) {
 }
 
 /* "const float image[SENET_IMAGE_SIZE]"; C has no empty arrays, so an empty one is a pointer. */
-static const char *parameter_text(Arena *arena, const EmittedTensor *tensor, const char *qualifier) {
+const char *parameter_text(Arena *arena, const EmittedTensor *tensor, const char *qualifier) {
     if (tensor->count == 0) return arena_printf(arena, "%s%s *%s", qualifier, tensor->c_type, tensor->identifier);
     return arena_printf(arena, "%s%s %s[%s]", qualifier, tensor->c_type, tensor->identifier, tensor->size_macro);
 }

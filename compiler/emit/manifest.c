@@ -61,13 +61,14 @@ json_t *manifest_blocks(const Graph *graph) {
     return blocks;
 }
 
-static json_t *tensors(const EmittedTensor *items, int count) {
+static json_t *tensors(const Graph *graph, const EmittedTensor *items, int count) {
     json_t *list = json_array();
     for (int i = 0; i < count; i++) {
         const Value *value = items[i].value;
+        const Shape shape = graph_outer_shape(graph, value);
         json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:o, s:s, s:s}", "name", manifest_name(value->name),
                                               "identifier", items[i].identifier, "type", type_info(value->type)->name,
-                                              "shape", manifest_shape(&value->shape), "c_type", items[i].c_type,
+                                              "shape", manifest_shape(&shape), "c_type", items[i].c_type,
                                               "size_macro", items[i].size_macro));
     }
     return list;
@@ -150,9 +151,13 @@ const char *manifest_of(const Program *program, const EmittedModel *model) {
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION,
                   "target", model->target->name, "dispatch", variants(model), "inputs",
-                  tensors(model->inputs.items, model->inputs.count), "outputs",
-                  tensors(model->outputs.items, model->outputs.count), "blocks", manifest_blocks(program->graph),
+                  tensors(program->graph, model->inputs.items, model->inputs.count), "outputs",
+                  tensors(program->graph, model->outputs.items, model->outputs.count), "blocks", manifest_blocks(program->graph),
                   "probes", open_probes(program), "memory", memory, "files", files);
+    if (model->batch != NULL && root != NULL)
+        json_object_set_new(root, "samples",
+                            json_pack("{s:s, s:I, s:I}", "parameter", model->samples, "least",
+                                      (json_int_t)model->batch->least, "most", (json_int_t)model->batch->most));
     return manifest_text(program->arena, root);
 }
 

@@ -23,14 +23,15 @@ static const char *table(Arena *arena, const EmittedTensor *tensors, int count) 
                     value->shape.rank);
         for (int d = 0; d < value->shape.rank; d++)
             text_printf(&text, "%s%" PRId64, d > 0 ? ", " : "", value->shape.dims[d].size);
-        text_printf(&text, "%s}, %s * sizeof(%s)},\n", value->shape.rank == 0 ? "0" : "", tensors[i].size_macro,
-                    tensors[i].c_type);
+        text_printf(&text, "%s}, %s * sizeof(%s), %d},\n", value->shape.rank == 0 ? "0" : "", tensors[i].size_macro,
+                    tensors[i].c_type, value->is_batched ? value->samples_axis : -1);
     }
     return text.data;
 }
 
 static const char *arguments(Arena *arena, const EmittedModel *model) {
     Text text = text_new(arena);
+    if (model->batch != NULL) text_add(&text, ", (int32_t)b->samples");
     for (int i = 0; i < model->inputs.count; i++)
         text_printf(&text, ", (const %s *)b->in[%d]", model->inputs.items[i].c_type, i);
     for (int i = 0; i < model->outputs.count; i++)

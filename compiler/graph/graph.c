@@ -14,6 +14,16 @@ Graph *graph_new(Arena *arena, const char *name) {
     return graph;
 }
 
+Shape graph_outer_shape(const Graph *graph, const Value *value) {
+    Shape shape = value->shape;
+    if (!value->is_batched) return shape;
+    Dim *samples = &shape.dims[value->samples_axis];
+    const char *name = graph->batch.name;
+    if (samples->size > 1) name = arena_printf(graph->arena, "%lld*%s", (long long)samples->size, name);
+    *samples = (Dim){-1, name};
+    return shape;
+}
+
 Value *graph_value(Graph *graph, const char *name) {
     Value *value = arena_new_object(graph->arena, Value);
     value->name = arena_copy(graph->arena, name);

@@ -29,6 +29,8 @@ struct Value {
     NodeList consumers; /* once per use; kept by graph_index() */
     bool is_input, is_output;
     bool is_probed;     /* has to exist in memory, whole, under its name */
+    bool is_batched;    /* of inputs and outputs: the caller has one for each sample of a batch, in a row */
+    int samples_axis;   /* which then is along this axis; those before it are 1 */
     Value *replacement; /* what graph_replace() put in its place, or NULL */
     int mark;           /* scratch for whichever pass runs */
 };
@@ -84,9 +86,18 @@ struct Node {
     int mark; /* scratch for whichever pass runs */
 };
 
+/* How many samples one run may take, where that is left to the caller: --dim NAME=LEAST..MOST. The graph is that of one
+ * sample. */
+typedef struct {
+    const char *name; /* of the dimension; NULL: there is none, and the graph is the whole */
+    int64_t least, most;
+} Batch;
+
 struct Graph {
     Arena *arena;
     const char *name;
+    const char *path; /* the file that it was read from; NULL: none */
+    Batch batch;
     Graph *outer; /* the graph whose node holds this one as an attribute; NULL for the model's */
     ValueList inputs, outputs;
     ValueList values; /* all of them */
@@ -101,6 +112,8 @@ struct Graph {
 };
 
 Graph *graph_new(Arena *arena, const char *name);
+/* The shape that an input or output has for the caller: "[batch,3,8,8]" where the graph is of one sample of a batch. */
+Shape graph_outer_shape(const Graph *graph, const Value *value);
 Value *graph_value(Graph *graph, const char *name); /* a new value; the name is not checked to be unique */
 Value *graph_constant(Graph *graph, const char *name, Tensor *tensor);
 /* A new node that is in no list yet; the texts are not copied. */

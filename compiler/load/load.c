@@ -93,7 +93,9 @@ Graph *load_model(Arena *arena, const char *path, const LoadOptions *options) {
     FileBytes *file = read_file(arena, path);
     ProtobufCMessage *message = unpack(arena, file->bytes, file->size, &onnx__model_proto__descriptor, options);
     file_bytes_release(file);
-    return import_bytes(arena, message, file->size, directory_of(arena, path), options);
+    Graph *graph = import_bytes(arena, message, file->size, directory_of(arena, path), options);
+    graph->path = path;
+    return graph;
 }
 
 /* SequenceProto and OptionalProto begin with their name where a tensor has its dimensions, and have no field above 7;

@@ -2,6 +2,7 @@
  * pads. lower_conv() chooses the kernel. */
 #include "ops/conv.h"
 #include "base/checked.h"
+#include "ops/carry.h"
 #include "ops/conv_ways.h"
 #include "ops/product.h"
 #include "program/pack.h"
@@ -453,6 +454,7 @@ const Op OPS_conv[] = {
      .attributes = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints output_padding:ints "
                    "output_shape:ints pads:ints strides:ints",
      .infer = infer_conv_transpose,
+     .carry = carry_first,
      .macs = macs_conv_transpose,
      .lower = lower_conv_transpose},
     {0},

@@ -1,6 +1,7 @@
 /* Einsum: a product of tensors, summed over the labels that the result does not have.
  * Two operands of which a MatMul can be made become one, with its Transposes, so that patterns see one spelling. Others
  * that amount to a product of matrices lower to one; everything else is a loop over all labels. */
+#include "ops/carry.h"
 #include "ops/expand.h"
 #include "ops/product.h"
 
@@ -387,6 +388,17 @@ static void lower_einsum(Program *program, Node *node) {
     lower_loop(program, node, &equation);
 }
 
+/* A label that the result has too. */
+static int carry_einsum(const Node *node, int input, int axis, int output) {
+    (void)output;
+    Equation equation;
+    if (!read_equation(node, &equation)) return -1;
+    const Term *term = &equation.inputs[input];
+    int times = 0;
+    for (int i = 0; i < term->count; i++) times += term->labels[i] == term->labels[axis];
+    return times == 1 ? place_of(&equation.output, term->labels[axis]) : -1;
+}
+
 const Op OPS_einsum[] = {
     {.name = "Einsum",
      .versions = {12, 28},
@@ -395,6 +407,7 @@ const Op OPS_einsum[] = {
      .types = "T: numeric",
      .attributes = "equation:string!",
      .infer = infer_einsum,
+     .carry = carry_einsum,
      .macs = macs_einsum,
      .expand = expand_einsum,
      .lower = lower_einsum},

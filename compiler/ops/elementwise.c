@@ -2,6 +2,8 @@
  * The rest choose their formula by an attribute, take inputs of several types, or have as many as the model gives. */
 #include "ops/elementwise.h"
 
+#include "ops/carry.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -426,6 +428,7 @@ const Op OPS_elementwise[] = {
      .outputs = "C:T",
      .types = NUMBERS,
      .attributes = "fmod:int=0",
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_mod},
     {.name = "Pow",
@@ -434,6 +437,7 @@ const Op OPS_elementwise[] = {
      .outputs = "Z:T",
      .types = "T: floats int32 int64; T1: numeric",
      .attributes = "axis:int@<7 broadcast:int@<7=0",
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_pow},
     {.name = "Neg",
@@ -470,6 +474,7 @@ const Op OPS_elementwise[] = {
      .types = FLOATS,
      .attributes = "consumed_inputs:ints@<6",
      .infer = infer_broadcast,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_sum},
     {.name = "Mean",
@@ -479,6 +484,7 @@ const Op OPS_elementwise[] = {
      .types = FLOATS,
      .attributes = "consumed_inputs:ints@<6",
      .infer = infer_broadcast,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_mean},
     {.name = "Max",
@@ -488,6 +494,7 @@ const Op OPS_elementwise[] = {
      .types = NUMBERS,
      .attributes = "consumed_inputs:ints@<6",
      .infer = infer_broadcast,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_max},
     {.name = "Min",
@@ -497,6 +504,7 @@ const Op OPS_elementwise[] = {
      .types = NUMBERS,
      .attributes = "consumed_inputs:ints@<6",
      .infer = infer_broadcast,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_min},
     {.name = "Clip",
@@ -506,6 +514,7 @@ const Op OPS_elementwise[] = {
      .types = NUMBERS,
      .attributes = "min:float@<11=-3.4028234663852886e+38 max:float@<11=3.4028234663852886e+38",
      .infer = infer_clip,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_clip},
 
@@ -719,6 +728,7 @@ const Op OPS_elementwise[] = {
      .types = FLOATS,
      .attributes = "approximate:string=none",
      .infer = infer_gelu,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_gelu},
     {.name = "Shrink",
@@ -728,6 +738,7 @@ const Op OPS_elementwise[] = {
      .types = "T: integers float float16 double",
      .attributes = "bias:float=0 lambd:float=0.5",
      .infer = infer_same,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_shrink},
 
@@ -778,6 +789,7 @@ const Op OPS_elementwise[] = {
      .types = "T1: floats float8s",
      .attributes = "detect_negative:int=1 detect_positive:int=1",
      .infer = infer_same,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_is_inf},
 
@@ -827,6 +839,7 @@ const Op OPS_elementwise[] = {
      .types = WHOLE,
      .attributes = "direction:string!",
      .infer = infer_bit_shift,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_bit_shift},
 
@@ -844,6 +857,7 @@ const Op OPS_elementwise[] = {
      .types = "T1: plain string; T2: plain string",
      .attributes = "to:int! saturate:int@19=1 round_mode:string@24=up",
      .infer = infer_to,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_cast},
     {.name = "CastLike",
@@ -853,6 +867,7 @@ const Op OPS_elementwise[] = {
      .types = "T1: plain string; T2: plain string",
      .attributes = "saturate:int@19=1 round_mode:string@24=up",
      .infer = infer_same,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_cast},
     {.name = "BitCast",

@@ -2,6 +2,7 @@
  * Indices that are known while compiling and lie in a row need no index at all: they are a strided copy. */
 #include "ops/gather.h"
 
+#include "ops/carry.h"
 #include "ops/movement.h"
 
 /* The shape of x with dimension `axis` replaced by those of `middle`. */
@@ -323,6 +324,21 @@ static void lower_one_hot(Program *program, Node *node) {
     step_size(step, "INNER", shape_product(&indices->shape, axis, indices->shape.rank));
 }
 
+/* Axes of the data that nothing is picked along, and all axes of the indices. */
+static int carry_gather(const Node *node, int input, int axis, int output) {
+    (void)output;
+    const int picked = node_axis(node, attr_int(node, "axis"), node->inputs.items[0]->shape.rank);
+    if (input == 1) return picked + axis;
+    if (axis == picked) return -1;
+    return axis < picked ? axis : axis + node->inputs.items[1]->shape.rank - 1;
+}
+
+static int carry_one_hot(const Node *node, int input, int axis, int output) {
+    (void)output;
+    if (input != 0) return -1;
+    return axis < one_hot_axis(node) ? axis : axis + 1;
+}
+
 const Op OPS_gather[] = {
     {.name = "Gather",
      .versions = {1, 11, 13},
@@ -331,6 +347,7 @@ const Op OPS_gather[] = {
      .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "axis:int=0",
      .infer = infer_gather,
+     .carry = carry_gather,
      .lower = lower_gather},
     {.name = "GatherElements",
      .versions = {11, 13},
@@ -339,6 +356,7 @@ const Op OPS_gather[] = {
      .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "axis:int=0",
      .infer = infer_gather_elements,
+     .carry = carry_other_axes,
      .lower = lower_gather_elements},
     {.name = "GatherND",
      .versions = {11, 12, 13},
@@ -363,6 +381,7 @@ const Op OPS_gather[] = {
      .types = "T: numeric bool string complex; I: integers float16 float double; D: integers float16 float double",
      .attributes = "axis:int=-1",
      .infer = infer_one_hot,
+     .carry = carry_one_hot,
      .lower = lower_one_hot},
     {0},
 };

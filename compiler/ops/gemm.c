@@ -1,5 +1,6 @@
 /* Products of matrices: Gemm, MatMul.
  * Both become one or more steps, whose kernel product_emit() chooses; with constant weights, linear_emit(). */
+#include "ops/carry.h"
 #include "ops/product.h"
 
 #include "base/checked.h"
@@ -293,6 +294,13 @@ static void lower_matmul(Program *program, Node *node) {
     product_emit_batches(program, product, &batch);
 }
 
+static int carry_gemm(const Node *node, int input, int axis, int output) {
+    if (input == 2) return carry_broadcast(node, input, axis, output);
+    const bool is_across = attr_int(node, input == 0 ? "transA" : "transB") != 0;
+    const int kept = (input == 0) == is_across; /* rows of A, columns of B, as they are multiplied */
+    return axis == kept ? input : -1;
+}
+
 const Op OPS_gemm[] = {
     {.name = "Gemm",
      .versions = {1, 6, 7, 9, 11, 13},
@@ -301,6 +309,7 @@ const Op OPS_gemm[] = {
      .types = "T: floats int32 int64 uint32 uint64",
      .attributes = "broadcast:int@<7=0 alpha:float=1 beta:float=1 transA:int=0 transB:int=0",
      .infer = infer_gemm,
+     .carry = carry_gemm,
      .macs = macs_gemm,
      .lower = lower_gemm},
     {.name = "MatMul",
@@ -309,6 +318,7 @@ const Op OPS_gemm[] = {
      .outputs = "Y:T",
      .types = "T: floats int32 int64 uint32 uint64",
      .infer = infer_matmul,
+     .carry = carry_matmul,
      .macs = macs_matmul,
      .lower = lower_matmul},
     {0},

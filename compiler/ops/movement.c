@@ -3,6 +3,7 @@
 #include "ops/movement.h"
 
 #include "base/checked.h"
+#include "ops/carry.h"
 
 #include <string.h>
 
@@ -475,6 +476,28 @@ static void lower_reverse_sequence(Program *program, Node *node) {
     step_size(step, "TIME_STRIDE", strides[time]);
 }
 
+static int carry_transpose(const Node *node, int input, int axis, int output) {
+    (void)input, (void)output;
+    int permutation[MAX_RANK];
+    const int rank = node->inputs.items[0]->shape.rank;
+    read_permutation(node, rank, permutation);
+    for (int i = 0; i < rank; i++)
+        if (permutation[i] == axis) return i;
+    return -1;
+}
+
+/* Axes that are not repeated. */
+static int carry_tile(const Node *node, int input, int axis, int output) {
+    const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[output]->shape;
+    return input == 0 && from->dims[axis].size == to->dims[axis].size ? axis : -1;
+}
+
+/* What is kept of a matrix is told by its rows and columns alone. */
+static int carry_trilu(const Node *node, int input, int axis, int output) {
+    (void)output;
+    return input == 0 && axis < node->inputs.items[0]->shape.rank - 2 ? axis : -1;
+}
+
 const Op OPS_movement[] = {
     {.name = "Transpose",
      .versions = {1, 13, 21, 23, 24, 25},
@@ -483,6 +506,7 @@ const Op OPS_movement[] = {
      .types = "T: all",
      .attributes = "perm:ints",
      .infer = infer_transpose,
+     .carry = carry_transpose,
      .layout = layout_transpose,
      .lower = lower_transpose},
     {.name = "Expand",
@@ -491,6 +515,8 @@ const Op OPS_movement[] = {
      .outputs = "output:T",
      .types = "T: numeric bool string complex",
      .infer = infer_expand,
+     .carry = carry_broadcast,
+     .shape_input = 1,
      .layout = layout_any,
      .lower = lower_expand},
     {.name = "Tile",
@@ -499,6 +525,8 @@ const Op OPS_movement[] = {
      .outputs = "output:T",
      .types = "T: numeric bool string complex",
      .infer = infer_tile,
+     .carry = carry_tile,
+     .shape_input = 1,
      .lower = lower_tile},
     {.name = "DepthToSpace",
      .versions = {1, 11, 13, 28},
@@ -507,6 +535,7 @@ const Op OPS_movement[] = {
      .types = "T: numeric bool string complex",
      .attributes = "blocksize:int! mode:string@11=DCR",
      .infer = infer_depth_to_space,
+     .carry = carry_first,
      .lower = lower_blocks},
     {.name = "SpaceToDepth",
      .versions = {1, 13, 28},
@@ -515,6 +544,7 @@ const Op OPS_movement[] = {
      .types = "T: numeric bool string complex",
      .attributes = "blocksize:int! mode:string@28=DCR",
      .infer = infer_space_to_depth,
+     .carry = carry_first,
      .lower = lower_blocks},
     {.name = "Trilu",
      .versions = {14},
@@ -523,6 +553,7 @@ const Op OPS_movement[] = {
      .types = "T: numeric bool string complex",
      .attributes = "upper:int=1",
      .infer = infer_trilu,
+     .carry = carry_trilu,
      .lower = lower_trilu},
     {.name = "ReverseSequence",
      .versions = {10, 28},

@@ -1,5 +1,6 @@
 /* Normalisation: BatchNormalization (for inference, and of weights), LayerNormalization, InstanceNormalization,
  * GroupNormalization, RMSNormalization, LpNormalization, MeanVarianceNormalization, LRN. */
+#include "ops/carry.h"
 #include "ops/expand.h"
 
 /* A value as a buffer of a type and of the shape dims, converted and broadcast in scratch memory where it is not so. */
@@ -321,6 +322,16 @@ static void lower_lrn(Program *program, Node *node) {
     step_size(step, "WIDTH", attr_int(node, "size"));
 }
 
+static int carry_mean_variance(const Node *node, int input, int axis, int output) {
+    (void)output;
+    const int rank = node->inputs.items[0]->shape.rank;
+    int count;
+    const int64_t *axes = attr_ints(node, "axes", &count);
+    for (int i = 0; i < count; i++)
+        if (node_axis(node, axes[i], rank) == axis) return -1;
+    return input == 0 ? axis : -1;
+}
+
 const Op OPS_normalisation[] = {
     {.name = "BatchNormalization",
      .versions = {1, 6, 7, 9, 14, 15},
@@ -331,6 +342,7 @@ const Op OPS_normalisation[] = {
      .attributes = "consumed_inputs:ints!@<6 is_test:int@<7=0 epsilon:float=1e-5 momentum:float=0.9 spatial:int@<9=1 "
                    "training_mode:int@14=0",
      .infer = infer_batch,
+     .carry = carry_first,
      .expand = expand_batch,
      .lower = lower_batch},
     {.name = "InstanceNormalization",
@@ -340,6 +352,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats",
      .attributes = "consumed_inputs:ints@<6 epsilon:float=1e-5",
      .infer = infer_instance,
+     .carry = carry_first,
      .lower = lower_instance},
     {.name = "GroupNormalization",
      .versions = {18, 21},
@@ -348,6 +361,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats",
      .attributes = "epsilon:float=1e-5 num_groups:int! stash_type:int=1",
      .infer = infer_group,
+     .carry = carry_first,
      .lower = lower_group},
     {.name = "LayerNormalization", /* ONNX Runtime has it in every opset */
      .versions = {1, 17},
@@ -356,6 +370,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats; U: float bfloat16",
      .attributes = "axis:int=-1 epsilon:float=1e-5 stash_type:int=1",
      .infer = infer_layer,
+     .carry = carry_outer_axes,
      .lower = lower_layer},
     {.name = "RMSNormalization",
      .versions = {23},
@@ -364,6 +379,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats; S: floats",
      .attributes = "axis:int=-1 epsilon:float=1e-5 stash_type:int=1",
      .infer = infer_rms,
+     .carry = carry_outer_axes,
      .lower = lower_rms},
     {.name = "LpNormalization",
      .versions = {1, 22},
@@ -372,6 +388,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats",
      .attributes = "axis:int=-1 p:int=2",
      .infer = infer_lp,
+     .carry = carry_other_axes,
      .lower = lower_lp},
     {.name = "MeanVarianceNormalization",
      .versions = {9, 13},
@@ -380,6 +397,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats",
      .attributes = "axes:ints=0,2,3",
      .infer = infer_mean_variance,
+     .carry = carry_mean_variance,
      .lower = lower_mean_variance},
     {.name = "LRN",
      .versions = {1, 13},
@@ -388,6 +406,7 @@ const Op OPS_normalisation[] = {
      .types = "T: floats",
      .attributes = "alpha:float=0.0001 beta:float=0.75 bias:float=1 size:int!",
      .infer = infer_lrn,
+     .carry = carry_first,
      .lower = lower_lrn},
     {0},
 };

@@ -58,6 +58,13 @@ typedef struct Op {
      * Returns false for a node that cannot be cut so. NULL: no such operator. */
     bool (*window)(const Node *node, struct Window *window);
 
+    /* Which axis of an output goes with an axis of an input: each index along it is computed from that index alone of
+     * every input that has the axis, and in the same way as any other. -1: indices mix, or the axis is gone. Shapes are
+     * known. NULL: of a .formula all axes by broadcasting, of a .window the first, of others none. See ops/carry.h. */
+    int (*carry)(const Node *node, int input, int axis, int output);
+    bool keeps_order; /* the output has the elements of input 0 in their order, whatever its shape */
+    int shape_input;  /* the input that says the output's shape, and nothing beyond it; 0: none does */
+
     /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
     int64_t (*macs)(const Node *node);
 

@@ -1,6 +1,7 @@
 /* Pad and CenterCropPad: a tensor is cut or framed.
  * The inside is one strided copy; a reflected, repeated or wrapped frame is copied from the output itself, one axis
  * after the other, so that corners follow from edges. */
+#include "ops/carry.h"
 #include "ops/movement.h"
 #include "ops/window.h"
 
@@ -260,6 +261,14 @@ static void lower_center_crop_pad(Program *program, Node *node) {
     move_inside(program, from, to, &margins, inside);
 }
 
+/* Axes without margins. */
+static int carry_pad(const Node *node, int input, int axis, int output) {
+    (void)output;
+    if (input != 0) return -1;
+    const Margin margin = read_margins(node, node->inputs.items[0]->shape.rank).of[axis];
+    return margin.before == 0 && margin.after == 0 ? axis : -1;
+}
+
 const Op OPS_pad[] = {
     {.name = "Pad",
      .versions = {2, 11, 13, 18, 19, 21, 23, 24, 25},
@@ -268,6 +277,7 @@ const Op OPS_pad[] = {
      .types = "T: all; I: int32 int64",
      .attributes = "mode:string=constant pads:ints!@<11 value:float@<11=0",
      .infer = infer_pad,
+     .carry = carry_pad,
      .layout = layout_any,
      .window = window_of_pad,
      .lower = lower_pad},

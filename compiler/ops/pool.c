@@ -1,6 +1,7 @@
 /* Pools: MaxPool, AveragePool and LpPool in one to three dimensions, and their global forms.
  * A window is a box, so that a pool in three dimensions is one over rows and columns, then one over planes. */
 #include "ops/pool.h"
+#include "ops/carry.h"
 #include "ops/window.h"
 
 #include <math.h>
@@ -265,6 +266,7 @@ const Op OPS_pool[] = {
      .outputs = "Y:T",
      .types = "T: floats",
      .infer = infer_global,
+     .carry = carry_first,
      .layout = layout_global,
      .lower = lower_global_average},
     {.name = "GlobalMaxPool",
@@ -273,6 +275,7 @@ const Op OPS_pool[] = {
      .outputs = "Y:T",
      .types = "T: floats",
      .infer = infer_global,
+     .carry = carry_first,
      .layout = layout_global,
      .lower = lower_global_max},
     {.name = "GlobalLpPool",
@@ -282,6 +285,7 @@ const Op OPS_pool[] = {
      .types = "T: floats",
      .attributes = "p:int=2",
      .infer = infer_global,
+     .carry = carry_first,
      .lower = lower_global_norm},
     {0},
 };

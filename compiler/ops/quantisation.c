@@ -1,5 +1,6 @@
 /* Quantisation: from floats to few bits and back, QuantizeLinear and DequantizeLinear, by tensor, axis or block.
  * Both are elementwise, so that a pair of them, and what is between two pairs, becomes one loop. */
+#include "ops/carry.h"
 #include "ops/elementwise.h"
 
 /* Along which axis scale and zero point vary, and of how many neighbours one stands for all; by tensor: axis -1. */
@@ -239,6 +240,7 @@ const Op OPS_quantisation[] = {
      .types = "T1: float float16 bfloat16 int32; T2: float float16 bfloat16 int32 float8e8m0; T3: " QUANTISED,
      .attributes = "axis:int@13=1 saturate:int@19=1 block_size:int@21=0 output_dtype:int@21=0 precision:int@23=0",
      .infer = infer_quantize,
+     .carry = carry_same,
      .layout = layout_quantisation,
      .lower = lower_quantize},
     {.name = "DequantizeLinear",
@@ -248,6 +250,7 @@ const Op OPS_quantisation[] = {
      .types = "T1: int32 " QUANTISED "; T2: float float16 bfloat16 float8e8m0; T3: float float16 bfloat16",
      .attributes = "axis:int@13=1 block_size:int@21=0 output_dtype:int@23=0",
      .infer = infer_dequantize,
+     .carry = carry_same,
      .layout = layout_quantisation,
      .lower = lower_dequantize},
     {0},

@@ -1,5 +1,6 @@
 /* Products and convolutions of quantised tensors: MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv; and
  * DynamicQuantizeLinear. Their kernels take bytes as they are; runtime/quantisation.c. */
+#include "ops/carry.h"
 #include "ops/conv.h"
 #include "ops/expand.h"
 #include "ops/product.h"
@@ -233,6 +234,12 @@ static void expand_dynamic(Expansion *e) {
     expand_output(e, 2, quantised.zero);
 }
 
+static int carry_qlinear_matmul(const Node *node, int input, int axis, int output) {
+    (void)output;
+    Value *const *in = node->inputs.items;
+    return input == QA || input == QB ? carry_product(&in[QA]->shape, &in[QB]->shape, input == QA, axis) : -1;
+}
+
 #define BYTES "int8 uint8"
 #define WINDOW "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints strides:ints"
 
@@ -243,6 +250,7 @@ const Op OPS_quantised_product[] = {
      .outputs = "Y:int32",
      .types = "T1: " BYTES "; T2: " BYTES,
      .infer = infer_matmul_integer,
+     .carry = carry_matmul,
      .macs = macs_matmul_integer,
      .lower = lower_matmul_integer},
     {.name = "ConvInteger",
@@ -252,6 +260,7 @@ const Op OPS_quantised_product[] = {
      .types = "T1: " BYTES "; T2: " BYTES,
      .attributes = WINDOW,
      .infer = infer_conv_integer,
+     .carry = carry_first,
      .macs = macs_conv_integer,
      .lower = lower_conv_integer},
     {.name = "QLinearMatMul",
@@ -260,6 +269,7 @@ const Op OPS_quantised_product[] = {
      .outputs = "y:T3",
      .types = "TS: float float16 bfloat16; T1: " BYTES " float8s; T2: " BYTES " float8s; T3: " BYTES " float8s",
      .infer = infer_qlinear_matmul,
+     .carry = carry_qlinear_matmul,
      .macs = macs_qlinear_matmul,
      .lower = lower_qlinear_matmul,
      .expand = expand_qlinear_matmul},
@@ -271,6 +281,7 @@ const Op OPS_quantised_product[] = {
      .types = "T1: " BYTES "; T2: " BYTES "; T3: " BYTES,
      .attributes = WINDOW,
      .infer = infer_qlinear_conv,
+     .carry = carry_first,
      .macs = macs_qlinear_conv,
      .lower = lower_qlinear_conv},
     {.name = "DynamicQuantizeLinear",

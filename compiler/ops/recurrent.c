@@ -1,6 +1,7 @@
 /* Recurrent layers: LSTM, GRU, RNN. Each expands to one product of the inputs of all steps with the weights, and to a
  * node of fovea's own which goes from step to step; the kernels of that are in runtime/recurrent.c. */
 #include "base/checked.h"
+#include "ops/carry.h"
 #include "ops/expand.h"
 #include "ops/fused.h"
 
@@ -351,6 +352,14 @@ static void lower_steps(Program *program, Node *node) {
         lower_direction(program, node, cell_of(attr_string(node, "cell")), d);
 }
 
+/* Sequences of a batch, wherever the layout has them. */
+static int carry_steps(const Node *node, int input, int axis, int output) {
+    const int batch = batch_first(node) ? 0 : 1; /* of [steps batch gates] and of [directions batch hidden] */
+    if (input != SUMS && input != STATE_LENGTHS && input != STATE_H && input != STATE_C) return -1;
+    if (axis != (input == STATE_LENGTHS ? 0 : batch)) return -1;
+    return output == 0 && !batch_first(node) ? 2 : batch;
+}
+
 #define ATTRIBUTES "activation_alpha:floats activation_beta:floats clip:float direction:string=forward hidden_size:int "
 
 const Op OPS_recurrent[] = {
@@ -390,6 +399,7 @@ const Op OPS_recurrent[] = {
      .attributes =
          ATTRIBUTES "activations:strings cell:string! input_forget:int=0 layout:int=0 linear_before_reset:int=0",
      .infer = infer_steps,
+     .carry = carry_steps,
      .macs = macs_steps,
      .lower = lower_steps},
     {0},

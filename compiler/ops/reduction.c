@@ -1,6 +1,7 @@
 /* Reductions: loops that combine elements along axes, the position of an extreme, and cumulative sums.
  * Of maps that lie channels last the means and maxima over places are pools, a vector of channels at a time. A
  * reduction of nothing gives the identity of what it combines with (0, 1, or the end of the type's range). */
+#include "ops/carry.h"
 #include "ops/op.h"
 #include "ops/pool.h"
 
@@ -299,13 +300,42 @@ static void lower_cum_prod(Program *program, Node *node) {
     lower_cumulative(program, node, "cumulative_product", "cumulative_product_integer");
 }
 
+/* Where an axis that is not reduced comes to lie. */
+static int carry_past(const Node *node, const bool *reduced, int axis) {
+    if (reduced[axis]) return -1;
+    int gone = 0;
+    for (int d = 0; d < axis && attr_int(node, "keepdims") == 0; d++) gone += reduced[d];
+    return axis - gone;
+}
+
+static int carry_reduce(const Node *node, int input, int axis, int output) {
+    (void)output;
+    bool reduced[MAX_RANK];
+    if (input != 0 || !reduced_axes(node, node->inputs.items[0]->shape.rank, reduced)) return -1;
+    return carry_past(node, reduced, axis);
+}
+
+static int carry_arg(const Node *node, int input, int axis, int output) {
+    (void)input, (void)output;
+    bool reduced[MAX_RANK] = {false};
+    reduced[node_axis(node, attr_int(node, "axis"), node->inputs.items[0]->shape.rank)] = true;
+    return carry_past(node, reduced, axis);
+}
+
+static int carry_cumulative(const Node *node, int input, int axis, int output) {
+    (void)output;
+    const Value *along = node->inputs.items[1];
+    if (input != 0 || along->constant == NULL) return -1;
+    return node_axis(node, tensor_int(along->constant, 0), node->inputs.items[0]->shape.rank) != axis ? axis : -1;
+}
+
 /* Since when axes are an input and no longer an attribute: 13 or 18. */
 #define REDUCTION(name_, since, types_, lower_, ...)                                                                   \
     {                                                                                                                  \
         .name = name_, .versions = {1, 11, 13, __VA_ARGS__}, .inputs = "data:T axes:int64?@" #since,                   \
         .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats " types_,                                \
         .attributes = "axes:ints@<" #since " keepdims:int=1 noop_with_empty_axes:int@" #since "=0",                    \
-        .infer = infer_reduce, .layout = layout_reduce, .lower = lower_                                                \
+        .infer = infer_reduce, .carry = carry_reduce, .layout = layout_reduce, .lower = lower_                         \
     }
 
 const Op OPS_reduction[] = {
@@ -324,6 +354,7 @@ const Op OPS_reduction[] = {
      .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
      .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0",
      .infer = infer_reduce,
+     .carry = carry_reduce,
      .layout = layout_reduce,
      .lower = lower_reduce},
     {.name = "ReduceMin",
@@ -333,6 +364,7 @@ const Op OPS_reduction[] = {
      .types = "T: int32 int64 uint32 uint64 floats int8 uint8 bool",
      .attributes = "axes:ints@<18 keepdims:int=1 noop_with_empty_axes:int@18=0",
      .infer = infer_reduce,
+     .carry = carry_reduce,
      .layout = layout_reduce,
      .lower = lower_reduce},
     {.name = "ArgMax",
@@ -342,6 +374,7 @@ const Op OPS_reduction[] = {
      .types = "T: numeric",
      .attributes = "axis:int=0 keepdims:int=1 select_last_index:int@12=0",
      .infer = infer_arg,
+     .carry = carry_arg,
      .lower = lower_arg},
     {.name = "ArgMin",
      .versions = {1, 11, 12, 13},
@@ -350,6 +383,7 @@ const Op OPS_reduction[] = {
      .types = "T: numeric",
      .attributes = "axis:int=0 keepdims:int=1 select_last_index:int@12=0",
      .infer = infer_arg,
+     .carry = carry_arg,
      .lower = lower_arg},
     {.name = "CumSum",
      .versions = {11, 14},
@@ -358,6 +392,7 @@ const Op OPS_reduction[] = {
      .types = "T: int32 int64 uint32 uint64 floats; T2: int32 int64",
      .attributes = "exclusive:int=0 reverse:int=0",
      .infer = infer_same,
+     .carry = carry_cumulative,
      .lower = lower_cum_sum},
     {.name = "CumProd",
      .versions = {26},
@@ -366,6 +401,7 @@ const Op OPS_reduction[] = {
      .types = "T: int32 int64 uint32 uint64 floats; T2: int32 int64",
      .attributes = "exclusive:int=0 reverse:int=0",
      .infer = infer_same,
+     .carry = carry_cumulative,
      .lower = lower_cum_prod},
     {0},
 };

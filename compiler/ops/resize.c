@@ -1,6 +1,7 @@
 /* Resize and Upsample: interpolation, one axis after the other.
  * Every coordinate is known while compiling, so an axis is a table: for each element of the result, which elements of
  * the input weigh how much. Nearest neighbours are moved; where they repeat evenly, as strides say. */
+#include "ops/carry.h"
 #include "ops/gather.h"
 #include "ops/movement.h"
 
@@ -491,6 +492,13 @@ static void lower_resize(Program *program, Node *node) {
     if (crops(&method)) fill_outside(program, node, &method, lines);
 }
 
+/* Axes that stay as long as they are, where each element is itself. */
+static int carry_resize(const Node *node, int input, int axis, int output) {
+    const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[output]->shape;
+    const Method method = read_method(node);
+    return input == 0 && !crops(&method) && from->dims[axis].size == to->dims[axis].size ? axis : -1;
+}
+
 const Op OPS_resize[] = {
     {.name = "Resize",
      .versions = {10, 11, 13, 18, 19},
@@ -502,6 +510,8 @@ const Op OPS_resize[] = {
          "exclude_outside:int@11=0 extrapolation_value:float@11=0 nearest_mode:string@11=round_prefer_floor "
          "antialias:int@18=0 axes:ints@18 keep_aspect_ratio_policy:string@18=stretch",
      .infer = infer_resize,
+     .carry = carry_resize,
+     .shape_input = 3,
      .lower = lower_resize},
     {.name = "Upsample",
      .versions = {7, 9},
@@ -510,6 +520,7 @@ const Op OPS_resize[] = {
      .types = "T: integers float16 float double bool string complex",
      .attributes = "mode:string=nearest scales:floats!@<9",
      .infer = infer_resize,
+     .carry = carry_resize,
      .lower = lower_resize},
     {0},
 };

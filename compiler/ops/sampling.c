@@ -1,5 +1,6 @@
 /* Sampling: GridSample, over one to three spatial dimensions, and AffineGrid, which makes the grids that it takes.
  * The kernels are in runtime/sampling.c. */
+#include "ops/carry.h"
 #include "ops/movement.h"
 #include "ops/window.h"
 
@@ -169,6 +170,8 @@ const Op OPS_sampling[] = {
      .types = "T: floats",
      .attributes = "align_corners:int=0",
      .infer = infer_affine_grid,
+     .carry = carry_first,
+     .shape_input = 1,
      .lower = lower_affine_grid},
     {0},
 };

@@ -1,5 +1,6 @@
 /* Selection: TopK, and the operators whose result's size depends on what is in the data.
  * NonZero and Unique are computed while compiling, where their input is known, and cannot be at run time. */
+#include "ops/carry.h"
 #include "ops/gather.h"
 #include "ops/movement.h"
 
@@ -226,6 +227,7 @@ const Op OPS_selection[] = {
      .types = "T: numeric",
      .attributes = "axis:int=-1 k:int!@<10 largest:int@11=1 sorted:int@11=1",
      .infer = infer_top_k,
+     .carry = carry_other_axes,
      .lower = lower_top_k},
     {.name = "NonZero",
      .versions = {9, 13},

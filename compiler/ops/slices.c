@@ -1,5 +1,6 @@
 /* Slices: operators that cut a tensor along its axes, and Concat, which joins.
  * Each piece is one strided copy; one that is the whole tensor is a view. */
+#include "ops/carry.h"
 #include "ops/movement.h"
 
 #include "base/checked.h"
@@ -236,6 +237,23 @@ static void lower_split(Program *program, Node *node) {
     }
 }
 
+/* Axes that are taken whole and in order. */
+static int carry_slice(const Node *node, int input, int axis, int output) {
+    (void)output;
+    if (input != 0) return -1;
+    for (int i = 1; i < 5; i++)
+        if (!input_is_readable(node, i)) return -1;
+    const Shape *shape = &node->inputs.items[0]->shape;
+    const SliceLists lists = read_slice(node, shape->rank);
+    for (int i = 0; i < lists.count; i++) {
+        if (lists.axes[i] != axis) continue;
+        const int64_t step = slice_step(node, &lists, i), size = shape->dims[axis].size;
+        const Cut cut = cut_of(lists.starts[i], lists.ends[i], step, size);
+        if (step != 1 || cut.start != 0 || cut.count != size) return -1;
+    }
+    return axis;
+}
+
 const Op OPS_slices[] = {
     {.name = "Slice",
      .versions = {1, 10, 11, 13},
@@ -244,6 +262,7 @@ const Op OPS_slices[] = {
      .types = "T: numeric bool string complex; I: int32 int64",
      .attributes = "starts:ints!@<10 ends:ints!@<10 axes:ints@<10",
      .infer = infer_slice,
+     .carry = carry_slice,
      .layout = layout_any,
      .lower = lower_slice},
     {.name = "Concat",
@@ -253,6 +272,7 @@ const Op OPS_slices[] = {
      .types = "T: numeric bool string complex",
      .attributes = "axis:int!",
      .infer = infer_concat,
+     .carry = carry_other_axes,
      .layout = layout_any,
      .lower = lower_concat},
     {.name = "Split",
@@ -262,6 +282,7 @@ const Op OPS_slices[] = {
      .types = "T: numeric bool string complex",
      .attributes = "axis:int=0 split:ints@<13 num_outputs:int@18",
      .infer = infer_split,
+     .carry = carry_other_axes,
      .layout = layout_any,
      .lower = lower_split},
     {0},

@@ -1,5 +1,6 @@
 /* Softmax, LogSoftmax, Hardmax.
  * Up to opset 12 the input is taken for a matrix: all dimensions from axis on are one. */
+#include "ops/carry.h"
 #include "ops/op.h"
 
 /* The axis, checked; before opset 13 it may be the rank, and 0 in a scalar is taken as it is. */
@@ -57,6 +58,11 @@ static void lower_log_softmax(Program *program, Node *node) { strided_step(progr
 
 static void lower_hardmax(Program *program, Node *node) { strided_step(program, node, "hardmax"); }
 
+/* Before opset 13 what is behind the axis is taken as one. */
+static int carry_softmax(const Node *node, int input, int axis, int output) {
+    return (node->version < 13 ? carry_outer_axes : carry_other_axes)(node, input, axis, output);
+}
+
 const Op OPS_softmax[] = {
     {.name = "Softmax",
      .versions = {1, 11, 13},
@@ -65,6 +71,7 @@ const Op OPS_softmax[] = {
      .types = "T: floats",
      .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
+     .carry = carry_softmax,
      .lower = lower_softmax},
     {.name = "LogSoftmax",
      .versions = {1, 11, 13},
@@ -73,6 +80,7 @@ const Op OPS_softmax[] = {
      .types = "T: floats",
      .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
+     .carry = carry_softmax,
      .lower = lower_log_softmax},
     {.name = "Hardmax",
      .versions = {1, 11, 13},
@@ -81,6 +89,7 @@ const Op OPS_softmax[] = {
      .types = "T: floats",
      .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
+     .carry = carry_softmax,
      .lower = lower_hardmax},
     {0},
 };

@@ -1,5 +1,6 @@
 /* Views: operators that give the same elements, in the same order, another shape.
  * None of them moves anything: the output shares the input's buffer. */
+#include "ops/carry.h"
 #include "ops/movement.h"
 
 #include "base/checked.h"
@@ -229,6 +230,7 @@ const Op OPS_views[] = {
      .outputs = "output:T",
      .types = "T: all",
      .infer = infer_same,
+     .keeps_order = true,
      .layout = layout_any,
      .lower = lower_identity},
     {.name = "Reshape",
@@ -238,6 +240,8 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "allowzero:int@14=0",
      .infer = infer_reshape,
+     .keeps_order = true,
+     .shape_input = 1,
      .layout = layout_view,
      .lower = lower_view},
     {.name = "Flatten",
@@ -247,6 +251,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "axis:int=1",
      .infer = infer_flatten,
+     .keeps_order = true,
      .layout = layout_view,
      .lower = lower_view},
     {.name = "Squeeze",
@@ -256,6 +261,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "axes:ints@<13",
      .infer = infer_squeeze,
+     .keeps_order = true,
      .layout = layout_view,
      .lower = lower_view},
     {.name = "Unsqueeze",
@@ -265,6 +271,7 @@ const Op OPS_views[] = {
      .types = "T: all",
      .attributes = "axes:ints!@<13",
      .infer = infer_unsqueeze,
+     .keeps_order = true,
      .layout = layout_view,
      .lower = lower_view},
     {.name = "Dropout",
@@ -274,6 +281,7 @@ const Op OPS_views[] = {
      .types = "T: floats float8s; T1: floats float8s; M: bool float16 float double",
      .attributes = "consumed_inputs:ints@<6 is_test:int@<7=0 ratio:float@<12=0.5 seed:int@12",
      .infer = infer_dropout,
+     .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_dropout},
     {0},

@@ -7,6 +7,7 @@
 const Pass PASSES[] = {
     {"bind", "give symbolic dimensions the sizes from --dim and --shape", pass_bind_dimensions},
     {"infer", "infer types and shapes; compute what depends on constants alone", pass_infer},
+    {"samples", "see that the samples of a batch, where --dim leaves their number open, are computed apart", pass_samples},
     {"normalise", "bring the spellings of one idea to one form, by rewrite rules", pass_normalise},
     {"layout", "let maps have their channels first, as far as transposes can be moved", pass_layout},
     {"blocks", "find attention blocks and open their probes; before what rewrites their nodes", pass_blocks},

@@ -13,7 +13,7 @@ enum { STRIPES_AUTO = -1 };
 
 /* What the user has said of the model. */
 typedef struct {
-    StringList dims;             /* --dim: "batch=1" */
+    StringList dims;             /* --dim: "batch=1", "batch=1..64" */
     StringList shapes;           /* --shape: "x=1x3x224x224" */
     StringList fuse;             /* --fuse: names of rules; empty: all */
     StringList patterns;         /* --patterns: files of the user's own blocks */
@@ -53,6 +53,7 @@ const struct PatternSet *graph_patterns(Graph *graph, const PassOptions *options
 /* The passes, each in a file of its own: */
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);
 void pass_infer(Graph *graph, const PassOptions *options);
+void pass_samples(Graph *graph, const PassOptions *options);
 void pass_normalise(Graph *graph, const PassOptions *options);
 void pass_layout(Graph *graph, const PassOptions *options);
 void pass_blocks(Graph *graph, const PassOptions *options);
