@@ -16,6 +16,11 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          "the size of a symbolic dimension; may be repeated. NAME=1..64: how many samples there are is said at\neach "
          "run",
          &model->pass.dims},
+        {OPTION_LIST, '\0', "constant", "INPUT=NUMBERS",
+         "an input that is given now, once and for all: 16000, or 0,2,3, or FILE.npz with an array of its name;\nmay "
+         "be "
+         "repeated",
+         &model->pass.constants},
         {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224",
          "the shape of an input; may be repeated. A dimension without a name has a range here: INPUT=1..64x3x224x224",
          &model->pass.shapes},

@@ -17,7 +17,7 @@ typedef struct {
     PassOptions pass;
 } ModelOptions;
 
-enum { MODEL_OPTION_ROWS = 10 };
+enum { MODEL_OPTION_ROWS = 11 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);

@@ -349,6 +349,9 @@ static const char *why_missing(const Node *node) {
                "without";
     if (strncmp(name, "String", 6) == 0 || strcmp(name, "RegexFullMatch") == 0)
         return "is not supported: fovea does not compute on strings; do that before the model, or after it";
+    if (strcmp(node->domain, "com.microsoft.nchwc") == 0)
+        return "is not supported: its weights are laid out for one machine; let ONNX Runtime optimise the model by "
+               "ORT_ENABLE_EXTENDED, or not at all";
     return "is not supported";
 }
 

@@ -1,7 +1,8 @@
-/* Bind: the inputs' open dimensions get the sizes that the user gives. What stays open is open for `inspect`, and is an
- * error for everything else, naming the dimension to give. */
+/* Bind: inputs that the user gives once and for all become constants, and the others' open dimensions get their sizes.
+ * What stays open is open for `inspect`, and is an error for everything else, naming the dimension to give. */
 #include "passes/pass.h"
 
+#include "graph/npz.h"
 #include "ops/movement.h"
 
 #include <inttypes.h>
@@ -11,7 +12,7 @@
 /* Splits "NAME=REST" at its last "=", as names may hold one. */
 static const char *split_assignment(Arena *arena, const char *text, const char **rest) {
     const char *equals = strrchr(text, '=');
-    if (equals == NULL || equals == text) fail(STATUS_USAGE, "expected NAME=SIZE, not %s", quoted(text));
+    if (equals == NULL || equals == text) fail(STATUS_USAGE, "expected NAME=VALUE, not %s", quoted(text));
     *rest = equals + 1;
     return arena_printf(arena, "%.*s", (int)(equals - text), text);
 }
@@ -23,6 +24,87 @@ static int64_t parse_size(const char **at) {
     *at = end;
     return size;
 }
+
+/* Constants */
+
+/* Element i from one number of a list; *at moves behind it. */
+static void parse_element(const char *name, Tensor *tensor, int64_t i, const char **at) {
+    const TypeInfo *info = type_info(tensor->type);
+    char *end;
+    bool fits = true;
+    if (type_is_float(tensor->type) && info->bytes > 1) tensor_set(tensor, i, strtod(*at, &end));
+    else {
+        const int64_t number = strtoll(*at, &end, 10);
+        memcpy((char *)tensor->data + i * info->bytes, &number, (size_t)info->bytes);
+        fits = tensor_int(tensor, i) == number;
+    }
+    if (end == *at || (*end != ',' && *end != '\0') || !fits)
+        fail(STATUS_USAGE, "--constant %s: expected numbers of type %s with commas between, or FILE.npz, not %s",
+             quoted(name), info->name, quoted(*at));
+    *at = *end == ',' ? end + 1 : end;
+}
+
+static int64_t count_numbers(const char *text) {
+    int64_t count = 1;
+    for (; *text != '\0'; text++) count += *text == ',';
+    return count;
+}
+
+/* "16000" or "0,2,3": as many numbers as the input has elements, or the one dimension of a vector is open. */
+static Tensor *parse_numbers(Arena *arena, const Value *input, const char *text) {
+    const int64_t count = count_numbers(text);
+    Shape shape = input->shape;
+    if (shape.rank == 1 && shape.dims[0].size < 0) shape.dims[0] = dim_known(count);
+    if (!shape_is_known(&shape) || shape_count(&shape) != count)
+        fail(STATUS_USAGE, "--constant %s: %lld number%s, but the input is %s; give FILE.npz for an array",
+             quoted(input->name), (long long)count, count == 1 ? "" : "s", shape_text(arena, &input->shape));
+    Tensor *tensor = tensor_new(arena, input->type, &shape);
+    const char *at = text;
+    for (int64_t i = 0; i < count; i++) parse_element(input->name, tensor, i, &at);
+    return tensor;
+}
+
+/* The array of the input's name in a file. */
+static Tensor *read_constant(Arena *arena, const Value *input, const char *path) {
+    const Npz arrays = npz_read(arena, path);
+    Tensor *tensor = npz_find(&arrays, input->name);
+    if (tensor == NULL)
+        fail(STATUS_USAGE, "--constant %s: %s has no array of that name", quoted(input->name), quoted(path));
+    bool fits = tensor->type == input->type && (input->shape.rank < 0 || input->shape.rank == tensor->shape.rank);
+    for (int d = 0; fits && d < input->shape.rank; d++)
+        fits = input->shape.dims[d].size < 0 || input->shape.dims[d].size == tensor->shape.dims[d].size;
+    if (!fits)
+        fail(STATUS_USAGE, "--constant %s: the array is %s%s, the input %s%s", quoted(input->name),
+             type_info(tensor->type)->name, shape_text(arena, &tensor->shape), type_info(input->type)->name,
+             shape_text(arena, &input->shape));
+    return tensor;
+}
+
+/* Where an input of that name is among the graph's. */
+static int place_of_input(const Graph *graph, const char *option, const char *name) {
+    for (int i = 0; i < graph->inputs.count; i++)
+        if (strcmp(graph->inputs.items[i]->name, name) == 0) return i;
+    fail(STATUS_USAGE, "--%s %s: the model has no input of that name", option, quoted(name));
+}
+
+void bind_constants(Graph *graph, const PassOptions *options) {
+    for (int i = 0; i < options->constants.count; i++) {
+        const char *text, *name = split_assignment(graph->arena, options->constants.items[i], &text);
+        const int place = place_of_input(graph, "constant", name);
+        Value *input = graph->inputs.items[place];
+        const size_t length = strlen(text);
+        const bool is_file = length > 4 && strcmp(text + length - 4, ".npz") == 0;
+        if (type_info(input->type)->bytes > 8 || input->type == TYPE_STRING)
+            fail(STATUS_UNSUPPORTED, "--constant %s: it is of type %s", quoted(name), type_info(input->type)->name);
+        input->constant = is_file ? read_constant(graph->arena, input, text) : parse_numbers(graph->arena, input, text);
+        input->shape = input->constant->shape;
+        input->is_input = false;
+        for (int k = place; k + 1 < graph->inputs.count; k++) graph->inputs.items[k] = graph->inputs.items[k + 1];
+        graph->inputs.count--;
+    }
+}
+
+/* Dimensions */
 
 /* What a dimension is given: a size, or a range. */
 typedef struct {
@@ -96,10 +178,7 @@ static int parse_shape(const char *name, const char *text, Sizes *sizes) {
 static bool size_fits(Dim dim, Sizes sizes) { return dim.size < 0 || (dim.size == sizes.least && !sizes.is_range); }
 
 static void bind_shape(Graph *graph, const char *name, const char *text) {
-    Value *input = NULL;
-    for (int i = 0; i < graph->inputs.count && input == NULL; i++)
-        if (strcmp(graph->inputs.items[i]->name, name) == 0) input = graph->inputs.items[i];
-    if (input == NULL) fail(STATUS_USAGE, "--shape %s: the model has no input of that name", quoted(name));
+    Value *input = graph->inputs.items[place_of_input(graph, "shape", name)];
     Sizes sizes[MAX_RANK];
     const int rank = parse_shape(name, text, sizes);
     bool fits = input->shape.rank < 0 || input->shape.rank == rank;
@@ -135,6 +214,7 @@ static void report_open(const Graph *graph) {
 
 void pass_bind_dimensions(Graph *graph, const PassOptions *options) {
     const char *rest;
+    bind_constants(graph, options);
     for (int i = 0; i < options->dims.count; i++) {
         const char *name = split_assignment(graph->arena, options->dims.items[i], &rest);
         bind_symbol(graph, name, rest);

@@ -14,6 +14,7 @@ enum { STRIPES_AUTO = -1 };
 /* What the user has said of the model. */
 typedef struct {
     StringList dims;             /* --dim: "batch=1", "batch=1..64" */
+    StringList constants;        /* --constant: "sr=16000", "axes=in.npz" */
     StringList shapes;           /* --shape: "x=1x3x224x224" */
     StringList fuse;             /* --fuse: names of rules; empty: all */
     StringList patterns;         /* --patterns: files of the user's own blocks */
@@ -49,6 +50,9 @@ bool dumps_after(const PassOptions *options, const char *pass);
 
 /* The patterns of fovea and of the user's files; read when first asked for. */
 const struct PatternSet *graph_patterns(Graph *graph, const PassOptions *options);
+
+/* Gives inputs the values of --constant: they are inputs no more. */
+void bind_constants(Graph *graph, const PassOptions *options);
 
 /* The passes, each in a file of its own: */
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);

@@ -229,6 +229,7 @@ static void compare_outputs(const Comparison *c) {
 /* The model with so many samples, as far as inference. */
 static Graph *with_samples(const Graph *one, const PassOptions *options, int64_t count) {
     Graph *many = load_model(one->arena, one->path, NULL);
+    bind_constants(many, options);
     for (int i = 0; i < many->inputs.count; i++) {
         const Value *input = one->inputs.items[i];
         Shape *shape = &many->inputs.items[i]->shape;
