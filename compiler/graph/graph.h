@@ -29,7 +29,7 @@ typedef enum {
 
 /* A value: a model input, an initializer, or an output of a node. */
 struct Value {
-    const char *name; /* unique in its graph; may hold anything, so print it with quoted() */
+    const char *name;   /* unique in its graph; may hold anything, so print it with quoted() */
     Type type;          /* of a sequence: that of all its elements */
     Shape shape;        /* of a tensor */
     Tensor *constant;   /* the data, where it is known at compile time */
@@ -56,7 +56,7 @@ typedef enum {
     ATTRIBUTE_STRINGS,
     ATTRIBUTE_TENSORS,
     ATTRIBUTE_GRAPHS,
-    ATTRIBUTE_TYPE, /* of an empty optional value; what it says is not kept, as nothing depends on it */
+    ATTRIBUTE_TYPE_PROTO, /* of an empty optional value; what it says is not kept, as nothing depends on it */
 } AttributeKind;
 
 typedef struct {

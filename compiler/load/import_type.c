@@ -96,6 +96,6 @@ void import_type(Import *import, const Onnx__TypeProto *type, Value *value) {
         if (is_within) return;
         import_fail(import, STATUS_INVALID, "it has no type");
     }
-    import_unsupported(import, "it is %s; fovea's inputs and outputs are tensors: export the model with the tensors in it",
-                       other);
+    import_unsupported(
+        import, "it is %s; fovea's inputs and outputs are tensors: export the model with the tensors in it", other);
 }

@@ -84,10 +84,11 @@ static bool next_port(Words *words, int version, Port *port) {
         colon = strchr(words->word, ':');
         fovea_assert(colon != NULL);
     } while (!take_versions(colon, version));
-    size_t length = strlen(colon + 1);
-    port->optional = colon[length] == '?';
-    port->variadic = colon[length] == '*';
-    if (port->optional || port->variadic) colon[length] = '\0';
+    size_t last = strlen(colon + 1);
+    port->variadic = colon[last] == '*';
+    if (port->variadic) colon[last--] = '\0';
+    port->optional = colon[last] == '?';
+    if (port->optional) colon[last] = '\0';
     *colon = '\0';
     strcpy(port->name, words->word);
     strcpy(port->type, colon + 1);
@@ -225,7 +226,7 @@ static const char *const kind_names[] = {
     [ATTRIBUTE_INT] = "int",       [ATTRIBUTE_FLOAT] = "float",     [ATTRIBUTE_STRING] = "string",
     [ATTRIBUTE_TENSOR] = "tensor", [ATTRIBUTE_GRAPH] = "graph",     [ATTRIBUTE_INTS] = "ints",
     [ATTRIBUTE_FLOATS] = "floats", [ATTRIBUTE_STRINGS] = "strings", [ATTRIBUTE_TENSORS] = "tensors",
-    [ATTRIBUTE_GRAPHS] = "graphs", [ATTRIBUTE_TYPE] = "type",
+    [ATTRIBUTE_GRAPHS] = "graphs", [ATTRIBUTE_TYPE_PROTO] = "type",
 };
 
 /* An attribute of the schema: "alpha:float=0.01", "to:int!", "axes:ints@<13". */

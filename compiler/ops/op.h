@@ -24,11 +24,11 @@ typedef struct Op {
     /* Versions of the operator, oldest first, ended by 0: node->version is the newest that is <= the model's opset. */
     int versions[12];
 
-    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * one or more from here on). A type is a
-     * variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output whose type is a
-     * variable gets its type from the inputs (a variable that no input has: from .infer). Types: "T: floats int32; I:
-     * int32 int64". A sequence of tensors is "seq(T)", what may be that, a tensor or an optional value "any(T)", of which
-     * an empty one has no type. The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see
+    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * one or more from here on, ?* none or
+     * more). A type is a variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output
+     * whose type is a variable gets its type from the inputs (a variable that no input has: from .infer). A sequence of
+     * tensors is "seq(T)"; what may be a tensor, a sequence or an optional value is "any(T)". Types: "T: floats int32;
+     * I: int32 int64". The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see
      * type_set_parse(). "@13" behind an input or the kind of an attribute: it is there from version 13 on
      * ("axes:int64?@13"); "@<13": before it ("axes:ints@<13"); "@11@<13": both. Types are those of all versions. */
     const char *inputs, *outputs, *types;

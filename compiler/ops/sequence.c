@@ -32,8 +32,8 @@ static int position(const Node *node, int i, int last) {
     const int length = node->inputs.items[0]->elements.count;
     const int64_t given = input_int(node, i);
     if (given < -length || given > last)
-        node_fail(node, STATUS_INVALID, "position %lld is out of range: the sequence has %d element%s", (long long)given,
-                  length, length == 1 ? "" : "s");
+        node_fail(node, STATUS_INVALID, "position %lld is out of range: the sequence has %d element%s",
+                  (long long)given, length, length == 1 ? "" : "s");
     return (int)(given < 0 ? given + length : given);
 }
 
@@ -128,10 +128,16 @@ static Pieces pieces_of(const Node *node) {
 
 static void infer_split_to(Node *node) { pieces_of(node); }
 
+/* The standard ignores keepdims where `split` is given. PyTorch writes unbind() as a scalar `split` of 1 with
+ * keepdims=0, and means, as ONNX Runtime does, that the axis is gone. */
+static bool drops_axis(const Node *node, const Pieces *pieces) {
+    return attr_int(node, "keepdims") == 0 && pieces->each == 1;
+}
+
 static void expand_split_to(Expansion *e) {
     const Node *node = e->node;
     const Pieces pieces = pieces_of(node);
-    const bool drops_axis = node_input(node, 1) == NULL && attr_int(node, "keepdims") == 0;
+    const bool drops = drops_axis(node, &pieces);
     Value *x = node->inputs.items[0];
     expand_charge(e, pieces.count);
     ValueList parts = {0};
@@ -139,8 +145,8 @@ static void expand_split_to(Expansion *e) {
         const int64_t left = pieces.size - from, size = pieces.each == 0     ? pieces.listed[i]
                                                         : pieces.each < left ? pieces.each
                                                                              : left;
-        Value *part = drops_axis ? expand_pick(e, x, pieces.axis, from)
-                                 : expand_slice(e, x, pieces.axis, from, from + size, 1);
+        Value *part =
+            drops ? expand_pick(e, x, pieces.axis, from) : expand_slice(e, x, pieces.axis, from, from + size, 1);
         list_add(node->graph->arena, &parts, part);
         from += size;
     }

@@ -33,7 +33,8 @@ static bool is_resolved(const Node *node) {
 static void check_outputs(const Graph *graph) {
     for (int i = 0; i < graph->outputs.count; i++)
         if (graph->outputs.items[i]->kind != VALUE_TENSOR)
-            fail(STATUS_UNSUPPORTED, "output %s is a sequence or an optional value; fovea's inputs and outputs are tensors",
+            fail(STATUS_UNSUPPORTED,
+                 "output %s is a sequence or an optional value; fovea's inputs and outputs are tensors",
                  quoted(graph->outputs.items[i]->name));
 }
 
