@@ -192,13 +192,13 @@ void expand_later(Expansion *e, int i, Value *value) {
 
 void expand_sequence_later(Expansion *e, int i, const ValueList *elements, Type type) {
     if (node_output(e->node, i) == NULL) return;
-    if (elements->count > 0) {
-        make_later(e, i, expand_node_of(e, "SequenceConstruct", elements->count, elements->items));
-        return;
-    }
-    Node *empty = expand_node_of(e, "SequenceEmpty", 0, NULL);
-    node_set_int(empty, "dtype", type);
-    make_later(e, i, empty);
+    if (elements->count == 0 && type == TYPE_NONE)
+        node_fail(e->node, STATUS_UNSUPPORTED,
+                  "its output %s is an empty sequence of an unknown type; state the types of its body's outputs",
+                  quoted(e->node->outputs.items[i]->name));
+    Node *sequence = expand_own_node(e, "Sequence", elements->count, elements->items, NULL);
+    node_set_int(sequence, "dtype", type);
+    make_later(e, i, sequence);
 }
 
 void expand_charge(Expansion *e, int64_t nodes) {

@@ -1,6 +1,7 @@
 /* Sequences and optional values: generated code has tensors only, so that what a sequence holds, and whether an
  * optional value is there, is found when compiling. What takes a tensor out of one becomes that tensor. */
 #include "ops/expand.h"
+#include "ops/fused.h"
 #include "ops/movement.h"
 
 #include "base/checked.h"
@@ -25,6 +26,11 @@ static void infer_construct(Node *node) { give_sequence(node, node->inputs.items
 static void infer_empty(Node *node) {
     const ValueList none = {0};
     give_sequence(node, node_attribute(node, "dtype") == NULL ? TYPE_FLOAT : attr_type(node, "dtype", TENSORS), &none);
+}
+
+static void infer_sequence(Node *node) {
+    const bool is_empty = node->inputs.count == 0;
+    give_sequence(node, is_empty ? attr_type(node, "dtype", "all") : node->inputs.items[0]->type, &node->inputs);
 }
 
 /* A position among those from 0 to last, from input i; one that is negative counts from the length of the sequence. */
@@ -233,6 +239,14 @@ const Op OPS_sequence[] = {
      .attributes = "axis:int=0 keepdims:int=1",
      .infer = infer_split_to,
      .expand = expand_split_to},
+    {.name = "Sequence", /* of what an expansion makes */
+     .domain = FUSED_DOMAIN,
+     .versions = {1},
+     .inputs = "elements:T?*",
+     .outputs = "sequence:seq(T)",
+     .types = "T: all",
+     .attributes = "dtype:int!",
+     .infer = infer_sequence},
     {.name = "Optional",
      .versions = {15, 28},
      .inputs = "input:any(V)?",
