@@ -410,7 +410,8 @@ const Op OPS_loop[] = {
      .versions = {17},
      .inputs = "input_sequence:seq(S) additional_inputs:any(V)?*",
      .outputs = "out_sequence:seq(R)*",
-     .types = "S: all; V: all",
+     .types = "S: float double float16 integers bool string complex; V: float double float16 integers bool string "
+              "complex",
      .attributes = "body:graph!",
      .expand = expand_sequence_map},
     {0},
