@@ -114,6 +114,8 @@ static Pieces pieces_of(const Node *node) {
                   "with --dim or --shape, or export the model with fixed shapes");
     int listed = 0;
     if (split != NULL) node_ints(node, NULL, 1, &pieces.listed, &listed);
+    if (split != NULL && split->shape.rank > 1)
+        node_fail(node, STATUS_INVALID, "split has %d dimensions, expected 1 at most", split->shape.rank);
     if (split != NULL && split->shape.rank == 0) pieces.each = pieces.listed[0];
     if (pieces.each < 1)
         node_fail(node, STATUS_INVALID, "the size of a piece is %lld, expected at least 1", (long long)pieces.each);
@@ -125,9 +127,9 @@ static Pieces pieces_of(const Node *node) {
     for (int i = 0; i < listed; i++)
         if (pieces.listed[i] < 0 || !checked_add(sum, pieces.listed[i], &sum))
             node_fail(node, STATUS_INVALID, "size %lld of piece %d is out of range", (long long)pieces.listed[i], i);
-    if (split->shape.rank != 1 || sum != pieces.size)
-        node_fail(node, STATUS_INVALID, "the pieces have the sizes %s, with the sum %lld, but what is split has %lld",
-                  shape_text(node->graph->arena, &split->shape), (long long)sum, (long long)pieces.size);
+    if (sum != pieces.size)
+        node_fail(node, STATUS_INVALID, "the sizes of the pieces add up to %lld, but the dimension to split is %lld",
+                  (long long)sum, (long long)pieces.size);
     pieces.each = 0, pieces.count = listed;
     return pieces;
 }
