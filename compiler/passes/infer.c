@@ -34,7 +34,9 @@ static void check_outputs(const Graph *graph) {
     for (int i = 0; i < graph->outputs.count; i++)
         if (graph->outputs.items[i]->kind != VALUE_TENSOR)
             fail(STATUS_UNSUPPORTED,
-                 "output %s is a sequence or an optional value; fovea's inputs and outputs are tensors",
+                 "output %s is a sequence or an optional value; fovea's inputs and outputs are tensors: export the "
+                 "model "
+                 "with the tensors in it",
                  quoted(graph->outputs.items[i]->name));
 }
 
