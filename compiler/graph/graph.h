@@ -19,11 +19,19 @@ struct BlockProbe; /* patterns/block.h */
 typedef LIST(Node *) NodeList;
 typedef LIST(Value *) ValueList;
 
+/* What a value is. While types and shapes are inferred, lists and what is left out are resolved: the passes behind it
+ * see tensors only. */
+typedef enum {
+    VALUE_TENSOR,
+    VALUE_SEQUENCE, /* .elements, which are tensors */
+    VALUE_NOTHING,  /* an optional value that is left out; one that is there is that itself */
+} ValueKind;
+
 /* A value: a model input, an initializer, or an output of a node. */
 struct Value {
-    const char *name; /* unique in its graph; may hold anything, so print it with quoted() */
-    Type type;
-    Shape shape;
+    const char *name;   /* unique in its graph; may hold anything, so print it with quoted() */
+    Type type;          /* of a sequence: that of all its elements */
+    Shape shape;        /* of a tensor */
     Tensor *constant;   /* the data, where it is known at compile time */
     Node *producer;     /* NULL for inputs, initializers and constants */
     NodeList consumers; /* once per use; kept by graph_index() */
@@ -33,6 +41,8 @@ struct Value {
     int samples_axis;   /* which then is along this axis; those before it are 1 */
     Value *replacement; /* what graph_replace() put in its place, or NULL */
     int mark;           /* scratch for whichever pass runs */
+    ValueKind kind;
+    ValueList elements;
 };
 
 typedef enum {
@@ -46,6 +56,7 @@ typedef enum {
     ATTRIBUTE_STRINGS,
     ATTRIBUTE_TENSORS,
     ATTRIBUTE_GRAPHS,
+    ATTRIBUTE_TYPE_PROTO, /* of an empty optional value; what it says is not kept, as nothing depends on it */
 } AttributeKind;
 
 typedef struct {
@@ -105,7 +116,8 @@ struct Graph {
     LIST(struct Block *) blocks;       /* attention, in order of execution */
     const struct PatternSet *patterns; /* what blocks and rewrite rules are found with; NULL: not read yet */
     LIST(struct BlockProbe *) probes;  /* those that are open: of blocks, and of single values */
-    int unrolled;                      /* nodes that were made of the bodies of loops: ops/loop.c */
+    int64_t unrolled;                  /* nodes that loops and sequences were written out as: expand_charge() */
+    int64_t listed;                    /* elements of the sequences so far: ops/sequence.c */
     int ir_version;
     int opset;                               /* of ONNX's own domain */
     const char *producer, *producer_version; /* the exporter */

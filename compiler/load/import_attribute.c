@@ -158,6 +158,7 @@ static bool import_value(Import *import, Argument argument, Attribute *attribute
         attribute->kind = ATTRIBUTE_GRAPHS;
         attribute->graphs = import_graphs(import, proto->graphs, proto->n_graphs, argument.scope);
         return true;
+    case TYPE(TYPE_PROTO): attribute->kind = ATTRIBUTE_TYPE_PROTO; return true;
     default: import_unsupported(import, "it holds %s, which fovea does not support", type_names[type]); return false;
     }
 }

@@ -74,19 +74,28 @@ static Shape import_shape(Import *import, const Onnx__TensorShapeProto *proto) {
 
 void import_type(Import *import, const Onnx__TypeProto *type, Value *value) {
     const char *other = NULL;
+    /* Within branches and bodies the type is inferred: PyTorch leaves it out, and of lists it does not say enough. */
+    const bool is_within = import->scope->parent != NULL;
     switch (type->value_case) {
     case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE:
         value->type = import_element_type(import, type->tensor_type->elem_type);
         value->shape = import_shape(import, type->tensor_type->shape);
         return;
-    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE: other = "a sequence"; break;
+    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
+        if (is_within) return;
+        other = "a sequence";
+        break;
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: other = "a map"; break;
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE: other = "of an opaque type"; break;
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE: other = "a sparse tensor"; break;
-    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: other = "an optional value"; break;
+    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
+        if (is_within) return;
+        other = "an optional value";
+        break;
     default:
-        if (import->scope->parent != NULL) return; /* PyTorch leaves it out within branches: it is inferred */
+        if (is_within) return;
         import_fail(import, STATUS_INVALID, "it has no type");
     }
-    import_unsupported(import, "it is %s; fovea has tensors only", other);
+    import_unsupported(
+        import, "it is %s; fovea's inputs and outputs are tensors: export the model with the tensors in it", other);
 }

@@ -42,6 +42,11 @@ static void expand_if(Expansion *e) {
 
 /* Where would broadcast. */
 static void infer_choice(Node *node) {
+    for (int i = 1; i < 3; i++)
+        if (node->inputs.items[i]->kind != VALUE_TENSOR)
+            node_fail(node, STATUS_UNSUPPORTED,
+                      "which branch is taken is not known when compiling, and they give a sequence or an optional "
+                      "value; export the model with fixed shapes, or with tensors as the branches' outputs");
     const Shape *a = &node->inputs.items[1]->shape, *b = &node->inputs.items[2]->shape;
     node->outputs.items[0]->shape = *a;
     if (shape_is_known(a) && shape_is_known(b) && !shape_equal(a, b))
@@ -61,14 +66,14 @@ const Op OPS_branch[] = {
     {.name = "If",
      .versions = {1, 11, 13, 16, 19, 21, 23, 24, 25},
      .inputs = "cond:bool",
-     .outputs = "outputs:V*",
+     .outputs = "outputs:any(V)*",
      .types = "V: all",
      .attributes = "then_branch:graph! else_branch:graph!",
      .expand = expand_if},
     {.name = "Choice",
      .domain = FUSED_DOMAIN,
      .versions = {1},
-     .inputs = "cond:bool then:T else:T",
+     .inputs = "cond:bool then:any(T) else:any(T)",
      .outputs = "output:T",
      .types = "T: all",
      .infer = infer_choice,

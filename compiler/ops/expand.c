@@ -1,5 +1,7 @@
 /* Expansion: making nodes in place of one, and giving them its outputs. */
 #include "ops/expand.h"
+
+#include "base/checked.h"
 #include "ops/fused.h"
 #include "ops/legacy.h"
 
@@ -177,11 +179,36 @@ void expand_output(Expansion *e, int i, Value *value) {
     output->shape = value->shape;
 }
 
+/* Lets output i be the first of a node that is inferred later. */
+static void make_later(Expansion *e, int i, Node *node) {
+    Value *output = e->node->outputs.items[i];
+    output->producer = node;
+    node->outputs.items[0] = output;
+}
+
 void expand_later(Expansion *e, int i, Value *value) {
-    Value *output = node_output(e->node, i);
-    if (output == NULL) return;
-    output->producer = expand_node(e, "Identity", value);
-    output->producer->outputs.items[0] = output;
+    if (node_output(e->node, i) != NULL) make_later(e, i, expand_node(e, "Identity", value));
+}
+
+void expand_sequence_later(Expansion *e, int i, const ValueList *elements, Type type) {
+    if (node_output(e->node, i) == NULL) return;
+    if (elements->count == 0 && type == TYPE_NONE)
+        node_fail(e->node, STATUS_UNSUPPORTED,
+                  "its output %s is an empty sequence of an unknown type; state the types of its body's outputs",
+                  quoted(e->node->outputs.items[i]->name));
+    Node *sequence = expand_own_node(e, "Sequence", elements->count, elements->items, NULL);
+    node_set_int(sequence, "dtype", type);
+    make_later(e, i, sequence);
+}
+
+void expand_charge(Expansion *e, int64_t nodes) {
+    enum { MOST_UNROLLED = 1 << 17 };
+    Graph *graph = e->node->graph;
+    if (!checked_add(graph->unrolled, nodes, &graph->unrolled) || graph->unrolled > MOST_UNROLLED)
+        node_fail(e->node, STATUS_UNSUPPORTED,
+                  "loops and sequences are written out, one iteration or element after the other, which makes more "
+                  "than %d nodes",
+                  MOST_UNROLLED);
 }
 
 static bool is_known_but_for_the_batch(const Shape *shape) {
@@ -193,14 +220,18 @@ static bool is_known_but_for_the_batch(const Shape *shape) {
 bool op_expand(Node *node, NodeList *nodes) {
     bool is_legacy = legacy_broadcasts(node);
     if (node->op->expand == NULL && !is_legacy) return false;
-    for (int i = 0; i < node->inputs.count; i++)
-        if (node->inputs.items[i] != NULL && !is_known_but_for_the_batch(&node->inputs.items[i]->shape)) return false;
+    for (int i = 0; i < node->inputs.count; i++) {
+        const Value *input = node->inputs.items[i];
+        const bool is_asked = input != NULL && input->kind == VALUE_TENSOR && !op_makes_sequences(node->op);
+        if (is_asked && !is_known_but_for_the_batch(&input->shape)) return false;
+    }
     Expansion e = {.node = node};
     if (is_legacy) legacy_expand(&e);
     else node->op->expand(&e);
     if (e.nodes.count == 0 && node->op->lower != NULL) return false;
     for (int i = 0; i < node->outputs.count; i++)
-        if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node)
+        if (node->outputs.items[i] != NULL && node->outputs.items[i]->producer == node &&
+            node->outputs.items[i]->kind == VALUE_TENSOR)
             node_fail(node, STATUS_BUG, "its expansion does not make output %d", i);
     *nodes = e.nodes;
     return true;

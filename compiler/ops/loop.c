@@ -1,15 +1,12 @@
-/* Loop and Scan, where it is known when compiling how often they run: their bodies follow one another, once for each
- * iteration. */
+/* Loop, Scan and SequenceMap, where it is known when compiling how often they run: their bodies follow one another,
+ * once for each iteration. */
 #include "ops/expand.h"
 #include "ops/fused.h"
 #include "ops/movement.h"
 
 #include <string.h>
 
-enum {
-    MOST_UNROLLED = 1 << 17, /* nodes of a model that are made of bodies */
-    MOST_OPEN = 1 << 12,     /* iterations after each of which the condition has to be computed */
-};
+enum { MOST_OPEN = 1 << 12 }; /* iterations after each of which the condition has to be computed */
 
 /* Copies of bodies */
 
@@ -90,11 +87,7 @@ static Graph *copy_graph(Copy *copy, const Graph *from, Graph *outer) {
 /* Adds the nodes of one iteration. outputs gets what the body makes of the inputs. */
 static void add_iteration(Expansion *e, int64_t iteration, Value *const *inputs, Value **outputs) {
     Graph *body = node_attribute(e->node, "body")->graph, *graph = e->node->graph;
-    graph->unrolled += body->nodes.count + 1;
-    if (graph->unrolled > MOST_UNROLLED)
-        node_fail(e->node, STATUS_UNSUPPORTED,
-                  "loops are written out, one iteration after the other, which makes more than %d nodes",
-                  MOST_UNROLLED);
+    expand_charge(e, body->nodes.count + 1);
     Copy copy = {.arena = graph->arena};
     copy.prefix = arena_printf(graph->arena, "%s/%lld", e->node->name, (long long)iteration);
     for (int i = 0; i < body->inputs.count; i++) put(&copy, body->inputs.items[i], inputs[i]);
@@ -361,19 +354,47 @@ static void expand_scan(Expansion *e) {
     }
 }
 
+/* SequenceMap */
+
+static void expand_sequence_map(Expansion *e) {
+    const Node *node = e->node;
+    Arena *arena = node->graph->arena;
+    const Graph *body = node_attribute(node, "body")->graph;
+    const int outputs = body->outputs.count, length = node->inputs.items[0]->elements.count;
+    if (body->inputs.count != node->inputs.count || outputs != node->outputs.count)
+        node_fail(node, STATUS_INVALID, "its body has %d inputs and %d outputs, which does not fit its own %d and %d",
+                  body->inputs.count, outputs, node->inputs.count, node->outputs.count);
+    Value **given = arena_new_array(arena, Value *, (size_t)node->inputs.count);
+    Value **made = arena_new_array(arena, Value *, (size_t)outputs);
+    ValueList *results = arena_new_array(arena, ValueList, (size_t)outputs);
+    for (int i = 0; i < length; i++) {
+        for (int k = 0; k < node->inputs.count; k++) {
+            Value *input = given[k] = node->inputs.items[k];
+            if (input->kind != VALUE_SEQUENCE) continue;
+            if (input->elements.count != length)
+                node_fail(node, STATUS_INVALID, "input %d has %d elements, input 0 has %d", k, input->elements.count,
+                          length);
+            given[k] = input->elements.items[i];
+        }
+        add_iteration(e, i, given, made);
+        for (int k = 0; k < outputs; k++) list_add(arena, &results[k], made[k]);
+    }
+    for (int k = 0; k < outputs; k++) expand_sequence_later(e, k, &results[k], body->outputs.items[k]->type);
+}
+
 const Op OPS_loop[] = {
     {.name = "Loop",
      .versions = {1, 11, 13, 16, 19, 21, 23, 24, 25},
-     .inputs = "M:int64? cond:bool? v_initial:V*",
-     .outputs = "v_final_and_scan_outputs:V*",
+     .inputs = "M:int64? cond:bool? v_initial:any(V)?*",
+     .outputs = "v_final_and_scan_outputs:any(V)*",
      .types = "V: all",
      .attributes = "body:graph!",
      .expand = expand_loop},
     {.name = "LoopRest",
      .domain = FUSED_DOMAIN,
      .versions = {1},
-     .inputs = "M:int64? cond:bool? values:V*",
-     .outputs = "v_final_and_scan_outputs:V*",
+     .inputs = "M:int64? cond:bool? values:any(V)?*",
+     .outputs = "v_final_and_scan_outputs:any(V)*",
      .types = "V: all",
      .attributes = "body:graph! iteration:int!",
      .expand = expand_loop},
@@ -385,5 +406,13 @@ const Op OPS_loop[] = {
      .attributes = "body:graph! num_scan_inputs:int! directions:ints@<9 scan_input_axes:ints@9 "
                    "scan_input_directions:ints@9 scan_output_axes:ints@9 scan_output_directions:ints@9",
      .expand = expand_scan},
+    {.name = "SequenceMap",
+     .versions = {17},
+     .inputs = "input_sequence:seq(S) additional_inputs:any(V)?*",
+     .outputs = "out_sequence:seq(R)*",
+     .types = "S: float double float16 integers bool string complex; V: float double float16 integers bool string "
+              "complex",
+     .attributes = "body:graph!",
+     .expand = expand_sequence_map},
     {0},
 };

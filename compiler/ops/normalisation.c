@@ -1,4 +1,4 @@
-/* Normalisation: BatchNormalization (for inference, and of weights), LayerNormalization, InstanceNormalization,
+/* Normalisation: BatchNormalization, LayerNormalization, InstanceNormalization,
  * GroupNormalization, RMSNormalization, LpNormalization, MeanVarianceNormalization, LRN. */
 #include "ops/carry.h"
 #include "ops/expand.h"
@@ -51,23 +51,28 @@ static Step *channel_step(Program *program, const Node *node, const char *kernel
     return step;
 }
 
+static bool has_statistics(const Node *node) {
+    bool more = false;
+    for (int i = 1; i < node->outputs.count; i++) more |= node->outputs.items[i] != NULL;
+    return more;
+}
+
 /* Before opset 14 the outputs say so, before opset 7 is_test. */
 static bool trains(const Node *node) {
     if (node->version < 7) return attr_int(node, "is_test") == 0;
-    bool more = false;
-    for (int i = 1; i < node->outputs.count; i++) more |= node->outputs.items[i] != NULL;
-    return node->version >= 14 ? attr_int(node, "training_mode") != 0 : more;
+    return node->version >= 14 ? attr_int(node, "training_mode") != 0 : has_statistics(node);
 }
 
 static void infer_batch(Node *node) {
-    if (trains(node) && node->inputs.items[0]->constant == NULL)
+    if (node->version < 7 && trains(node) && !has_statistics(node))
         node_fail(node, STATUS_UNSUPPORTED,
-                  "training (training_mode=1, is_test=0) is supported of weights only; export the model for inference");
+                  "is_test=0 means training, but it has the one output of inference; set is_test=1, or export the "
+                  "model with a newer opset_version");
     if (node->version < 9 && attr_int(node, "spatial") == 0)
         node_fail(node, STATUS_UNSUPPORTED, "spatial=0 is not supported");
-    for (int i = 1; i < node->outputs.count && !trains(node); i++)
-        if (node->outputs.items[i] != NULL)
-            node_fail(node, STATUS_UNSUPPORTED, "outputs of training are not supported");
+    if (has_statistics(node) && !trains(node))
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "it has outputs of training, but does not train; leave out all but the first");
     Dim channels = channels_of(node, trains(node) ? 2 : 1);
     for (int i = 1; i < 5; i++) check_vector(node, i, channels);
     infer_same(node);
@@ -95,21 +100,23 @@ static Value *running(Expansion *e, int input, Value *now) {
     return expand_op(e, "Add", expand_scale(e, before, momentum), step);
 }
 
-/* In training each channel is normalised by what it holds itself: so weights are standardised, as in NFNets. */
+/* In training each channel is normalised by what it holds itself: so weights are standardised, as in NFNets. Sums of
+ * 16-bit floats are kept in 32 bits, as the standard asks for (from version 15 on). */
 static void expand_batch(Expansion *e) {
     Value *const *inputs = e->node->inputs.items;
-    Value *x = inputs[0];
     if (!trains(e->node)) return;
+    Value *x = expand_cast(e, inputs[0], type_info(inputs[0]->type)->compute);
     Value *mean = channel_mean(e, x), *centred = expand_op(e, "Sub", x, mean);
     Value *variance = channel_mean(e, expand_op(e, "Mul", centred, centred));
     Value *epsilon = expand_number(e, x->type, (double)attr_float(e->node, "epsilon"));
     Value *scaled = expand_op(e, "Div", centred, expand_op(e, "Sqrt", expand_op(e, "Add", variance, epsilon)));
     scaled = expand_op(e, "Mul", scaled, along_channels(e, inputs[1], x));
-    expand_output(e, 0, expand_op(e, "Add", scaled, along_channels(e, inputs[2], x)));
+    scaled = expand_op(e, "Add", scaled, along_channels(e, inputs[2], x));
+    expand_output(e, 0, expand_cast(e, scaled, inputs[0]->type));
     expand_output(e, 1, running(e, 3, mean));
     expand_output(e, 2, running(e, 4, variance));
-    expand_output(e, 3, expand_reshape(e, mean, -1));
-    expand_output(e, 4, expand_reshape(e, variance, -1));
+    expand_output(e, 3, expand_cast(e, expand_reshape(e, mean, -1), inputs[3]->type));
+    expand_output(e, 4, expand_cast(e, expand_reshape(e, variance, -1), inputs[4]->type));
 }
 
 static void lower_batch(Program *program, Node *node) {

@@ -63,9 +63,20 @@ static bool take_versions(char *declaration, int version) {
 typedef struct {
     char name[64], type[64];
     bool optional, variadic;
+    bool takes_tensor, takes_list; /* list: a sequence; both: an optional value, too */
 } Port;
 
-/* Reads "X:T", "B:T?", "inputs:T*" or "axes:int64?@13", skipping what `version` does not have. */
+/* Cuts "seq(T)" and "any(T)" down to "T". */
+static void take_kind(Port *port) {
+    bool is_sequence = strncmp(port->type, "seq(", 4) == 0, is_any = strncmp(port->type, "any(", 4) == 0;
+    port->takes_tensor = !is_sequence, port->takes_list = is_sequence || is_any;
+    if (!port->takes_list) return;
+    size_t length = strlen(port->type) - strlen("any()");
+    memmove(port->type, port->type + strlen("any("), length);
+    port->type[length] = '\0';
+}
+
+/* Reads "X:T", "B:T?", "inputs:seq(T)*" or "axes:int64?@13", skipping what `version` does not have. */
 static bool next_port(Words *words, int version, Port *port) {
     char *colon;
     do {
@@ -73,13 +84,15 @@ static bool next_port(Words *words, int version, Port *port) {
         colon = strchr(words->word, ':');
         fovea_assert(colon != NULL);
     } while (!take_versions(colon, version));
-    size_t length = strlen(colon + 1);
-    port->optional = colon[length] == '?';
-    port->variadic = colon[length] == '*';
-    if (port->optional || port->variadic) colon[length] = '\0';
+    size_t last = strlen(colon + 1);
+    port->variadic = colon[last] == '*';
+    if (port->variadic) colon[last--] = '\0';
+    port->optional = colon[last] == '?';
+    if (port->optional) colon[last] = '\0';
     *colon = '\0';
     strcpy(port->name, words->word);
     strcpy(port->type, colon + 1);
+    take_kind(port);
     return true;
 }
 
@@ -159,8 +172,20 @@ static void bind(Binding *binding, const char *variable, Type type) {
     binding->type[binding->count++] = type;
 }
 
+static void check_input_kind(const Node *node, int i, const Port *port) {
+    static const char *const names[] = {
+        [VALUE_TENSOR] = "a tensor", [VALUE_SEQUENCE] = "a sequence", [VALUE_NOTHING] = "an empty optional value"};
+    const ValueKind kind = node->inputs.items[i]->kind;
+    if (kind == VALUE_TENSOR ? port->takes_tensor : port->takes_list && (port->takes_tensor || kind == VALUE_SEQUENCE))
+        return;
+    node_fail(node, STATUS_INVALID, "input %d (%s) is %s, which this operator does not take", i, port->name,
+              names[kind]);
+}
+
 static void check_input_type(const Node *node, int i, const Port *port, Binding *binding) {
     Type type = node->inputs.items[i]->type;
+    check_input_kind(node, i, port);
+    if (node->inputs.items[i]->kind == VALUE_NOTHING) return;
     TypeSet set = variable_types(node->op, port->type);
     bool is_variable = set != 0;
     if (!is_variable) set = type_set_parse(port->type);
@@ -201,7 +226,7 @@ static const char *const kind_names[] = {
     [ATTRIBUTE_INT] = "int",       [ATTRIBUTE_FLOAT] = "float",     [ATTRIBUTE_STRING] = "string",
     [ATTRIBUTE_TENSOR] = "tensor", [ATTRIBUTE_GRAPH] = "graph",     [ATTRIBUTE_INTS] = "ints",
     [ATTRIBUTE_FLOATS] = "floats", [ATTRIBUTE_STRINGS] = "strings", [ATTRIBUTE_TENSORS] = "tensors",
-    [ATTRIBUTE_GRAPHS] = "graphs",
+    [ATTRIBUTE_GRAPHS] = "graphs", [ATTRIBUTE_TYPE_PROTO] = "type",
 };
 
 /* An attribute of the schema: "alpha:float=0.01", "to:int!", "axes:ints@<13". */
@@ -249,6 +274,8 @@ int op_least_outputs(const Op *op, int version) {
     count_ports(op->outputs, version, &least, &most);
     return least;
 }
+
+bool op_makes_sequences(const Op *op) { return strstr(op->outputs, "seq(") != NULL; }
 
 const char *op_attribute_kind(const Op *op, int version, const char *name) {
     Words words;
@@ -344,9 +371,6 @@ static bool is_misused(const Node *node) { return node->index >= 0 && strcmp(nod
 /* Why there is no row for an operator. */
 static const char *why_missing(const Node *node) {
     const char *name = node->domain[0] == '\0' ? node->op_type : "";
-    if (strstr(name, "Sequence") != NULL || strstr(name, "Optional") != NULL)
-        return "is not supported: fovea has tensors only, no sequences and no optional values; export the model "
-               "without";
     if (strncmp(name, "String", 6) == 0 || strcmp(name, "RegexFullMatch") == 0)
         return "is not supported: fovea does not compute on strings; do that before the model, or after it";
     if (strcmp(node->domain, "com.microsoft.nchwc") == 0)

@@ -24,10 +24,11 @@ typedef struct Op {
     /* Versions of the operator, oldest first, ended by 0: node->version is the newest that is <= the model's opset. */
     int versions[12];
 
-    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * one or more from here on). A type is a
-     * variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output whose type is a
-     * variable gets its type from the inputs (a variable that no input has: from .infer). Types: "T: floats int32; I:
-     * int32 int64". The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see
+    /* The schema. Inputs and outputs: "X:T W:T B:T?" (name:type; ? optional, * one or more from here on, ?* none or
+     * more). A type is a variable (T) constrained in .types, or a set written out ("int64", "int32|int64"). An output
+     * whose type is a variable gets its type from the inputs (a variable that no input has: from .infer). A sequence of
+     * tensors is "seq(T)"; what may be a tensor, a sequence or an optional value is "any(T)". Types: "T: floats int32;
+     * I: int32 int64". The words floats, integers, signed, unsigned, numeric, all and bool stand for sets; see
      * type_set_parse(). "@13" behind an input or the kind of an attribute: it is there from version 13 on
      * ("axes:int64?@13"); "@<13": before it ("axes:ints@<13"); "@11@<13": both. Types are those of all versions. */
     const char *inputs, *outputs, *types;
@@ -81,6 +82,8 @@ void op_each(void (*visit)(const Op *op, void *argument), void *argument);
 int op_newest(const Op *op);
 /* How many outputs a node has at least: those behind them may be left out. */
 int op_least_outputs(const Op *op, int version);
+/* Whether its outputs are sequences: what they hold does not depend on more than .infer asks for. */
+bool op_makes_sequences(const Op *op);
 /* The kind of an attribute in a version of an operator ("int", "floats"), NULL where it has none of that name. */
 const char *op_attribute_kind(const Op *op, int version, const char *name);
 /* The text of an attribute's default ("0.01", "NOTSET"), NULL where it has none, or there is no such attribute. */

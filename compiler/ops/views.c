@@ -11,6 +11,14 @@ static void lower_view(Program *program, Node *node) {
     program_view(program, node->outputs.items[0], node->inputs.items[0]);
 }
 
+/* A sequence, too: its elements are what they were. */
+static void infer_identity(Node *node) {
+    const Value *input = node->inputs.items[0];
+    Value *output = node->outputs.items[0];
+    infer_same(node);
+    output->kind = input->kind, output->elements = input->elements;
+}
+
 static void lower_identity(Program *program, Node *node) {
     program_identity(program, node->outputs.items[0], node->inputs.items[0]);
 }
@@ -226,10 +234,10 @@ static MapLayout layout_view(const Node *node) {
 const Op OPS_views[] = {
     {.name = "Identity",
      .versions = {1, 13, 14, 16, 19, 21, 23, 24, 25},
-     .inputs = "input:T",
-     .outputs = "output:T",
+     .inputs = "input:any(T)",
+     .outputs = "output:any(T)",
      .types = "T: all",
-     .infer = infer_same,
+     .infer = infer_identity,
      .keeps_order = true,
      .layout = layout_any,
      .lower = lower_identity},

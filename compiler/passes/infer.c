@@ -19,15 +19,29 @@ static void complete_outputs(Graph *graph, const Shape *declared) {
 /* So that a small model does not grow without bound. */
 enum { MOST_NODES = 1 << 19 };
 
-static bool is_constant(const Node *node) {
-    bool known = node->outputs.count > 0;
-    for (int i = 0; i < node->outputs.count; i++)
-        known &= node->outputs.items[i] == NULL || node->outputs.items[i]->constant != NULL;
-    return known;
+/* What is constant, or a sequence or an optional value, is not computed. */
+static bool is_resolved(const Node *node) {
+    bool resolved = node->outputs.count > 0;
+    for (int i = 0; i < node->outputs.count; i++) {
+        const Value *output = node->outputs.items[i];
+        resolved &= output == NULL || output->constant != NULL || output->kind != VALUE_TENSOR;
+    }
+    return resolved;
+}
+
+/* Of the model's outputs, whatever it says that they are. */
+static void check_outputs(const Graph *graph) {
+    for (int i = 0; i < graph->outputs.count; i++)
+        if (graph->outputs.items[i]->kind != VALUE_TENSOR)
+            fail(STATUS_UNSUPPORTED,
+                 "output %s is a sequence or an optional value; fovea's inputs and outputs are tensors: export the "
+                 "model "
+                 "with the tensors in it",
+                 quoted(graph->outputs.items[i]->name));
 }
 
 /* Infers a node and adds it to those that are kept, or the nodes that it expands to, which may expand in their turn.
- * What became constant needs no node. */
+ * What is resolved needs no node. */
 static void infer_node(Node *node, FoldBudget *budget, NodeList *kept) {
     op_infer(node);
     NodeList parts;
@@ -38,7 +52,7 @@ static void infer_node(Node *node, FoldBudget *budget, NodeList *kept) {
         return;
     }
     fold_node(node, budget);
-    if (!is_constant(node)) list_add(node->graph->arena, kept, node);
+    if (!is_resolved(node)) list_add(node->graph->arena, kept, node);
 }
 
 void pass_infer(Graph *graph, const PassOptions *options) {
@@ -49,6 +63,7 @@ void pass_infer(Graph *graph, const PassOptions *options) {
     NodeList nodes = graph->nodes;
     graph->nodes = (NodeList){0};
     for (int i = 0; i < nodes.count; i++) infer_node(nodes.items[i], &budget, &graph->nodes);
+    check_outputs(graph);
     if (options->open_dimensions) complete_outputs(graph, declared);
     graph_prune(graph);
 }

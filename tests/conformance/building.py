@@ -48,11 +48,12 @@ def message_of(stderr):
     return "; ".join(shown[:4]) + ("; ..." if len(shown) > 4 else "") or stderr.strip()[-200:]
 
 
-def shape_options(case):
-    """--shape for every input: it counts where the model leaves dimensions open."""
+def shape_options(case, but=()):
+    """--shape for every input but some: it counts where the model leaves dimensions open."""
     options = []
     for name, array in (case.data_sets[0][0] if case.data_sets else {}).items():
-        options += ["--shape", f"{name}={'x'.join(map(str, array.shape))}"] if array.ndim > 0 else []
+        if array.ndim > 0 and name not in but:
+            options += ["--shape", f"{name}={'x'.join(map(str, array.shape))}"]
     return options
 
 
@@ -82,12 +83,13 @@ class Build:
         if case.obstacle:
             return Outcome(case.obstacle, supported=False)
         outcome = Outcome()
-        shapes = shape_options(case)
         done = self.compile_model(case, case.name + ".onnx", [])
-        if done.returncode == 3 and "not wholly known" in done.stderr:
-            done = self.compile_model(case, case.name + ".onnx", shapes)
+        is_open = done.returncode == 3 and "not wholly known" in done.stderr
+        if is_open:
+            done = self.compile_model(case, case.name + ".onnx", shape_options(case))
         if done.returncode == 3 and case.fixed and "known when compiling" in done.stderr:
-            done = self.compile_model(case, case.name + ".fixed.onnx", [])
+            shapes = shape_options(case, but=case.fixed) if is_open else []
+            done = self.compile_model(case, case.name + ".fixed.onnx", shapes)
             outcome.fixed = True
         if done.returncode != 0:
             outcome.reason, outcome.supported = message_of(done.stderr), done.returncode != 3

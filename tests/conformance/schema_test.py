@@ -19,7 +19,7 @@ OLDEST_OPSET = 7
 ADDED = {"LayerNormalization": [1]}  # versions that ONNX Runtime adds to ONNX's
 KINDS = {"INT": "int", "FLOAT": "float", "STRING": "string", "TENSOR": "tensor", "GRAPH": "graph", "INTS": "ints",
          "FLOATS": "floats", "STRINGS": "strings", "TENSORS": "tensors", "GRAPHS": "graphs",
-         "SPARSE_TENSOR": "sparse_tensor"}
+         "TYPE_PROTO": "type", "SPARSE_TENSOR": "sparse_tensor"}
 
 Port = collections.namedtuple("Port", "name option types")
 Attribute = collections.namedtuple("Attribute", "name kind required default")
@@ -50,7 +50,9 @@ class Row:
             self.variables[variable.strip()] = self.expand(names)
 
     def types_of(self, type_name):
-        """None for a variable that is declared nowhere: the type of an output that .infer sets."""
+        """None for a variable that is declared nowhere: the type of an output that .infer sets. Of a sequence, or of what
+        may be one, that of its tensors."""
+        type_name = re.sub(r"^(seq|any)\((\w+)\)$", r"\2", type_name)
         if type_name in self.variables:
             return self.variables[type_name]
         return self.expand(type_name) if re.split("[|]", type_name)[0] in self.words else None
@@ -106,10 +108,10 @@ def reachable_schemas():
 
 
 def tensor_types(schema, port, known):
-    """The element types of a port that are tensors' and that fovea knows; the others it has no tensors of."""
+    """The element types of a port that are tensors', or those of sequences, and that fovea knows."""
     names = next((c.allowed_type_strs for c in schema.type_constraints if c.type_param_str == port.type_str),
                  [port.type_str])
-    types = (re.fullmatch(r"tensor\((\w+)\)", name) for name in names)
+    types = (re.fullmatch(r"(?:optional\()?(?:seq\()?tensor\((\w+)\)+", name) for name in names)
     return frozenset(match.group(1) for match in types if match) & known
 
 
