@@ -95,17 +95,28 @@ static int made_at(const Program *program, const Buffer *buffer) {
     return at;
 }
 
+/* Takes one of the samples out of an array of all, or puts it there. It has so many bytes, in so many pieces there. */
+static void move_sample(char *all, char *one, size_t bytes, int64_t pieces, int64_t sample, int64_t samples,
+                        bool is_taken) {
+    const size_t piece = bytes / (size_t)pieces;
+    for (int64_t i = 0; i < pieces; i++) {
+        char *there = all + (size_t)(i * samples + sample) * piece, *here = one + (size_t)i * piece;
+        memcpy(is_taken ? here : there, is_taken ? there : here, piece);
+    }
+}
+
 /* Puts what one sample has made into the array of all. The first of them makes it, with samples along `axis`. */
 static void keep(const Run *run, Npz *arrays, const char *key, Type type, Shape shape, int axis, const void *data) {
     const size_t bytes = checked_product((size_t)shape_count(&shape), (size_t)type_info(type)->bytes);
+    const int64_t pieces = axis > 0 ? shape_product(&shape, 0, axis) : 1;
     if (run->sample == 0) {
         if (axis >= 0 && shape.rank > axis) shape.dims[axis].size *= run->samples;
         else if (axis >= 0 && run->samples > 1) shape = shape_of(1, &run->samples);
         NpzEntry entry = {key, tensor_new(run->execution->arena, type, &shape)};
         list_add(run->execution->arena, arrays, entry);
     }
-    char *to = npz_find(arrays, key)->data;
-    if (bytes > 0) memcpy(to + (axis < 0 ? 0 : (size_t)run->sample * bytes), data, bytes); /* data may be NULL else */
+    const int64_t sample = axis < 0 ? 0 : run->sample, samples = axis < 0 ? 1 : run->samples;
+    if (bytes > 0) move_sample(npz_find(arrays, key)->data, (void *)data, bytes, pieces, sample, samples, false);
 }
 
 static void collect_probes(int step, void *argument) {
@@ -129,7 +140,10 @@ static void run_sample(Run *run, const Npz *inputs, Npz *outputs) {
         const Buffer *buffer = program_buffer(program, value);
         const size_t bytes = checked_product((size_t)buffer->count, (size_t)type_info(buffer->type)->bytes);
         char *array = npz_find(inputs, value->name)->data;
-        run->memory[buffer->number] = array + (value->is_batched ? (size_t)run->sample * bytes : 0);
+        if (!value->is_batched) run->memory[buffer->number] = array;
+        else
+            move_sample(array, run->memory[buffer->number], bytes, sample_pieces(value), run->sample, run->samples,
+                        true);
     }
     if (run->probes != NULL) collect_probes(-1, run); /* what is there from the start */
     program_run_steps(program, run->memory, run->probes == NULL ? NULL : collect_probes, run);
@@ -149,8 +163,8 @@ static Npz run_interpreted(Execution *execution, const Npz *inputs, int64_t samp
         const Buffer *buffer = program->buffers.items[i];
         size_t bytes = checked_product((size_t)buffer->count, (size_t)type_info(buffer->type)->bytes);
         if (buffer->kind == BUFFER_WORK) memory[i] = workspace + buffer->offset;
-        else if (buffer->kind == BUFFER_OUTPUT) memory[i] = arena_alloc(arena, bytes);
-        else if (buffer->kind != BUFFER_INPUT) memory[i] = buffer->constant->data;
+        else if (buffer->kind != BUFFER_CONSTANT) memory[i] = arena_alloc(arena, bytes);
+        else memory[i] = buffer->constant->data;
     }
     Npz outputs = {0};
     Run run = {execution, memory, probes, 0, samples};

@@ -37,6 +37,7 @@ static void reserve_own_names(Emitter *emitter) {
     reserve_in_both(emitter, entry_name(emitter));
     reserve_in_both(emitter, "at");
     reserve_in_both(emitter, "status");
+    reserve_in_both(emitter, "i");
     model->samples = local_name(emitter, model->batch->name);
 }
 
@@ -53,7 +54,14 @@ static EmittedTensor tensor_interface(Emitter *emitter, const Value *value, Buff
     const char *identifier = local_name(emitter, value->name);
     const char *macro = arena_printf(arena, "%s_%s_SIZE", emitter->model->macro, upper_case(arena, identifier));
     emitter->expressions[buffer->number] = identifier;
-    return (EmittedTensor){value, buffer, identifier, macro, type_info(value->type)->c_name, buffer->count, false};
+    const bool is_apart = sample_pieces(value) > 1;
+    return (EmittedTensor){.value = value,
+                           .buffer = buffer,
+                           .identifier = identifier,
+                           .staged = is_apart ? local_name(emitter, arena_printf(arena, "%s_of_one", identifier)) : NULL,
+                           .size_macro = macro,
+                           .c_type = type_info(value->type)->c_name,
+                           .count = buffer->count};
 }
 
 /* The caller's buffer for an output. */
@@ -276,7 +284,8 @@ static void place_weights(Emitter *emitter, Placeholders *placeholders) {
     const bool is_dispatched = emitter->model->is_dispatched;
     place(placeholders, "weights_check", is_dispatched ? "" : check.data);
     place(placeholders, "shared_check", is_dispatched ? check.data : "");
-    place(placeholders, "check_includes", is_file ? "#include <string.h>\n" : "");
+    const bool copies = mentions_identifier(outer_run_text(emitter), "memcpy");
+    place(placeholders, "check_includes", is_file || copies ? "#include <string.h>\n" : "");
 }
 
 /* What stands above NAME_run(), or above what takes its place in each variant. */
@@ -334,7 +343,8 @@ static Placeholders all_placeholders(Emitter *emitter, const char *origin) {
     place(&all, "guide", guide_text(emitter));
     const char *steps = steps_text(emitter);
     const bool checks_weights = emitter->weights.mode == WEIGHTS_FILE && !emitter->model->is_dispatched;
-    place(&all, "includes", includes_text(functions, support.data, steps, checks_weights));
+    const char *run = emitter->model->is_dispatched ? steps : arena_printf(arena, "%s%s", steps, outer_run_text(emitter));
+    place(&all, "includes", includes_text(functions, support.data, run, checks_weights));
     place(&all, "probes", probes_text(emitter));
     place(&all, "support", support.data);
     place(&all, "target", mentions_identifier(support.data, "PICK") ? target_text(emitter) : "");

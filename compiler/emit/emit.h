@@ -26,6 +26,7 @@ typedef struct {
     const Value *value;
     const Buffer *buffer;
     const char *identifier; /* "image": the parameter */
+    const char *staged;     /* "state_of_one": what of one sample lies apart in the caller's array; NULL: it does not */
     const char *size_macro; /* "SENET_IMAGE_SIZE": its number of elements; defined also where that is 0 */
     const char *c_type;     /* "float", "uint16_t" for float16, "uint8_t" for bool */
     int64_t count;

@@ -24,6 +24,10 @@ Shape graph_outer_shape(const Graph *graph, const Value *value) {
     return shape;
 }
 
+int64_t sample_pieces(const Value *value) {
+    return value->is_batched ? shape_product(&value->shape, 0, value->samples_axis) : 1;
+}
+
 Value *graph_value(Graph *graph, const char *name) {
     Value *value = arena_new_object(graph->arena, Value);
     value->name = arena_copy(graph->arena, name);

@@ -38,7 +38,7 @@ struct Value {
     bool is_input, is_output;
     bool is_probed;     /* has to exist in memory, whole, under its name */
     bool is_batched;    /* of inputs and outputs: the caller has one for each sample of a batch, in a row */
-    int samples_axis;   /* which then is along this axis; those before it are 1 */
+    int samples_axis;   /* which then is along this axis */
     Value *replacement; /* what graph_replace() put in its place, or NULL */
     int mark;           /* scratch for whichever pass runs */
     ValueKind kind;
@@ -126,6 +126,8 @@ struct Graph {
 Graph *graph_new(Arena *arena, const char *name);
 /* The shape that an input or output has for the caller: "[batch,3,8,8]" where the graph is of one sample of a batch. */
 Shape graph_outer_shape(const Graph *graph, const Value *value);
+/* In how many pieces a sample of a batch lies apart in what the caller has: 1 where samples lie along the first axis. */
+int64_t sample_pieces(const Value *value);
 Value *graph_value(Graph *graph, const char *name); /* a new value; the name is not checked to be unique */
 Value *graph_constant(Graph *graph, const char *name, Tensor *tensor);
 /* A new node that is in no list yet; the texts are not copied. */

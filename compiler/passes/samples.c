@@ -192,12 +192,12 @@ static void compare_graphs(const Comparison *c) {
 
 /* Inputs and outputs */
 
-/* Samples have to lie one behind the other in what the caller gives and gets. */
+/* Samples have to lie one behind the other along an axis of what the caller gives and gets. */
 static void check_order(const Comparison *c, const Value *value, const char *what, const Spread *spread) {
-    if (!spread->is_batched || shape_product(&value->shape, 0, spread->axis) * spread->outer == 1) return;
-    report(STATUS_UNSUPPORTED, "%s %s has its samples along axis %d; they can lie along the first only", what,
-           quoted(value->name), spread->axis);
-    note("a Transpose in the model would bring them there");
+    if (!spread->is_batched || spread->outer == 1) return;
+    report(STATUS_UNSUPPORTED, "%s %s has its samples along axis %d in %" PRId64 " groups; they can lie in one only",
+           what, quoted(value->name), spread->axis, spread->outer);
+    note("a Reshape in the model would give each group a dimension of its own");
     give_up(c);
 }
 

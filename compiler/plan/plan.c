@@ -192,6 +192,34 @@ static int64_t largest_live_sum(const Program *program, const Item *items, int c
     return largest;
 }
 
+static int64_t value_bytes(const Value *value) { return shape_count(&value->shape) * type_info(value->type)->bytes; }
+
+/* Where those inputs and outputs end that lie apart and come before one; NULL: all. */
+static int64_t end_of_staged(const Program *program, const Value *until) {
+    const Graph *graph = program->graph;
+    int64_t end = program->staged_offset;
+    for (int i = 0; i < graph->inputs.count + graph->outputs.count; i++) {
+        const bool is_input = i < graph->inputs.count;
+        const Value *value = is_input ? graph->inputs.items[i] : graph->outputs.items[i - graph->inputs.count];
+        if (value == until) break;
+        if (sample_pieces(value) > 1) end += aligned(value_bytes(value));
+    }
+    return end;
+}
+
+int64_t plan_staged(const Program *program, const Value *value) {
+    return sample_pieces(value) > 1 ? end_of_staged(program, value) : -1;
+}
+
+/* Memory behind that of all buffers, as steps reach these values at any time. */
+static void add_staged(Program *program) {
+    program->staged_offset = program->workspace_bytes;
+    const int64_t end = end_of_staged(program, NULL), bytes = end - program->staged_offset;
+    if (bytes == 0) return;
+    program->workspace_bytes = program->unprobed_bytes = end;
+    program->lower_bound_bytes += bytes;
+}
+
 void plan_memory(Program *program) {
     find_lifetimes(program);
     find_in_place(program);
@@ -217,6 +245,7 @@ void plan_memory(Program *program) {
         Buffer *buffer = program->buffers.items[i];
         if (item_of[chain_start(buffer)->number] >= 0) buffer->offset = offset_of[chain_start(buffer)->number];
     }
+    add_staged(program);
     plan_check(program);
 }
 

@@ -12,6 +12,10 @@ enum { WORKSPACE_ALIGNMENT = 64 };
  * Ends with plan_check(). */
 void plan_memory(Program *program);
 
+/* Where in the workspace an input or output of one sample is put together, or is made before it is taken apart; -1 where
+ * it lies in one piece in the caller's array. */
+int64_t plan_staged(const Program *program, const Value *value);
+
 /* Fails with STATUS_BUG where a step would read what another one has overwritten or nobody has written, where a
  * kernel's arguments overlap, or where a buffer lies outside the workspace or unaligned. */
 void plan_check(const Program *program);

@@ -129,6 +129,7 @@ typedef struct Program {
     bool is_profiled;     /* a run tells its host when a step is done */
     /* Set by the planner: */
     int64_t workspace_bytes, lower_bound_bytes;
+    int64_t staged_offset; /* behind all buffers: inputs and outputs of one sample that lie apart in the caller's arrays */
     int64_t unprobed_bytes; /* of the workspace, without the buffers that are for probes alone: they lie behind or
                                between */
 } Program;

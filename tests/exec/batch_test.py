@@ -52,6 +52,8 @@ APART = {
         node("Transpose", "x", "t", perm=[1, 0, 2]), node("Reshape", "t flat", "f"), node("Gemm", "f v b", "g"),
         node("Reshape", "g apart", "a"), node("Softmax", "a", "p", axis=2), node("Transpose", "p", "y", perm=[1, 0, 2])],
         ["N", 6, 8], [ints("flat", -1, 8), weight("v", 8, 4), weight("b", 4), ints("apart", 6, -1, 4)]),
+    "samples behind": ([node("Add", "x c", "s"), node("Softmax", "s", "y", axis=0)], [3, "N", 2], [weight("c", 3, 1, 2)]),
+    "samples behind, and before": ([node("MatMul", "v x", "p"), node("Transpose", "p", "y")], [3, "N"], [weight("v", 2, 3)]),
     "windows, more of them than samples": ([
         node("Reshape", "x cut", "c"), node("Transpose", "c", "t", perm=[0, 1, 3, 2, 4, 5]), node("Reshape", "t flat", "w"),
         node("Softmax", "w", "y", axis=1)], ["N", 4, 4, 3], [ints("cut", -1, 2, 2, 2, 2, 3), ints("flat", -1, 4, 3)]),
@@ -90,9 +92,6 @@ MIXED = {
     "places before samples, cut elsewhere": ([
         node("Transpose", "x", "t", perm=[1, 0, 2]), node("Reshape", "t flat", "f"), node("Softmax", "f", "y")],
         ["N", 3, 4], [ints("flat", 4, -1)], "Reshape"),
-    "places before samples, to the end": ([
-        node("Transpose", "x", "t", perm=[1, 0, 2]), node("Reshape", "t flat", "y")], ["N", 3, 4], [ints("flat", -1, 4)],
-        "output 'y'"),
     "places of samples that lie otherwise": ([
         node("Transpose", "x", "t", perm=[1, 0, 2]), node("Reshape", "t flat", "f"), node("Reshape", "x flat", "g"),
         node("Add", "f g", "y")], ["N", 3, 4], [ints("flat", -1, 4)], "Add"),
@@ -106,8 +105,8 @@ MIXED = {
     "indices of all pixels": ([node("MaxPool", "x", "m i", kernel_shape=[2, 2]), node("Cast", "i", "f", to=TensorProto.FLOAT),
                                node("Add", "m f", "y")], ["N", 2, 4, 4], [], "MaxPool"),
     "an input with samples twice": ([node("Relu", "x", "y")], ["N", "N"], [], "input 'x' has samples along two"),
-    "an input with samples behind": ([node("Relu", "x", "y")], [3, "N"], [], "input 'x'"),
-    "an output with samples behind": ([node("Transpose", "x", "y")], ["N", 3], [], "output 'y'"),
+    "an output with samples in groups": ([node("Transpose", "x", "t", perm=[1, 0, 2]), node("Reshape", "t flat", "y")],
+                                         ["N", 3, 4], [ints("flat", -1, 4)], "output 'y'"),
 }
 
 

@@ -26,11 +26,12 @@ def package(name):
     return pathlib.Path(importlib.util.find_spec(name).submodule_search_locations[0])
 
 
-def check_model(folder, path, inputs, *options, samples=None):
+def check_model(folder, path, inputs, *options, samples=None, along={}):
     """Runs a model both ways; outputs agree within 1e-4 of their range. Returns ONNX Runtime's, and fovea's. samples: the
-    range of the first dimension, where it is open."""
+    range of how many there are, where that is open; along: the axes that they lie along, by input."""
     np.savez(folder / "in.npz", **inputs)
-    dims = {name: [samples or array.shape[0], *array.shape[1:]] for name, array in inputs.items() if array.ndim > 0}
+    dims = {name: [samples if along.get(name) == axis else size for axis, size in enumerate(array.shape)]
+            for name, array in inputs.items() if array.ndim > 0}
     shapes = [word for name, sizes in dims.items() for word in ("--shape", f"{name}={'x'.join(map(str, sizes))}")]
     done = subprocess.run([FOVEA, "run", path, *shapes, *options, "-i", folder / "in.npz", "-o", folder / "out.npz"],
                           capture_output=True, text=True)
@@ -65,7 +66,7 @@ def check_reading(folder):
     checks.check("there is text to be found", places.max() > 0.9, places.max())
     check_model(folder, models / "ch_ppocr_mobile_v2.0_cls_infer.onnx", {"x": picture_of_text(192, 48)})
     turned = np.concatenate([picture_of_text(192, 48), picture_of_text(192, 48)[:, :, ::-1, ::-1]])
-    _, (ways, *_) = check_model(folder, models / "ch_ppocr_mobile_v2.0_cls_infer.onnx", {"x": turned}, samples="1..4")
+    _, (ways, *_) = check_model(folder, models / "ch_ppocr_mobile_v2.0_cls_infer.onnx", {"x": turned}, samples="1..4", along={"x": 0})
     checks.check("one of two is upside down", list(ways.argmax(axis=1)) == [0, 1], ways)
     recogniser = models / "ch_PP-OCRv4_rec_infer.onnx"
     characters = onnxruntime.InferenceSession(recogniser).get_modelmeta().custom_metadata_map["character"].splitlines() + [" "]
@@ -130,7 +131,9 @@ def check_voice(folder):
     inputs = {"input": frames, "state": np.zeros((2, len(frames), 128), np.float32), "sr": np.array(RATE)}
     models = package("silero_vad") / "data"
     _, (voice, *_) = check_model(folder, models / "silero_vad_16k_op15.onnx", inputs)
-    check_model(folder, models / "silero_vad.onnx", inputs, "--constant", f"sr={RATE}")  # for two rates, until one is given
+    one_rate = ("--constant", f"sr={RATE}")  # it is for two, until one is given
+    check_model(folder, models / "silero_vad.onnx", inputs, *one_rate)
+    check_model(folder, models / "silero_vad.onnx", inputs, *one_rate, samples="1..999", along={"input": 0, "state": 1})
     loud = np.abs(frames).max(axis=1) > 0.1
     checks.check("voice is heard", voice[loud].mean() > 0.5 > voice[~loud].mean(), (voice[loud].mean(), voice[~loud].mean()))
 
