@@ -97,6 +97,7 @@ static bool dumped(const Program *program, const PassOptions *options, const cha
 }
 
 Program *model_steps(Graph *graph, const PassOptions *options) {
+    mark_batched_outputs(graph);
     Program *program = lower_graph(graph, options);
     if (dumped(program, options, "lower")) return NULL;
     fuse_program(program, options);

@@ -109,6 +109,7 @@ struct Graph {
     const char *name;
     const char *path; /* the file that it was read from; NULL: none */
     Batch batch;
+    int *samples_axes; /* with a batch: the axis of each output that samples lie along; -1: none. NULL: not known yet */
     Graph *outer; /* the graph whose node holds this one as an attribute; NULL for the model's */
     ValueList inputs, outputs;
     ValueList values; /* all of them */

@@ -54,6 +54,9 @@ const struct PatternSet *graph_patterns(Graph *graph, const PassOptions *options
 /* Gives inputs the values of --constant: they are inputs no more. */
 void bind_constants(Graph *graph, const PassOptions *options);
 
+/* Sets .is_batched of the outputs, when all passes have run: they put other values in the place of these. */
+void mark_batched_outputs(Graph *graph);
+
 /* The passes, each in a file of its own: */
 void pass_bind_dimensions(Graph *graph, const PassOptions *options);
 void pass_infer(Graph *graph, const PassOptions *options);

@@ -213,7 +213,7 @@ static void compare_inputs(const Comparison *c) {
 
 static void compare_outputs(const Comparison *c) {
     for (int i = 0; i < c->one->outputs.count; i++) {
-        Value *output = c->one->outputs.items[i];
+        const Value *output = c->one->outputs.items[i];
         const Spread spread = spread_of(c, output, c->many->outputs.items[i]);
         if (spread.varies) {
             report(STATUS_UNSUPPORTED, "output %s depends on how many samples (%s) there are", quoted(output->name),
@@ -221,8 +221,7 @@ static void compare_outputs(const Comparison *c) {
             give_up(c);
         }
         check_order(c, output, "output", &spread);
-        output->is_batched = spread.is_batched;
-        output->samples_axis = spread.axis;
+        c->one->samples_axes[i] = spread.is_batched ? spread.axis : -1;
     }
 }
 
@@ -255,6 +254,15 @@ static void compare_with(Graph *graph, const PassOptions *options, int64_t count
 /* Two numbers are tried, so that what grows with the samples in another way than they do is seen. */
 void pass_samples(Graph *graph, const PassOptions *options) {
     if (graph->batch.name == NULL || graph->batch.most == 1) return;
+    graph->samples_axes = arena_new_array(graph->arena, int, (size_t)graph->outputs.count);
     compare_with(graph, options, 2);
     if (graph->batch.most > 2) compare_with(graph, options, graph->batch.most);
+}
+
+void mark_batched_outputs(Graph *graph) {
+    for (int i = 0; i < graph->outputs.count && graph->samples_axes != NULL; i++) {
+        Value *output = graph->outputs.items[i];
+        output->is_batched = graph->samples_axes[i] >= 0;
+        output->samples_axis = graph->samples_axes[i];
+    }
 }
