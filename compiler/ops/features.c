@@ -1,11 +1,9 @@
 /* Features (ai.onnx.ml): operators that scale, pick and encode columns of numbers, expanded.
  * Their results are floats, whatever the input's type is. */
-#include "ops/expand.h"
+#include "ops/scores.h"
 
 #include <math.h>
 #include <string.h>
-
-#define MACHINE_LEARNING "ai.onnx.ml"
 
 static void refuse_strings(const Node *node) {
     if (node->inputs.items[0]->type == TYPE_STRING)
