@@ -66,14 +66,17 @@ static void check_ends(const Forest *forest) {
     if (found < forest->node_count) node_fail(forest->node, STATUS_INVALID, "its nodes lead around in a circle");
 }
 
-static void check_features(const Node *node, const int64_t *features, int64_t count) {
+static void check_rank(const Node *node) {
     const Shape *x = &node->inputs.items[0]->shape;
-    if (x->rank < 0) return;
     if (x->rank != 2) node_fail(node, STATUS_INVALID, "the input has %d dimensions, expected 2", x->rank);
-    for (int64_t i = 0; i < count; i++)
-        if (features[i] < 0 || (x->dims[1].size >= 0 && features[i] >= x->dims[1].size))
-            node_fail(node, STATUS_INVALID, "node %lld asks for feature %lld of %lld", (long long)i,
-                      (long long)features[i], (long long)x->dims[1].size);
+}
+
+static int32_t check_feature(const Node *node, int64_t i, int64_t feature) {
+    const int64_t features = node->inputs.items[0]->shape.dims[1].size;
+    if (feature < 0 || feature >= features)
+        node_fail(node, STATUS_INVALID, "node %lld asks for feature %lld of %lld", (long long)i, (long long)feature,
+                  (long long)features);
+    return (int32_t)feature;
 }
 
 /* A list attribute of integers with so many elements; NULL where it is left out, which is wrong if it is required. */
@@ -188,14 +191,13 @@ static void read_nodes(Forest *forest, const int64_t *places, const int64_t *mem
     const int64_t *true_leafs = ints_of(node, "nodes_trueleafs", count, true);
     const int64_t *false_leafs = ints_of(node, "nodes_falseleafs", count, true);
     const int64_t *missing = ints_of(node, "nodes_missing_value_tracks_true", count, false);
-    check_features(node, features, count);
     for (int64_t i = 0; i < count; i++) {
         bool is_member = tensor_int(modes, i) == MODE_MEMBER;
         int32_t otherwise = branch_of(node, on_false[i], false_leafs[i], places, count, forest->leaf_count);
-        int32_t fields[NODE_FIELDS] = {(int32_t)features[i], is_member ? MODE_EQUAL : (int32_t)tensor_int(modes, i),
-                                       missing != NULL && missing[i] != 0,
-                                       branch_of(node, on_true[i], true_leafs[i], places, count, forest->leaf_count),
-                                       otherwise};
+        int32_t fields[NODE_FIELDS] = {
+            check_feature(node, i, features[i]), is_member ? MODE_EQUAL : (int32_t)tensor_int(modes, i),
+            missing != NULL && missing[i] != 0,
+            branch_of(node, on_true[i], true_leafs[i], places, count, forest->leaf_count), otherwise};
         for (int64_t place = places[i]; place < places[i + 1]; place++) {
             fields[ON_FALSE] = place + 1 < places[i + 1] ? (int32_t)(place + 1) : otherwise;
             int64_t member = members[i] + place - places[i];
@@ -214,6 +216,7 @@ static void expand_tree_ensemble(Expansion *e) {
     const int64_t roots = list_length(node, "tree_roots"), aggregate = attr_int(node, "aggregate_function");
     const int64_t transform = attr_int(node, "post_transform");
     const Attribute *targets = node_attribute(node, "n_targets");
+    check_rank(node);
     if (aggregate < AVERAGE || aggregate > MAX || transform < SCORES_NONE || transform > SCORES_PROBIT)
         node_fail(node, STATUS_INVALID, "aggregate_function is %lld and post_transform %lld", (long long)aggregate,
                   (long long)transform);
@@ -238,6 +241,271 @@ static void expand_tree_ensemble(Expansion *e) {
     expand_output(e, 0, expand_transform(e, scores, (ScoresTransform)transform));
 }
 
+/* TreeEnsembleClassifier and TreeEnsembleRegressor: nodes are named by their trees and by numbers in these. */
+
+/* Numbers that are given as floats, or from version 3 on as a tensor of a name that ends in _as_tensor. */
+typedef struct {
+    int64_t count;
+    const float *floats;
+    const Tensor *tensor;
+} Numbers;
+
+static Numbers numbers_of(const Node *node, const char *name) {
+    const Attribute *floats = node_attribute(node, name);
+    const Attribute *tensor = node_attribute(node, arena_printf(node->graph->arena, "%s_as_tensor", name));
+    if (floats != NULL && floats->count > 0) return (Numbers){floats->count, floats->numbers, NULL};
+    if (tensor == NULL) return (Numbers){0, NULL, NULL};
+    if (tensor->tensor->type != TYPE_FLOAT && tensor->tensor->type != TYPE_DOUBLE)
+        node_fail(node, STATUS_INVALID, "%s_as_tensor has type %s", name, type_info(tensor->tensor->type)->name);
+    return (Numbers){tensor_count(tensor->tensor), NULL, tensor->tensor};
+}
+
+static double number_at(const Numbers *numbers, int64_t i) {
+    return numbers->tensor != NULL ? tensor_number(numbers->tensor, i) : (double)numbers->floats[i];
+}
+
+static Numbers exactly(const Node *node, const char *name, int64_t count) {
+    Numbers numbers = numbers_of(node, name);
+    if (numbers.count != count)
+        node_fail(node, STATUS_INVALID, "%s has %lld elements, expected %lld", name, (long long)numbers.count,
+                  (long long)count);
+    return numbers;
+}
+
+/* A node by its name, and where it stands in the lists. */
+typedef struct {
+    int64_t tree, number, index;
+} Named;
+
+static int compare_named(const void *a, const void *b) {
+    const Named *x = a, *y = b;
+    if (x->tree != y->tree) return x->tree < y->tree ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* The nodes as they are listed, which are looked up by their names. */
+typedef struct {
+    const Node *node;
+    int64_t count, trees, inner; /* nodes, trees, and nodes that are no leaves */
+    const int64_t *tree_ids;
+    const char **modes;
+    Named *sorted;
+    int32_t *places; /* of each: its place among those that are no leaves, or -1 - its place among the leaves */
+} Listing;
+
+static int64_t find_named(const Listing *listing, int64_t tree, int64_t number) {
+    const Named wanted = {tree, number, 0};
+    const Named *found = bsearch(&wanted, listing->sorted, (size_t)listing->count, sizeof wanted, compare_named);
+    if (found == NULL)
+        node_fail(listing->node, STATUS_INVALID, "tree %lld has no node %lld", (long long)tree, (long long)number);
+    return found->index;
+}
+
+static bool is_leaf(const Listing *listing, int64_t i) { return strcmp(listing->modes[i], "LEAF") == 0; }
+
+static Listing list_nodes(const Node *node) {
+    Arena *arena = node->graph->arena;
+    const Attribute *modes = node_attribute(node, "nodes_modes");
+    Listing listing = {.node = node, .count = list_length(node, "nodes_nodeids")};
+    const int64_t *numbers = ints_of(node, "nodes_nodeids", listing.count, true);
+    listing.tree_ids = ints_of(node, "nodes_treeids", listing.count, true);
+    if (listing.count == 0 || modes == NULL || modes->count != listing.count)
+        node_fail(node, STATUS_INVALID, "%lld nodes and %d modes", (long long)listing.count,
+                  modes == NULL ? 0 : modes->count);
+    listing.modes = modes->strings;
+    listing.sorted = arena_new_array(arena, Named, (size_t)listing.count);
+    listing.places = arena_new_array(arena, int32_t, (size_t)listing.count);
+    int32_t leaves = 0, inner = 0;
+    for (int64_t i = 0; i < listing.count; i++) {
+        listing.sorted[i] = (Named){listing.tree_ids[i], numbers[i], i};
+        listing.places[i] = is_leaf(&listing, i) ? -1 - leaves++ : inner++;
+    }
+    listing.inner = inner;
+    qsort(listing.sorted, (size_t)listing.count, sizeof *listing.sorted, compare_named);
+    for (int64_t i = 0; i < listing.count; i++) {
+        listing.trees += i == 0 || listing.sorted[i].tree != listing.sorted[i - 1].tree;
+        if (i > 0 && compare_named(&listing.sorted[i - 1], &listing.sorted[i]) == 0)
+            node_fail(node, STATUS_INVALID, "tree %lld has two nodes %lld", (long long)listing.sorted[i].tree,
+                      (long long)listing.sorted[i].number);
+    }
+    return listing;
+}
+
+/* A comparison by its name. */
+static int32_t mode_of(const Node *node, const char *name) {
+    static const char *const names[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE",
+                                        "BRANCH_GT",  "BRANCH_EQ", "BRANCH_NEQ"};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        if (strcmp(name, names[i]) == 0) return i;
+    node_fail(node, STATUS_INVALID, "%s is no mode of a node", quoted(name));
+}
+
+static void read_listed_nodes(Forest *forest, const Listing *listing) {
+    const Node *node = listing->node;
+    const Numbers values = exactly(node, "nodes_values", listing->count);
+    const int64_t *features = ints_of(node, "nodes_featureids", listing->count, true);
+    const int64_t *on_true = ints_of(node, "nodes_truenodeids", listing->count, true);
+    const int64_t *on_false = ints_of(node, "nodes_falsenodeids", listing->count, true);
+    const int64_t *missing = ints_of(node, "nodes_missing_value_tracks_true", listing->count, false);
+    for (int64_t i = 0; i < listing->count; i++) {
+        if (is_leaf(listing, i)) continue;
+        const int64_t tree = listing->tree_ids[i];
+        const int32_t fields[NODE_FIELDS] = {check_feature(node, i, features[i]), mode_of(node, listing->modes[i]),
+                                             missing != NULL && missing[i] != 0,
+                                             listing->places[find_named(listing, tree, on_true[i])],
+                                             listing->places[find_named(listing, tree, on_false[i])]};
+        set_node(forest, listing->places[i], fields, number_at(&values, i));
+    }
+}
+
+/* The root of a tree is the node that is listed first. */
+static void read_roots(Forest *forest, const Listing *listing) {
+    int64_t tree = -1, first = 0;
+    for (int64_t i = 0; i < listing->count; i++) {
+        const Named *named = &listing->sorted[i];
+        const bool is_new = i == 0 || named->tree != named[-1].tree;
+        if (is_new || named->index < first) first = named->index;
+        tree += is_new;
+        int32s(forest->roots)[tree] = listing->places[first];
+    }
+}
+
+/* What leaves give, sorted by leaves. kind: "class" or "target", as attributes' names begin. */
+static void read_gifts(Forest *forest, const Listing *listing, const char *kind, int64_t targets) {
+    const Node *node = listing->node;
+    Arena *arena = node->graph->arena;
+    const int64_t count = list_length(node, arena_printf(arena, "%s_nodeids", kind));
+    const int64_t *trees = ints_of(node, arena_printf(arena, "%s_treeids", kind), count, true);
+    const int64_t *numbers = ints_of(node, arena_printf(arena, "%s_nodeids", kind), count, true);
+    const int64_t *ids = ints_of(node, arena_printf(arena, "%s_ids", kind), count, true);
+    const Numbers weights = exactly(node, arena_printf(arena, "%s_weights", kind), count);
+    int32_t *leaf_of = arena_new_array(arena, int32_t, (size_t)count), *starts = int32s(forest->leaves);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t at = find_named(listing, trees[i], numbers[i]);
+        if (!is_leaf(listing, at))
+            node_fail(node, STATUS_INVALID, "node %lld of tree %lld has a weight, and is no leaf",
+                      (long long)numbers[i], (long long)trees[i]);
+        leaf_of[i] = -1 - listing->places[at];
+        starts[leaf_of[i] + 1]++;
+    }
+    for (int64_t i = 0; i < forest->leaf_count; i++) starts[i + 1] += starts[i];
+    for (int64_t i = count - 1; i >= 0; i--) { /* each leaf from behind: starts of leaf + 1 go down to its own */
+        const int32_t to = --starts[leaf_of[i] + 1];
+        int32s(forest->targets)[to] = index_of(node, ids[i], targets, kind);
+        tensor_set(forest->weights, to, number_at(&weights, i));
+    }
+    memmove(starts, starts + 1, (size_t)forest->leaf_count * sizeof *starts);
+    starts[forest->leaf_count] = (int32_t)count;
+}
+
+/* Scores [N targets] in the type in which trees are computed: double where anything is, else float. */
+static Value *expand_listed(Expansion *e, const char *kind, int64_t targets, int64_t aggregate) {
+    const Node *node = e->node;
+    Arena *arena = node->graph->arena;
+    Value *x = node->inputs.items[0];
+    check_rank(node);
+    const Numbers values = numbers_of(node, "nodes_values");
+    const Numbers weights = numbers_of(node, arena_printf(arena, "%s_weights", kind));
+    const bool is_double = x->type == TYPE_DOUBLE || (values.tensor != NULL && values.tensor->type == TYPE_DOUBLE) ||
+                           (weights.tensor != NULL && weights.tensor->type == TYPE_DOUBLE);
+    const Type type = is_double ? TYPE_DOUBLE : TYPE_FLOAT;
+    const Listing listing = list_nodes(node);
+    const int64_t leaves = listing.count - listing.inner;
+    if (leaves == 0) node_fail(node, STATUS_INVALID, "its trees have no leaves");
+    /* One node at least, and one weight, so that no table is empty. */
+    Forest forest = new_forest(node, type, listing.inner > 0 ? listing.inner : 1, listing.trees, leaves,
+                               weights.count > 0 ? weights.count : 1);
+    if (listing.inner == 0) set_node(&forest, 0, (int32_t[NODE_FIELDS]){0, 0, 0, -1, -1}, 0);
+    read_listed_nodes(&forest, &listing);
+    read_roots(&forest, &listing);
+    read_gifts(&forest, &listing, kind, targets);
+    return expand_forest(e, expand_cast(e, x, type), &forest, targets, aggregate);
+}
+
+/* Scores and what attribute base_values adds to each. */
+static Value *add_base(Expansion *e, Value *scores, int64_t count) {
+    const Numbers base = numbers_of(e->node, "base_values");
+    if (base.count == 0) return scores;
+    const Numbers numbers = exactly(e->node, "base_values", count);
+    Tensor *tensor = new_list(e->node, scores->type, count, 1);
+    for (int64_t i = 0; i < count; i++) tensor_set(tensor, i, number_at(&numbers, i));
+    return expand_op(e, "Add", scores, graph_constant(e->node->graph, "base_values", tensor));
+}
+
+static void expand_regressor(Expansion *e) {
+    static const char *const names[] = {"AVERAGE", "SUM", "MIN", "MAX"};
+    const char *given = attr_string(e->node, "aggregate_function");
+    const Attribute *targets = node_attribute(e->node, "n_targets");
+    int aggregate = 0;
+    while (aggregate <= MAX && strcmp(given, names[aggregate]) != 0) aggregate++;
+    if (aggregate > MAX) node_fail(e->node, STATUS_INVALID, "aggregate_function is %s, which is none", quoted(given));
+    if (targets == NULL || targets->integer < 1 || targets->integer > INT32_MAX)
+        node_fail(e->node, STATUS_INVALID, "it needs n_targets");
+    Value *scores = add_base(e, expand_listed(e, "target", targets->integer, aggregate), targets->integer);
+    expand_output(e, 0, expand_cast(e, expand_transform(e, scores, scores_transform(e->node)), TYPE_FLOAT));
+}
+
+/* The one class that all weights are for, of two; -1 where they are for more. *positive: whether no weight is below 0.
+ */
+static int64_t only_class(const Node *node, int64_t classes, bool *positive) {
+    const Attribute *ids = node_attribute(node, "class_ids");
+    const Numbers weights = numbers_of(node, "class_weights");
+    *positive = true;
+    if (classes != 2 || ids == NULL || ids->count == 0 || weights.count != ids->count) return -1;
+    for (int i = 0; i < ids->count; i++) {
+        if (ids->integers[i] != ids->integers[0]) return -1;
+        *positive &= number_at(&weights, i) >= 0;
+    }
+    return ids->integers[0];
+}
+
+/* Two classes of which the trees give one score, the second's, be it said of the first, as ONNX Runtime reads them: it
+ * is a probability where no weight is below 0, else what LOGISTIC makes one of. */
+static void expand_binary(Expansion *e, Value *scores, int64_t class, bool positive) {
+    const ScoresTransform transform = scores_transform(e->node);
+    Value *score = expand_slice(e, scores, 1, class, class + 1, 1);
+    if (class == 0) {
+        if (transform != SCORES_NONE && transform != SCORES_LOGISTIC)
+            node_fail(e->node, STATUS_UNSUPPORTED, "post_transform %s of one score for two classes is not supported",
+                      attr_string(e->node, "post_transform"));
+        score = add_base(e, score, 1);
+        const bool complements = positive && transform == SCORES_NONE;
+        Value *other =
+            complements ? expand_op(e, "Sub", expand_number(e, score->type, 1), score) : expand_op(e, "Neg", score);
+        scores = expand_concat(e, other, score, 1);
+    } else if (numbers_of(e->node, "base_values").count > 0) {
+        node_fail(e->node, STATUS_UNSUPPORTED, "base_values of two classes with one score are not supported");
+    }
+    const double limit = positive ? 0.5 : 0;
+    Value *is_second = expand_op(e, "Greater", score, expand_number(e, score->type, limit));
+    Value *place = expand_op(e, "Squeeze", expand_cast(e, is_second, TYPE_INT64), expand_ints(e, 1, (int64_t[]){1}));
+    const Attribute *labels = node_attribute(e->node, "classlabels_int64s");
+    expand_output(e, 0, expand_op(e, "Gather", expand_ints(e, labels->count, labels->integers), place));
+    expand_output(e, 1, expand_cast(e, expand_transform(e, scores, transform), TYPE_FLOAT));
+}
+
+static void expand_classifier(Expansion *e) {
+    const int64_t classes = label_count(e->node, "classlabels_int64s", "classlabels_strings");
+    bool positive;
+    const int64_t class = only_class(e->node, classes, &positive);
+    Value *scores = expand_listed(e, "class", classes, SUM);
+    if (class >= 0) {
+        expand_binary(e, scores, class, positive);
+        return;
+    }
+    scores = add_base(e, scores, classes);
+    expand_output(e, 0, expand_labels(e, "classlabels_int64s", scores));
+    expand_output(e, 1, expand_cast(e, expand_transform(e, scores, scores_transform(e->node)), TYPE_FLOAT));
+}
+
+#define LISTED                                                                                                         \
+    "base_values:floats base_values_as_tensor:tensor@3 nodes_falsenodeids:ints nodes_featureids:ints "                 \
+    "nodes_hitrates:floats nodes_hitrates_as_tensor:tensor@3 nodes_missing_value_tracks_true:ints "                    \
+    "nodes_modes:strings "                                                                                             \
+    "nodes_nodeids:ints nodes_treeids:ints nodes_truenodeids:ints nodes_values:floats "                                \
+    "nodes_values_as_tensor:tensor@3 "                                                                                 \
+    "post_transform:string=NONE "
+
 const Op OPS_trees[] = {
     {.name = "Trees",
      .domain = FUSED_DOMAIN,
@@ -260,5 +528,23 @@ const Op OPS_trees[] = {
                    "nodes_splits:tensor! nodes_trueleafs:ints! nodes_truenodeids:ints! post_transform:int=0 "
                    "tree_roots:ints!",
      .expand = expand_tree_ensemble},
+    {.name = "TreeEnsembleRegressor",
+     .domain = MACHINE_LEARNING,
+     .versions = {1, 3},
+     .inputs = "X:T",
+     .outputs = "Y:float",
+     .types = "T: float double int32 int64",
+     .attributes = LISTED "aggregate_function:string=SUM n_targets:int target_ids:ints target_nodeids:ints "
+                          "target_treeids:ints target_weights:floats target_weights_as_tensor:tensor@3",
+     .expand = expand_regressor},
+    {.name = "TreeEnsembleClassifier",
+     .domain = MACHINE_LEARNING,
+     .versions = {1, 3},
+     .inputs = "X:T1",
+     .outputs = "Y:T2 Z:float",
+     .types = "T1: float double int32 int64; T2: int64 string",
+     .attributes = LISTED "class_ids:ints class_nodeids:ints class_treeids:ints class_weights:floats "
+                          "class_weights_as_tensor:tensor@3 classlabels_int64s:ints classlabels_strings:strings",
+     .expand = expand_classifier},
     {0},
 };
