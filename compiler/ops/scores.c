@@ -53,6 +53,23 @@ Value *expand_labels(Expansion *e, const char *name, Value *scores) {
     return expand_op(e, "Gather", expand_ints(e, labels->count, labels->integers), expand_value(best));
 }
 
+Value *expand_two_scores(Expansion *e, Value *score, bool is_probability, ScoresTransform transform) {
+    if (transform != SCORES_NONE && transform != SCORES_LOGISTIC)
+        node_fail(e->node, STATUS_UNSUPPORTED, "post_transform %s of one score for two classes is not supported",
+                  attr_string(e->node, "post_transform"));
+    Value *other = is_probability && transform == SCORES_NONE
+                       ? expand_op(e, "Sub", expand_number(e, score->type, 1), score)
+                       : expand_op(e, "Neg", score);
+    return expand_transform(e, expand_concat(e, other, score, 1), transform);
+}
+
+Value *expand_two_labels(Expansion *e, const char *name, Value *score, double limit) {
+    const Attribute *labels = node_attribute(e->node, name);
+    Value *is_second = expand_op(e, "Greater", score, expand_number(e, score->type, limit));
+    Value *place = expand_op(e, "Squeeze", expand_cast(e, is_second, TYPE_INT64), expand_ints(e, 1, (int64_t[]){1}));
+    return expand_op(e, "Gather", expand_ints(e, labels->count, labels->integers), place);
+}
+
 Value *expand_numbers(Expansion *e, Type type, const float *numbers, int rank, const int64_t *dims) {
     Graph *graph = e->node->graph;
     Shape shape = shape_of(rank, dims);

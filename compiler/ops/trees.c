@@ -459,29 +459,20 @@ static int64_t only_class(const Node *node, int64_t classes, bool *positive) {
     return ids->integers[0];
 }
 
-/* Two classes of which the trees give one score, the second's, be it said of the first, as ONNX Runtime reads them: it
- * is a probability where no weight is below 0, else what LOGISTIC makes one of. */
+/* Two classes of which the trees give one score, as ONNX Runtime reads it: where no weight is below 0 a probability. */
 static void expand_binary(Expansion *e, Value *scores, int64_t class, bool positive) {
     const ScoresTransform transform = scores_transform(e->node);
     Value *score = expand_slice(e, scores, 1, class, class + 1, 1);
     if (class == 0) {
-        if (transform != SCORES_NONE && transform != SCORES_LOGISTIC)
-            node_fail(e->node, STATUS_UNSUPPORTED, "post_transform %s of one score for two classes is not supported",
-                      attr_string(e->node, "post_transform"));
         score = add_base(e, score, 1);
-        const bool complements = positive && transform == SCORES_NONE;
-        Value *other =
-            complements ? expand_op(e, "Sub", expand_number(e, score->type, 1), score) : expand_op(e, "Neg", score);
-        scores = expand_concat(e, other, score, 1);
-    } else if (numbers_of(e->node, "base_values").count > 0) {
-        node_fail(e->node, STATUS_UNSUPPORTED, "base_values of two classes with one score are not supported");
+        scores = expand_two_scores(e, score, positive, transform);
+    } else {
+        if (numbers_of(e->node, "base_values").count > 0)
+            node_fail(e->node, STATUS_UNSUPPORTED, "base_values of two classes with one score are not supported");
+        scores = expand_transform(e, scores, transform);
     }
-    const double limit = positive ? 0.5 : 0;
-    Value *is_second = expand_op(e, "Greater", score, expand_number(e, score->type, limit));
-    Value *place = expand_op(e, "Squeeze", expand_cast(e, is_second, TYPE_INT64), expand_ints(e, 1, (int64_t[]){1}));
-    const Attribute *labels = node_attribute(e->node, "classlabels_int64s");
-    expand_output(e, 0, expand_op(e, "Gather", expand_ints(e, labels->count, labels->integers), place));
-    expand_output(e, 1, expand_cast(e, expand_transform(e, scores, transform), TYPE_FLOAT));
+    expand_output(e, 0, expand_two_labels(e, "classlabels_int64s", score, positive ? 0.5 : 0));
+    expand_output(e, 1, expand_cast(e, scores, TYPE_FLOAT));
 }
 
 static void expand_classifier(Expansion *e) {

@@ -1,6 +1,6 @@
-"""NonZero and NonMaxSuppression of data that come at run time: what numpy and ONNX Runtime find, and -1 behind it; compiled and
-interpreted, and in the interface. What reads such a result, and what cannot be padded, is refused. Inputs are random; the
-seed is printed, and FOVEA_TEST_SEED repeats it."""
+"""NonZero and NonMaxSuppression of data that come at run time: what numpy and ONNX Runtime find, and -1 behind it;
+compiled and interpreted, and in the interface. What reads such a result, and what cannot be padded, is refused. Inputs
+are random; the seed is printed, and FOVEA_TEST_SEED repeats it."""
 import json
 import os
 import pathlib
@@ -58,7 +58,8 @@ def pad(cases, manifest):
 
 def compile_model(model, folder):
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    return subprocess.run([FOVEA, "compile", folder / "model.onnx", "-o", folder / "out"], capture_output=True, text=True)
+    command = [FOVEA, "compile", folder / "model.onnx", "-o", folder / "out"]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def transposed(folder):
@@ -85,8 +86,8 @@ def refusals(folder):
             cases.types["read"] = cases.types["output0"]
         cases.refused(folder, UNSUPPORTED, "is not known when compiling")
     cases = Cases(17)
-    cases.add("", "NonMaxSuppression", {"boxes": np.ones((1, 3, 4), np.float32), "scores": np.ones((1, 1, 3), np.float32),
-                                        "most": np.ones(2, np.int64)}, {}, None, 0, np.int64)
+    boxes = {"boxes": np.ones((1, 3, 4), np.float32), "scores": np.ones((1, 1, 3), np.float32)}
+    cases.add("", "NonMaxSuppression", boxes | {"most": np.ones(2, np.int64)}, {}, None, 0, np.int64)
     cases.refused(folder, 1, "input 2 has 2 elements, expected 1")
 
 

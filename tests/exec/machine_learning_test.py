@@ -1,6 +1,7 @@
 """Operators of ai.onnx.ml on numbers, and TfIdfVectorizer: compiled and interpreted, what ONNX Runtime gives, or numpy
 where that has no kernel for a type. What is contradictory or needs strings is refused. Inputs are random; the seed is
 printed, and FOVEA_TEST_SEED repeats it."""
+import itertools
 import os
 import pathlib
 import random
@@ -44,8 +45,8 @@ def ngrams(cases):
             if rng.integers(2):
                 options["weights"] = floats(count).tolist()
             for shape, dtype in (([3, 12], np.int64), ([9], np.int32), ([2, 2], np.int64)):
-                cases.add(f"TfIdfVectorizer {options}", "TfIdfVectorizer", {"x": rng.integers(0, 5, shape).astype(dtype)},
-                          {}, None, 1e-6, **options)
+                x = rng.integers(0, 5, shape).astype(dtype)
+                cases.add(f"TfIdfVectorizer {options}", "TfIdfVectorizer", {"x": x}, {}, None, 1e-6, **options)
 
 
 def labels(cases):
@@ -157,6 +158,112 @@ def trees(cases):
               **forest.attributes(np.float32))
 
 
+def listed(forest, kind):
+    """The forest as TreeEnsembleClassifier (kind "class") and TreeEnsembleRegressor ("target") have it: nodes with
+    names, in some order but for the roots. Each leaf gives each target a number: what none means is said nowhere."""
+    names = ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ")
+    rows, gifts = [], []
+
+    def visit(tree, place, is_leaf, number, free):
+        if is_leaf:
+            rows.append((tree, number, "LEAF", 0.0, 0, 0, 0, 0))
+            gifts.extend((tree, number, target, float(rng.standard_normal())) for target in range(forest.targets))
+            return
+        mode, split, feature, missing, true, false = forest.nodes[place]
+        below = next(free), next(free)
+        rows.append((tree, number, "BRANCH_" + names[mode], split, feature, missing, *below))
+        visit(tree, *true, below[0], free)
+        visit(tree, *false, below[1], free)
+
+    for tree, root in enumerate(forest.roots):
+        start = len(rows)
+        visit(tree * 3, root, 0, 0, itertools.count(1))
+        rows[start + 1:] = [rows[start + 1 + i] for i in rng.permutation(len(rows) - start - 1)]
+    gifts = [gifts[i] for i in rng.permutation(len(gifts))]
+    columns = ("treeids", "nodeids", "modes", "values", "featureids", "missing_value_tracks_true", "truenodeids",
+               "falsenodeids")
+    found = {"nodes_" + name: [v if isinstance(v, (str, float)) else int(v) for v in column]
+             for name, column in zip(columns, zip(*rows))}
+    return found | {f"{kind}_{name}": [v if isinstance(v, float) else int(v) for v in column]
+                    for name, column in zip(("treeids", "nodeids", "ids", "weights"), zip(*gifts))}
+
+
+def regressors(cases):
+    for aggregate in ("SUM", "AVERAGE", "MIN", "MAX"):
+        for dtype in (np.float32, np.float64):
+            forest = Forest(int(rng.integers(1, 6)), 4, int(rng.integers(1, 4)), member=False)
+            base = floats(forest.targets).tolist() if rng.integers(2) else None
+            cases.add(f"TreeEnsembleRegressor {aggregate} {dtype}", "TreeEnsembleRegressor",
+                      {"x": some_rows(7, 4, dtype)}, {}, None, 1e-5, domain=ML, aggregate_function=aggregate,
+                      n_targets=forest.targets, base_values=base, **listed(forest, "target"))
+
+
+LEAF = {"nodes_treeids": [0], "nodes_nodeids": [0], "nodes_modes": ["LEAF"], "nodes_values": [0.0],
+        "nodes_featureids": [0], "nodes_truenodeids": [0], "nodes_falsenodeids": [0], "target_treeids": [0],
+        "target_nodeids": [0], "target_ids": [0], "target_weights": [2.5], "n_targets": 1}
+
+
+def classifiers(cases):
+    cases.add("a tree that is a leaf", "TreeEnsembleRegressor", {"x": floats(2, 3)}, {}, None, 0, domain=ML, **LEAF)
+    labels = {"classlabels_int64s": [4, -1, 9]}
+    for transform in ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"):
+        forest = listed(Forest(4, 4, 3, member=False), "class")
+        inputs = {"x": some_rows(9, 4, np.float32)}
+        cases.add(f"TreeEnsembleClassifier {transform}", "TreeEnsembleClassifier", inputs, {}, None, 1e-5,
+                  [np.int64, np.float32], domain=ML, post_transform=transform,
+                  base_values=floats(3).tolist(), **forest, **labels)
+    for transform in ("NONE", "LOGISTIC"):
+        for positive in (False, True):
+            for only in (0, 1):
+                forest = listed(Forest(3, 4, 1, member=False), "class")
+                weights = [abs(w) if positive else w for w in forest["class_weights"]]
+                if not positive:
+                    weights[0] = -abs(weights[0])
+                forest |= {"class_weights": weights, "class_ids": [only] * len(weights), "classlabels_int64s": [5, 3]}
+                base = floats(1).tolist() if only == 0 else None
+                inputs = {"x": some_rows(9, 4, np.float32)}
+                label = f"TreeEnsembleClassifier of two {transform} {positive} {only}"
+                cases.add(label, "TreeEnsembleClassifier", inputs, {}, None, 1e-5, [np.int64, np.float32], domain=ML,
+                          post_transform=transform, base_values=base,
+                          **forest)
+
+
+def linear(cases):
+    for dtype in (np.float32, np.float64, np.int32, np.int64):
+        x = (floats(5, 3) * 3).astype(dtype)
+        scales = {"offset": floats(3).tolist(), "scale": floats(3).tolist()}
+        cases.add(f"Scaler {dtype}", "Scaler", {"x": x}, {}, None, 1e-6, domain=ML, **scales)
+        cases.add(f"Scaler {dtype}", "Scaler", {"x": x}, {}, None, 1e-6, domain=ML, offset=[1.5], scale=[0.25])
+        for norm in ("MAX", "L1", "L2"):
+            for given in (x, x[0], x * 0):
+                cases.add(f"Normalizer {norm} {dtype}", "Normalizer", {"x": given}, {}, None, 1e-6, domain=ML,
+                          norm=norm)
+    for count in (1, 3):
+        x = rng.choice(np.float32([1, 2, np.nan]), (4, 3))
+        for replaced in (2.0, float("nan")):
+            clean = x if replaced != replaced else np.nan_to_num(x)
+            cases.add("Imputer", "Imputer", {"x": clean}, {}, None, 0, domain=ML, replaced_value_float=replaced,
+                      imputed_value_floats=floats(count).tolist())
+        cases.add("Imputer", "Imputer", {"x": rng.integers(0, 3, (4, 3))}, {}, None, 0, np.int64, domain=ML,
+                  replaced_value_int64=2, imputed_value_int64s=[7, 8, 9][:count])
+    for dtype in (np.int64, np.float32, np.float64):
+        x = rng.integers(0, 6, (2, 4)).astype(dtype)
+        cases.add(f"OneHotEncoder {dtype}", "OneHotEncoder", {"x": x}, {}, None, 0, domain=ML, cats_int64s=[3, 1, 5])
+    for transform in ("NONE", "LOGISTIC", "SOFTMAX"):
+        options = {"domain": ML, "post_transform": transform}
+        cases.add(f"LinearRegressor {transform}", "LinearRegressor", {"x": floats(4, 3)}, {}, None, 1e-5, targets=2,
+                  coefficients=floats(6).tolist(), intercepts=floats(2).tolist(), **options)
+        for dtype, classes in ((np.float32, [5, 2, 9]), (np.int64, [5, 2]), (np.float64, [5, 2])):
+            cases.add(f"LinearClassifier {transform} {dtype}", "LinearClassifier",
+                      {"x": (floats(4, 3) * 2).astype(dtype)}, {}, None, 1e-5, [np.int64, np.float32],
+                      classlabels_ints=classes, coefficients=floats(3 * len(classes)).tolist(),
+                      intercepts=floats(len(classes)).tolist(), **options)
+        if transform != "SOFTMAX":
+            cases.add(f"LinearClassifier of one row {transform}", "LinearClassifier", {"x": floats(6, 3)}, {}, None,
+                      1e-5, [np.int64, np.float32], classlabels_ints=[5, 2], coefficients=floats(3).tolist(),
+                      intercepts=[0.25], **options)
+
+
 def refusals(folder):
     x, whole = np.ones((2, 3), np.float32), np.ones((2, 3), np.int64)
     gram = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 2, "max_skip_count": 0, "ngram_counts": [0, 1],
@@ -165,13 +272,19 @@ def refusals(folder):
             "nodes_splits": tensor(np.float32([0])), "nodes_truenodeids": [0], "nodes_trueleafs": [1],
             "nodes_falsenodeids": [0], "nodes_falseleafs": [1], "leaf_targetids": [0],
             "leaf_weights": tensor(np.float32([1]))}
+    two = {**LEAF, **{name: value * 2 for name, value in LEAF.items() if name.startswith("nodes_")},
+           "target_nodeids": [1], "nodes_nodeids": [0, 1], "nodes_modes": ["BRANCH_LT", "LEAF"],
+           "nodes_truenodeids": [1, 0], "nodes_falsenodeids": [1, 0]}
+    line = {"classlabels_ints": [1, 2], "coefficients": [1.0] * 6}
     pair = {"keys_int64s": [1], "values_int64s": [2]}
     for status, words, op_type, given, preset, changes in (
-            (INVALID, "n-grams of 2 to 1", "TfIdfVectorizer", whole, gram, {"min_gram_length": 2, "max_gram_length": 1}),
+            (INVALID, "n-grams of 2 to 1", "TfIdfVectorizer", whole, gram,
+             {"min_gram_length": 2, "max_gram_length": 1}),
             (INVALID, "n-grams of 0", "TfIdfVectorizer", whole, gram, {"min_gram_length": 0}),
             (INVALID, "n-grams of 1 to 3", "TfIdfVectorizer", whole, gram, {"max_gram_length": 3}),
             (INVALID, "max_skip_count is -1", "TfIdfVectorizer", whole, gram, {"max_skip_count": -1}),
-            (INVALID, "ngram_counts puts the 2-grams from 2 to 3", "TfIdfVectorizer", whole, gram, {"ngram_counts": [0, 2]}),
+            (INVALID, "ngram_counts puts the 2-grams from 2 to 3", "TfIdfVectorizer", whole, gram,
+             {"ngram_counts": [0, 2]}),
             (INVALID, "ngram_counts puts the 1-grams from 4", "TfIdfVectorizer", whole, gram, {"ngram_counts": [4, 1]}),
             (INVALID, "1 columns for 2", "TfIdfVectorizer", whole, gram, {"ngram_indexes": [0]}),
             (INVALID, "-5, which is no column", "TfIdfVectorizer", whole, gram, {"ngram_indexes": [0, -5]}),
@@ -179,12 +292,14 @@ def refusals(folder):
             (INVALID, "mode is", "TfIdfVectorizer", whole, gram, {"mode": "IDFTF"}),
             (INVALID, "twice", "TfIdfVectorizer", whole, gram, {"ngram_counts": [0, 3], "pool_int64s": [1, 2, 2],
                                                                 "ngram_indexes": [0, 1, 2]}),
-            (UNSUPPORTED, "strings", "TfIdfVectorizer", whole, gram, {"pool_int64s": None, "pool_strings": ["a", "b", "c"]}),
+            (UNSUPPORTED, "strings", "TfIdfVectorizer", whole, gram,
+             {"pool_int64s": None, "pool_strings": ["a", "b", "c"]}),
             (INVALID, "2 lists of keys", "LabelEncoder", whole, pair, {"keys_floats": [1.0]}),
             (INVALID, "0 lists of values", "LabelEncoder", whole, pair, {"values_int64s": None}),
             (INVALID, "1 keys and 2 values", "LabelEncoder", whole, pair, {"values_int64s": [1, 2]}),
             (INVALID, "its keys int64", "LabelEncoder", x, pair, {}),
-            (UNSUPPORTED, "its keys are strings", "LabelEncoder", whole, pair, {"keys_int64s": None, "keys_strings": ["a"]}),
+            (UNSUPPORTED, "its keys are strings", "LabelEncoder", whole, pair,
+             {"keys_int64s": None, "keys_strings": ["a"]}),
             (INVALID, "default_tensor", "LabelEncoder", whole, pair, {"default_tensor": tensor(np.float32([1]))}),
             (INVALID, "feature 3 of 3", "TreeEnsemble", x, tree, {"nodes_featureids": [3]}),
             (INVALID, "feature -1", "TreeEnsemble", x, tree, {"nodes_featureids": [-1]}),
@@ -197,23 +312,45 @@ def refusals(folder):
             (INVALID, "has no set", "TreeEnsemble", x, tree, {"nodes_modes": tensor(np.uint8([6]))}),
             (INVALID, "mode 7", "TreeEnsemble", x, tree, {"nodes_modes": tensor(np.uint8([7]))}),
             (INVALID, "aggregate_function is 4", "TreeEnsemble", x, tree, {"aggregate_function": 4}),
-            (UNSUPPORTED, "PROBIT", "TreeEnsemble", x, tree, {"post_transform": 4})):
-        cases = Cases(17, [(ML, 5)])
+            (UNSUPPORTED, "PROBIT", "TreeEnsemble", x, tree, {"post_transform": 4}),
+            (INVALID, "no leaves", "TreeEnsembleRegressor", x, LEAF, {"nodes_modes": ["BRANCH_LT"]}),
+            (INVALID, "no mode", "TreeEnsembleRegressor", x, two, {"nodes_modes": ["LESS", "LEAF"]}),
+            (INVALID, "has no node 7", "TreeEnsembleRegressor", x, two, {"nodes_truenodeids": [7, 0]}),
+            (INVALID, "circle", "TreeEnsembleRegressor", x, two, {"nodes_truenodeids": [0, 0]}),
+            (INVALID, "two nodes 0", "TreeEnsembleRegressor", x, two, {"nodes_nodeids": [0, 0]}),
+            (INVALID, "is no leaf", "TreeEnsembleRegressor", x, two, {"target_nodeids": [0]}),
+            (INVALID, "no target 1", "TreeEnsembleRegressor", x, two, {"target_ids": [1]}),
+            (INVALID, "needs n_targets", "TreeEnsembleRegressor", x, two, {"n_targets": None}),
+            (INVALID, "base_values has 2", "TreeEnsembleRegressor", x, two, {"base_values": [1.0, 2.0]}),
+            (INVALID, "2 nodes and 1 modes", "TreeEnsembleRegressor", x, two, {"nodes_modes": ["LEAF"]}),
+            (UNSUPPORTED, "labels are strings", "LinearClassifier", x, line, {"classlabels_strings": ["a", "b"]}),
+            (INVALID, "4 coefficients", "LinearClassifier", x, line, {"coefficients": [1.0] * 4}),
+            (INVALID, "3 intercepts", "LinearClassifier", x, line, {"intercepts": [1.0] * 3}),
+            (INVALID, "post_transform is", "LinearClassifier", x, line, {"post_transform": "TANH"}),
+            (INVALID, "offset has 2", "Scaler", x, {}, {"offset": [1.0, 2.0], "scale": [1.0, 2.0]}),
+            (INVALID, "norm is", "Normalizer", x, {}, {"norm": "L3"}),
+            (INVALID, "imputed_value_floats is missing", "Imputer", x, {}, {"imputed_value_int64s": [1]})):
+        cases = Cases(17, [(ML, 3 if op_type == "TreeEnsembleRegressor" else 5)])
         options = {name: value for name, value in {**preset, **changes}.items() if value is not None}
         domain = {} if op_type == "TfIdfVectorizer" else {"domain": ML}
-        cases.add("", op_type, {"x": given}, {}, None, 0, np.int64 if op_type == "LabelEncoder" else np.float32, **domain,
-                  **options)
+        dtype = {"LabelEncoder": np.int64, "LinearClassifier": [np.int64, np.float32]}.get(op_type, np.float32)
+        cases.add("", op_type, {"x": given}, {}, None, 0, dtype, **domain, **options)
         cases.refused(folder, status, words)
 
 
 def main():
     print(f"seed {SEED}")
     cases = Cases(17, [(ML, 5)])
+    older = Cases(17, [(ML, 3)])
     for add in (ngrams, labels, features, trees):
         add(cases)
+    for add in (regressors, classifiers, linear):
+        add(older)
     cases.expect_of_runtime()
+    older.expect_of_runtime()
     with tempfile.TemporaryDirectory() as folder:
         cases.check(pathlib.Path(folder))
+        older.check(pathlib.Path(folder))
         refusals(pathlib.Path(folder))
     return 0
 

@@ -52,7 +52,8 @@ class Cases:
 
         nodes = [node for node in self.nodes if self.expected[node.output[0]][1] is None]
         names = [name for node in nodes for name in node.output]
-        session = onnxruntime.InferenceSession(self.model(nodes).SerializeToString(), providers=["CPUExecutionProvider"])
+        model = self.model(nodes).SerializeToString()
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         for name, array in zip(names, session.run(names, self.inputs)):
             label, _, tolerance = self.expected[name]
             self.expected[name] = label, array, tolerance
