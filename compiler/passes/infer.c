@@ -61,8 +61,8 @@ static bool is_unread(const Value *value) { return value->is_output && value->co
 static bool is_for_caller(const Value *value) {
     for (int i = 0; i < value->consumers.count; i++) {
         const Node *reader = value->consumers.items[i];
-        if (reader->domain[0] != '\0' || strcmp(reader->op_type, "Transpose") != 0 ||
-            !is_unread(reader->outputs.items[0]))
+        if (reader->graph != value->producer->graph || reader->domain[0] != '\0' ||
+            strcmp(reader->op_type, "Transpose") != 0 || !is_unread(reader->outputs.items[0]))
             return false;
     }
     return value->is_output || value->consumers.count > 0;
