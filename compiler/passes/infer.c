@@ -5,6 +5,8 @@
 
 #include "ops/expand.h"
 
+#include <string.h>
+
 /* What the model says of an output's shape, where inference found less. */
 static void complete_outputs(Graph *graph, const Shape *declared) {
     for (int i = 0; i < graph->outputs.count; i++) {
