@@ -1,4 +1,5 @@
 /* LabelEncoder of numbers: places among the keys, by runtime/labels.c, and a Gather of the values there. */
+#include "ops/carry.h"
 #include "ops/gather.h"
 #include "ops/movement.h"
 
@@ -160,6 +161,7 @@ const Op OPS_labels[] = {
                    "keys_strings:strings@2 keys_tensor:tensor@4 values_floats:floats@2 values_int64s:ints@2 "
                    "values_strings:strings@2 values_tensor:tensor@4",
      .infer = infer_label_encoder,
+     .carry = carry_same,
      .lower = lower_label_encoder},
     {0},
 };

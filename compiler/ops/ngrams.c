@@ -170,6 +170,12 @@ static void lower_ngrams(Program *program, Node *node) {
     step_sizes(program, step, "ORDERS", tables.orders, tables.lengths);
 }
 
+/* Rows are apart, what is in a row is not. */
+static int carry_ngrams(const Node *node, int input, int axis, int output) {
+    (void)input, (void)output;
+    return axis == 0 && node->inputs.items[0]->shape.rank == 2 ? 0 : -1;
+}
+
 const Op OPS_ngrams[] = {
     {.name = "TfIdfVectorizer",
      .versions = {9},
@@ -179,6 +185,7 @@ const Op OPS_ngrams[] = {
      .attributes = "max_gram_length:int! max_skip_count:int! min_gram_length:int! mode:string! ngram_counts:ints! "
                    "ngram_indexes:ints! pool_int64s:ints pool_strings:strings weights:floats",
      .infer = infer_ngrams,
+     .carry = carry_ngrams,
      .lower = lower_ngrams},
     {0},
 };

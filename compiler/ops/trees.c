@@ -1,5 +1,6 @@
 /* Trees: TreeEnsemble, and the classifier and the regressor before it, as one operator of fovea's own whose kernel is
  * runtime/trees.c, and what becomes of its scores. */
+#include "ops/carry.h"
 #include "ops/fused.h"
 #include "ops/movement.h"
 #include "ops/scores.h"
@@ -506,6 +507,7 @@ const Op OPS_trees[] = {
      .types = "T: floats",
      .attributes = "targets:int! aggregate:int!",
      .infer = infer_trees,
+     .carry = carry_first,
      .lower = lower_trees},
     {.name = "TreeEnsemble",
      .domain = MACHINE_LEARNING,

@@ -264,6 +264,29 @@ def linear(cases):
                       intercepts=[0.25], **options)
 
 
+def samples(folder):
+    """A number of rows that the caller chooses: each is a sample."""
+    cases = Cases(17, [(ML, 3)])
+    pair = [np.int64, np.float32]
+    cases.add("rows of trees", "TreeEnsembleClassifier", {"x": some_rows(3, 4, np.float32)}, {}, None, 1e-5, pair,
+              domain=ML, classlabels_int64s=[4, 5, 6], **listed(Forest(3, 4, 3, member=False), "class"))
+    cases.add("rows of a line", "LinearClassifier", {"x": floats(3, 4)}, {}, None, 1e-5, pair, domain=ML,
+              classlabels_ints=[4, 5], coefficients=floats(4).tolist(), intercepts=[0.1])
+    cases.add("rows of labels", "LabelEncoder", {"x": rng.integers(0, 4, (3, 2))}, {}, None, 0, np.int64, domain=ML,
+              keys_int64s=[1, 2], values_int64s=[7, 8])
+    cases.add("rows of words", "TfIdfVectorizer", {"x": rng.integers(0, 4, (3, 5))}, {}, None, 0, mode="TF",
+              min_gram_length=1, max_gram_length=1, max_skip_count=0, ngram_counts=[0], ngram_indexes=[0, 1],
+              pool_int64s=[2, 3])
+    cases.expect_of_runtime()
+    model = cases.model()
+    for given in model.graph.input:
+        rows = given.type.tensor_type.shape.dim[0]
+        rows.ClearField("dim_value")
+        rows.dim_param = "N"
+    cases.model = lambda: model
+    cases.check(folder, [["--dim", "N=1..8"]])
+
+
 def refusals(folder):
     x, whole = np.ones((2, 3), np.float32), np.ones((2, 3), np.int64)
     gram = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 2, "max_skip_count": 0, "ngram_counts": [0, 1],
@@ -351,6 +374,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         cases.check(pathlib.Path(folder))
         older.check(pathlib.Path(folder))
+        samples(pathlib.Path(folder))
         refusals(pathlib.Path(folder))
     return 0
 

@@ -66,8 +66,8 @@ class Cases:
         assert done.returncode == 0, done.stderr
         return np.load(folder / "out.npz")
 
-    def check(self, folder):
-        for how in ([], ["--interpret"]):
+    def check(self, folder, ways=([], ["--interpret"])):
+        for how in ways:
             outputs = self.run(folder, *how)
             for name, (label, expected, tolerance) in self.expected.items():
                 got = outputs[name]
