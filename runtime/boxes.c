@@ -85,3 +85,54 @@ KERNEL void max_roi_pool(const T *restrict x, const T *restrict boxes, T *restri
         }
     }
 }
+
+/* NonMaxSuppression: for each class of each of the batch the boxes with the largest scores, `most` of them at most
+ * (NULL: none), of which no two overlap by more than `overlap` of the area that either has (NULL: 0). Scores are above
+ * `score`, or any number where that is NULL. Boxes are two corners in any order, or middle and size where CENTER is 1.
+ * boxes [BATCH][BOXES][4]   scores [BATCH][CLASSES][BOXES]   work [BOXES]   y [ROWS][3]: batch, class and box; -1
+ * behind the last
+ * name: suppress_{BATCH}x{CLASSES}x{BOXES}
+ * types: float */
+KERNEL void suppress(const T *restrict boxes, const T *restrict scores, const int64_t *restrict most,
+                     const T *restrict overlap, const T *restrict score, int32_t *restrict work, int64_t *restrict y,
+                     const int BATCH, const int CLASSES, const int BOXES, const int CENTER, const int ROWS) {
+    const A threshold = overlap == NULL ? 0 : LOAD(overlap[0]);
+    int row = 0;
+    for (int list = 0; list < BATCH * CLASSES; list++) {
+        const T *const of_class = scores + list * BOXES;
+        const int64_t limit = most == NULL ? 0 : most[0];
+        int count = 0;
+        for (int i = 0; i < BOXES; i++)
+            if (score == NULL ? !is_nan((double)of_class[i]) : of_class[i] > score[0]) work[count++] = i;
+        for (int64_t taken = 0; taken < limit && count > 0; taken++) {
+            A low[2][2], high[2][2]; /* of the box that is taken, and of another */
+            int best = work[0], kept = 0;
+            for (int k = 1; k < count; k++)
+                if (of_class[work[k]] > of_class[best]) best = work[k];
+            for (int k = -1; k < count; k++) {
+                const int box = k < 0 ? best : work[k], slot = k >= 0;
+                const T *const at = boxes + (list / CLASSES * BOXES + box) * 4;
+                A common = 1, area[2] = {1, 1};
+                for (int d = 0; d < 2; d++) {
+                    const A a = CENTER ? at[d] - at[d + 2] / 2 : at[d], b = CENTER ? at[d] + at[d + 2] / 2 : at[d + 2];
+                    low[slot][d] = CENTER || a < b ? a : b;
+                    high[slot][d] = CENTER || a < b ? b : a;
+                    if (slot == 0) continue;
+                    const A from = low[0][d] > low[1][d] ? low[0][d] : low[1][d];
+                    const A to = high[0][d] < high[1][d] ? high[0][d] : high[1][d];
+                    common *= to > from ? to - from : 0;
+                    for (int i = 0; i < 2; i++) area[i] *= high[i][d] - low[i][d];
+                }
+                if (k < 0 || box == best) continue;
+                const A either = area[0] + area[1] - common;
+                const int is_shared = common > 0 && area[0] > 0 && area[1] > 0 && either > 0;
+                if (!((is_shared ? common / either : 0) > threshold)) work[kept++] = box;
+            }
+            y[row * 3] = list / CLASSES;
+            y[row * 3 + 1] = list % CLASSES;
+            y[row++ * 3 + 2] = best;
+            count = kept;
+        }
+    }
+    for (int i = row * 3; i < ROWS * 3; i++) y[i] = -1;
+}

@@ -31,6 +31,7 @@ static void add_tensor(Text *out, const Graph *graph, const EmittedTensor *tenso
                        int shape_width) {
     const char *kind = kind_text(graph, tensor), *safe = comment_text(out->arena, tensor->value->name);
     text_printf(out, " *   %-*s  %-*s  %s", name_width, tensor->identifier, shape_width, kind, role);
+    if (tensor->value->is_padded) text_add(out, ", -1 behind what was found");
     if (strcmp(safe, tensor->identifier) != 0) text_printf(out, ", in the model: %s", safe);
     text_add(out, "\n");
 }

@@ -66,10 +66,12 @@ static json_t *tensors(const Graph *graph, const EmittedTensor *items, int count
     for (int i = 0; i < count; i++) {
         const Value *value = items[i].value;
         const Shape shape = graph_outer_shape(graph, value);
-        json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:o, s:s, s:s}", "name", manifest_name(value->name),
-                                              "identifier", items[i].identifier, "type", type_info(value->type)->name,
-                                              "shape", manifest_shape(&shape), "c_type", items[i].c_type,
-                                              "size_macro", items[i].size_macro));
+        json_t *tensor =
+            json_pack("{s:o, s:s, s:s, s:o, s:s, s:s}", "name", manifest_name(value->name), "identifier",
+                      items[i].identifier, "type", type_info(value->type)->name, "shape", manifest_shape(&shape),
+                      "c_type", items[i].c_type, "size_macro", items[i].size_macro);
+        if (value->is_padded) json_object_set_new(tensor, "padded", json_true());
+        json_array_append_new(list, tensor);
     }
     return list;
 }
@@ -152,8 +154,8 @@ const char *manifest_of(const Program *program, const EmittedModel *model) {
         json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", model->name, "fovea", FOVEA_VERSION,
                   "target", model->target->name, "dispatch", variants(model), "inputs",
                   tensors(program->graph, model->inputs.items, model->inputs.count), "outputs",
-                  tensors(program->graph, model->outputs.items, model->outputs.count), "blocks", manifest_blocks(program->graph),
-                  "probes", open_probes(program), "memory", memory, "files", files);
+                  tensors(program->graph, model->outputs.items, model->outputs.count), "blocks",
+                  manifest_blocks(program->graph), "probes", open_probes(program), "memory", memory, "files", files);
     if (model->batch != NULL && root != NULL)
         json_object_set_new(root, "samples",
                             json_pack("{s:s, s:I, s:I}", "parameter", model->samples, "least",

@@ -36,6 +36,7 @@ struct Value {
     Node *producer;     /* NULL for inputs, initializers and constants */
     NodeList consumers; /* once per use; kept by graph_index() */
     bool is_input, is_output;
+    bool is_padded;     /* its shape is what it can be at most; -1 is behind what was found */
     bool is_probed;     /* has to exist in memory, whole, under its name */
     bool is_batched;    /* of inputs and outputs: the caller has one for each sample of a batch, in a row */
     int samples_axis;   /* which then is along this axis */

@@ -1,10 +1,8 @@
-/* Boxes: RoiAlign and MaxRoiPool, whose kernels are in runtime/boxes.c, and NonMaxSuppression.
- * How many boxes NonMaxSuppression keeps depends on its data, so that it is computed while compiling, where these are
- * known, and cannot be at run time. */
+/* Boxes: RoiAlign, MaxRoiPool and NonMaxSuppression, whose kernels are in runtime/boxes.c.
+ * How many boxes NonMaxSuppression keeps depends on its data: see ops/found.h. */
+#include "ops/found.h"
 #include "ops/movement.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* RoiAlign and MaxRoiPool */
@@ -90,113 +88,7 @@ static void lower_max_roi_pool(Program *program, Node *node) { (void)regions_ste
 
 /* NonMaxSuppression */
 
-typedef struct {
-    float low[2], high[2]; /* y and x, or x and y */
-} Box;
-
-/* Two corners in any order, or, where center_point_box is 1, the middle and the size. */
-static Box box_at(const Tensor *boxes, int64_t i, bool is_center) {
-    const float *at = (const float *)boxes->data + i * 4;
-    Box box;
-    for (int d = 0; d < 2; d++) {
-        const float a = is_center ? at[d] - at[d + 2] / 2 : at[d], b = is_center ? at[d] + at[d + 2] / 2 : at[d + 2];
-        box.low[d] = is_center || a < b ? a : b;
-        box.high[d] = is_center || a < b ? b : a;
-    }
-    return box;
-}
-
-static float area_of(const Box *box) { return (box->high[0] - box->low[0]) * (box->high[1] - box->low[1]); }
-
-/* The area that two boxes share, as a part of the area that either has. */
-static float overlap(const Box *a, const Box *b) {
-    Box shared;
-    for (int d = 0; d < 2; d++) {
-        shared.low[d] = fmaxf(a->low[d], b->low[d]), shared.high[d] = fminf(a->high[d], b->high[d]);
-        if (!(shared.high[d] > shared.low[d])) return 0;
-    }
-    const float common = area_of(&shared), either = area_of(a) + area_of(b) - common;
-    return area_of(a) > 0 && area_of(b) > 0 && either > 0 ? common / either : 0;
-}
-
-/* A box of one class. */
-typedef struct {
-    float score;
-    int64_t index;
-} Candidate;
-
-static int compare_candidates(const void *a, const void *b) {
-    const Candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return (x->index > y->index) - (x->index < y->index);
-}
-
-/* The one number of an input, or what it is where it is left out. */
-static double number_of(const Node *node, int input, double preset) {
-    const Value *value = node_input(node, input);
-    if (value == NULL) return preset;
-    if (tensor_count(value->constant) != 1)
-        node_fail(node, STATUS_INVALID, "input %d has %lld elements, expected 1", input,
-                  (long long)tensor_count(value->constant));
-    return tensor_number(value->constant, 0);
-}
-
-/* The largest scores first, those that are taken in front; returns how many: no one of them overlaps another by more
- * than the threshold. */
-static int64_t suppress(const Node *node, Candidate *candidates, int64_t count, int64_t batch) {
-    const Tensor *boxes = node->inputs.items[0]->constant;
-    const double most = number_of(node, 2, 0);
-    const float threshold = (float)number_of(node, 3, 0);
-    const bool is_center = attr_int(node, "center_point_box") != 0;
-    const int64_t first = batch * boxes->shape.dims[1].size;
-    int64_t taken = 0;
-    qsort(candidates, (size_t)count, sizeof *candidates, compare_candidates);
-    for (int64_t i = 0; i < count && (double)taken < most; i++) {
-        const Box box = box_at(boxes, first + candidates[i].index, is_center);
-        bool keep = true;
-        for (int64_t k = 0; k < taken && keep; k++) {
-            const Box other = box_at(boxes, first + candidates[k].index, is_center);
-            keep = !(overlap(&box, &other) > threshold);
-        }
-        if (keep) candidates[taken++] = candidates[i];
-    }
-    return taken;
-}
-
-/* The boxes of one class whose score is above the threshold; a score that is no number is not. */
-static int64_t candidates_of(const Node *node, int64_t row, Candidate *candidates) {
-    const Tensor *scores = node->inputs.items[1]->constant;
-    const float threshold = (float)number_of(node, 4, -INFINITY);
-    const bool all = node_input(node, 4) == NULL;
-    const int64_t boxes = scores->shape.dims[2].size;
-    int64_t count = 0;
-    for (int64_t i = 0; i < boxes; i++) {
-        const float score = ((const float *)scores->data)[row * boxes + i];
-        if (score > threshold || (all && !isnan(score))) candidates[count++] = (Candidate){score, i};
-    }
-    return count;
-}
-
-/* Rows of batch, class and box, of all classes one after the other. */
-static void fold_suppression(Node *node) {
-    Arena *arena = node->graph->arena;
-    const Shape *scores = &node->inputs.items[1]->shape;
-    const int64_t classes = scores->dims[1].size, boxes = scores->dims[2].size, lists = scores->dims[0].size * classes;
-    Candidate *candidates = arena_new_array(arena, Candidate, (size_t)(lists * boxes));
-    int64_t *taken = arena_new_array(arena, int64_t, (size_t)lists), found = 0;
-    for (int64_t i = 0; i < lists; i++) {
-        const int64_t count = candidates_of(node, i, candidates + i * boxes);
-        taken[i] = suppress(node, candidates + i * boxes, count, i / classes);
-        found += taken[i];
-    }
-    Value *output = node->outputs.items[0];
-    output->shape = shape_of(2, (int64_t[]){found, 3});
-    output->constant = tensor_new(arena, TYPE_INT64, &output->shape);
-    int64_t *row = output->constant->data;
-    for (int64_t i = 0; i < lists; i++)
-        for (int64_t k = 0; k < taken[i]; k++, row += 3)
-            row[0] = i / classes, row[1] = i % classes, row[2] = candidates[i * boxes + k].index;
-}
+enum { BOXES, SCORES, MOST, OVERLAP, SCORE };
 
 /* Whether all inputs are known, and few enough to be compared while compiling. */
 static bool can_fold(const Node *node) {
@@ -206,6 +98,37 @@ static bool can_fold(const Node *node) {
     const Shape *scores = &node->inputs.items[1]->shape;
     const double boxes = (double)scores->dims[2].size;
     return boxes * boxes * (double)(scores->dims[0].size * scores->dims[1].size) <= MOST_PAIRS;
+}
+
+/* How many boxes of a class are taken at most, as far as that is known. */
+static int64_t most_boxes(const Node *node) {
+    const Value *most = node_input(node, MOST);
+    const int64_t boxes = node->inputs.items[SCORES]->shape.dims[2].size;
+    if (most == NULL) return 0;
+    const int64_t asked = most->constant == NULL ? boxes : tensor_int(most->constant, 0);
+    return asked < 0 ? 0 : asked < boxes ? asked : boxes;
+}
+
+static void bound_suppression(Node *node) {
+    const Shape *scores = &node->inputs.items[SCORES]->shape;
+    const Dim lists = dim_multiply(node, scores->dims[0], scores->dims[1]);
+    node->outputs.items[0]->shape.dims[0] = dim_multiply(node, lists, dim_known(most_boxes(node)));
+}
+
+static void lower_suppression(Program *program, Node *node) {
+    static const char *const names[] = {"boxes", "scores", "most", "overlap", "score"};
+    const Shape *scores = &node->inputs.items[SCORES]->shape;
+    const Value *y = node->outputs.items[0];
+    if (is_empty(y)) return;
+    Step *step = step_kernel(program, "suppress", TYPE_FLOAT);
+    for (int i = BOXES; i <= SCORE; i++) step_value(program, step, names[i], node_input(node, i));
+    step_buffer(step, "work", program_scratch(program, TYPE_INT32, scores->dims[2].size), 0);
+    step_value(program, step, "y", y);
+    step_size(step, "BATCH", scores->dims[0].size);
+    step_size(step, "CLASSES", scores->dims[1].size);
+    step_size(step, "BOXES", scores->dims[2].size);
+    step_size(step, "CENTER", attr_int(node, "center_point_box") != 0);
+    step_size(step, "ROWS", y->shape.dims[0].size);
 }
 
 static void infer_suppression(Node *node) {
@@ -220,7 +143,12 @@ static void infer_suppression(Node *node) {
     dim_unify(node, boxes->dims[0], scores->dims[0], "the batch of the boxes and of the scores");
     dim_unify(node, boxes->dims[1], scores->dims[2], "the number of boxes and of scores");
     dim_unify(node, boxes->dims[2], dim_known(4), "the number of a box's columns");
-    if (can_fold(node)) fold_suppression(node);
+    for (int i = MOST; i <= SCORE; i++)
+        if (node_input(node, i) != NULL && shape_is_known(&node_input(node, i)->shape) &&
+            shape_count(&node_input(node, i)->shape) != 1)
+            node_fail(node, STATUS_INVALID, "input %d has %lld elements, expected 1", i,
+                      (long long)shape_count(&node_input(node, i)->shape));
+    if (can_fold(node)) fold_found(node, 0);
 }
 
 const Op OPS_boxes[] = {
@@ -246,6 +174,8 @@ const Op OPS_boxes[] = {
      .inputs = "boxes:float scores:float max_output_boxes_per_class:int64? iou_threshold:float? score_threshold:float?",
      .outputs = "selected_indices:int64",
      .attributes = "center_point_box:int=0",
-     .infer = infer_suppression},
+     .infer = infer_suppression,
+     .bound = bound_suppression,
+     .lower = lower_suppression},
     {0},
 };

@@ -171,6 +171,13 @@ Buffer *constant_ints(Program *program, const char *name, const int64_t *values,
     return program_buffer(program, graph_constant(program->graph, name, tensor));
 }
 
+Buffer *constant_numbers(Program *program, const char *name, Type type, const double *values, int64_t count) {
+    const Shape shape = shape_of(1, &count);
+    Tensor *tensor = tensor_new(program->arena, type, &shape);
+    for (int64_t i = 0; i < count; i++) tensor_set(tensor, i, values[i]);
+    return program_buffer(program, graph_constant(program->graph, name, tensor));
+}
+
 Buffer *index_buffer(Program *program, const Value *indices) {
     if (indices->type == TYPE_INT64) return program_buffer(program, indices);
     int64_t count = shape_count(&indices->shape);

@@ -53,5 +53,7 @@ void check_length(const Node *node, const char *what, int count, int expected);
 Buffer *index_buffer(Program *program, const Value *indices);
 /* A constant's integers as a constant buffer of their own. */
 Buffer *constant_ints(Program *program, const char *name, const int64_t *values, int count);
+/* The same of floating-point numbers, of a type that tensor_set() takes. */
+Buffer *constant_numbers(Program *program, const char *name, Type type, const double *values, int64_t count);
 
 #endif

@@ -41,6 +41,10 @@ typedef struct Op {
     void (*infer)(Node *node);
     /* Appends the steps that compute the node. All shapes are known. */
     void (*lower)(Program *program, Node *node);
+    /* Of operators that find places, how many of which is known at run time only: sets the shape of output 0, an int64,
+     * to what it can be at most; .lower fills what is behind those found with -1. Called where inputs' shapes are known
+     * and nothing but the caller reads the result. */
+    void (*bound)(Node *node);
     /* For an operator that is a graph of simpler ones, always or at times, in place of .lower: builds their nodes, see
      * ops/expand.h. The inputs' shapes are known but for the batch; the outputs' are those that the nodes give, so that
      * .infer may be left out where nothing has to be known before. */

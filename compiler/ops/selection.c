@@ -1,6 +1,8 @@
 /* Selection: TopK, and the operators whose result's size depends on what is in the data.
- * NonZero and Unique are computed while compiling, where their input is known, and cannot be at run time. */
+ * Unique is computed while compiling, where its input is known, and cannot be at run time; for NonZero see ops/found.h.
+ */
 #include "ops/carry.h"
+#include "ops/found.h"
 #include "ops/gather.h"
 #include "ops/movement.h"
 
@@ -79,18 +81,29 @@ static void infer_non_zero(Node *node) {
     node->outputs.items[0]->shape = shape_open(2);
     if (x->shape.rank >= 0) node->outputs.items[0]->shape.dims[0] = dim_known(x->shape.rank);
     if (known == NULL) return;
-    int64_t count = tensor_count(known), found = 0, next = 0;
-    for (int64_t i = 0; i < count; i++) found += tensor_number(known, i) != 0;
-    Shape shape = shape_of(2, (int64_t[]){x->shape.rank, found});
-    Tensor *places = tensor_new(node->graph->arena, TYPE_INT64, &shape);
-    int64_t strides[MAX_RANK], *place = places->data;
-    strides_of(&x->shape, strides);
-    for (int64_t i = 0; i < count; i++) {
-        if (tensor_number(known, i) == 0) continue;
-        for (int d = 0; d < x->shape.rank; d++) place[d * found + next] = i / strides[d] % x->shape.dims[d].size;
-        next++;
-    }
-    set_ints(node, 0, places);
+    if (x->shape.rank > 0) fold_found(node, 1);
+    else
+        set_ints(node, 0,
+                 tensor_new(node->graph->arena, TYPE_INT64,
+                            &(Shape){.rank = 2, .dims = {{0, NULL}, dim_known(tensor_number(known, 0) != 0)}}));
+}
+
+static void bound_non_zero(Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    if (x->rank > 0) node->outputs.items[0]->shape.dims[1] = dim_known(shape_count(x));
+}
+
+static void lower_non_zero(Program *program, Node *node) {
+    const Value *x = node->inputs.items[0], *y = node->outputs.items[0];
+    int64_t sizes[MAX_RANK];
+    if (is_empty(y)) return;
+    for (int d = 0; d < x->shape.rank; d++) sizes[d] = x->shape.dims[d].size;
+    Step *step = step_kernel(program, "non_zero", x->type);
+    step_value(program, step, "x", x);
+    step_value(program, step, "y", y);
+    step_size(step, "COUNT", shape_count(&x->shape));
+    step_size(step, "RANK", x->shape.rank);
+    step_sizes(program, step, "SHAPE", sizes, x->shape.rank);
 }
 
 /* Unique */
@@ -234,7 +247,9 @@ const Op OPS_selection[] = {
      .inputs = "X:T",
      .outputs = "Y:int64",
      .types = "T: numeric bool string complex",
-     .infer = infer_non_zero},
+     .infer = infer_non_zero,
+     .bound = bound_non_zero,
+     .lower = lower_non_zero},
     {.name = "Unique",
      .versions = {11, 28},
      .inputs = "X:T",

@@ -5,6 +5,8 @@
 
 #include "ops/expand.h"
 
+#include <string.h>
+
 /* What the model says of an output's shape, where inference found less. */
 static void complete_outputs(Graph *graph, const Shape *declared) {
     for (int i = 0; i < graph->outputs.count; i++) {
@@ -55,6 +57,36 @@ static void infer_node(Node *node, FoldBudget *budget, NodeList *kept) {
     if (!is_resolved(node)) list_add(node->graph->arena, kept, node);
 }
 
+static bool is_unread(const Value *value) { return value->is_output && value->consumers.count == 0; }
+
+/* Whether a value is for the caller alone, be it transposed. */
+static bool is_for_caller(const Value *value) {
+    for (int i = 0; i < value->consumers.count; i++) {
+        const Node *reader = value->consumers.items[i];
+        if (reader->graph != value->producer->graph || reader->domain[0] != '\0' ||
+            strcmp(reader->op_type, "Transpose") != 0 || !is_unread(reader->outputs.items[0]))
+            return false;
+    }
+    return value->is_output || value->consumers.count > 0;
+}
+
+/* Gives what is found at run time as much room as it may need, where the caller will see how much was found. */
+static void bound_outputs(Graph *graph) {
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        if (node->op->bound == NULL || !reads_known_shapes(node) || shape_is_known(&node->outputs.items[0]->shape))
+            continue;
+        Value *found = node->outputs.items[0];
+        if (!is_for_caller(found)) continue;
+        node->op->bound(node);
+        found->is_padded = true;
+        for (int k = 0; k < found->consumers.count; k++) {
+            op_infer(found->consumers.items[k]);
+            found->consumers.items[k]->outputs.items[0]->is_padded = true;
+        }
+    }
+}
+
 void pass_infer(Graph *graph, const PassOptions *options) {
     ops_resolve(graph);
     Shape *declared = arena_new_array(graph->arena, Shape, (size_t)graph->outputs.count);
@@ -66,4 +98,5 @@ void pass_infer(Graph *graph, const PassOptions *options) {
     check_outputs(graph);
     if (options->open_dimensions) complete_outputs(graph, declared);
     graph_prune(graph);
+    bound_outputs(graph);
 }

@@ -31,8 +31,7 @@ static void lower_node(Program *program, Node *node) {
     program->current = NULL;
 }
 
-/* Whether all that a node reads has a known shape: an unknown one of its outputs is of its own making. */
-static bool reads_known_shapes(const Node *node) {
+bool reads_known_shapes(const Node *node) {
     for (int i = 0; i < node->inputs.count; i++)
         if (node->inputs.items[i] != NULL && !shape_is_known(&node->inputs.items[i]->shape)) return false;
     return true;
@@ -47,7 +46,12 @@ static void report_unknown_shapes(const Graph *graph) {
             if (output == NULL || shape_is_known(&output->shape) || !reads_known_shapes(node)) continue;
             node_report(node, STATUS_UNSUPPORTED, "the shape of output %s is not known when compiling: %s",
                         quoted(output->name), shape_text(graph->arena, &output->shape));
-            note("it depends on what the node computes or is given at run time; export the model with a fixed shape");
+            if (node->op->bound != NULL)
+                note(
+                    "how much is found is known at run time; fovea takes that as an output, which no other node reads");
+            else
+                note("it depends on what the node computes or is given at run time; export the model with a fixed "
+                     "shape");
         }
     }
     fail_if_reported();

@@ -10,6 +10,9 @@
  * any. */
 Program *lower_graph(Graph *graph, const PassOptions *options);
 
+/* Whether all that a node reads has a known shape: an unknown one of its outputs is of its own making. */
+bool reads_known_shapes(const Node *node);
+
 /* What may still be computed while compiling, so that a small model neither grows without bound nor takes forever. */
 typedef struct {
     int64_t bytes; /* of constants made */

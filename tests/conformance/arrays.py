@@ -24,6 +24,13 @@ def from_bytes(data, expected):
     return np.frombuffer(data, expected.dtype).reshape(expected.shape)
 
 
+def padded(array, shape):
+    """The array with -1 behind it up to a shape; itself where it does not go into that."""
+    if array.ndim != len(shape) or any(a > b for a, b in zip(array.shape, shape)):
+        return array
+    return np.pad(array, [(0, b - a) for a, b in zip(array.shape, shape)], constant_values=-1)
+
+
 def difference(got, expected, rtol, atol):
     """"" where they agree: integers exactly, numbers as onnx.backend.test.runner compares them."""
     if expected.dtype.kind in "iub" or any(expected.dtype == small for small in SMALL_INTEGERS):

@@ -40,6 +40,8 @@ def compare_data_set(build, case, manifest, k):
         expected = case.data_sets[k][1].get(tensor["name"])
         if expected is None:
             continue  # the case does not say what it should be
+        if tensor.get("padded"):
+            expected = arrays.padded(expected, tensor["shape"])
         if list(expected.shape) != tensor["shape"]:
             return f"output {tensor['name']} has shape {tensor['shape']}, expected {list(expected.shape)}"
         size = building.tensor_bytes(tensor)
