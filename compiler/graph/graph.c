@@ -166,6 +166,7 @@ void graph_replace(Graph *graph, Value *old, Value *new) {
     Replacement r = {old, new};
     replace(graph, &r);
     new->is_probed |= old->is_probed;
+    new->is_padded |= old->is_padded;
     old->replacement = new;
     if (old->is_output) new->is_output = true, old->is_output = false;
     for (int i = 0; i < old->consumers.count; i++) list_add(graph->arena, &new->consumers, old->consumers.items[i]);
