@@ -397,7 +397,6 @@ static void resolve(Graph *graph, Map *missing) {
         Node *node = graph->nodes.items[i];
         node->op = is_misused(node) ? NULL : op_find(node->domain, node->op_type);
         if (node->op == NULL) note_missing(missing, node, why_missing(node));
-        else if (node->op->unsupported != NULL) note_missing(missing, node, node->op->unsupported);
         else if ((node->version = version_in(node->op, node->opset)) == 0)
             note_missing(missing, node, why_not_in(missing->arena, node->opset));
         for (int k = 0; k < node->attributes.count; k++) {

@@ -73,8 +73,7 @@ typedef struct Op {
     /* Multiply-adds, once shapes are known; -1 where they are not. NULL: none. */
     int64_t (*macs)(const Node *node);
 
-    bool is_random;          /* never folded */
-    const char *unsupported; /* a reason, where fovea knows the operator but cannot compile it */
+    bool is_random; /* never folded */
 } Op;
 
 /* The row of an operator, NULL where there is none. */
