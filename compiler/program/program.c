@@ -303,7 +303,42 @@ int loop_literal_int(Loop *loop, Type type, int64_t integer) {
     return add_scalar(loop, (Scalar){.type = type, .number = (double)integer, .integer = integer});
 }
 
+static bool is_identity(const Scalar *scalar) {
+    return scalar->formula != NULL && strcmp(scalar->formula->name, "identity") == 0;
+}
+
+/* Whether two scalars are one number: the same scalar, or elements of the same place in memory. */
+static bool is_same(const Loop *loop, int a, int b) {
+    while (is_identity(&loop->scalars[a])) a = loop->scalars[a].arguments[0];
+    while (is_identity(&loop->scalars[b])) b = loop->scalars[b].arguments[0];
+    if (a == b) return true;
+    if (a >= loop->input_count || b >= loop->input_count) return false;
+    const Operand *one = &loop->inputs[a], *other = &loop->inputs[b];
+    if (one->buffer != other->buffer || one->offset != other->offset) return false;
+    return memcmp(one->stride, other->stride, (size_t)loop->rank * sizeof one->stride[0]) == 0;
+}
+
+/* What a formula gives of twice the same operand; C compilers warn of a comparison whose result is always the same. A
+ * NaN is not equal to itself. */
+typedef enum { OF_SAME_UNKNOWN, OF_SAME_FALSE, OF_SAME_TRUE, OF_SAME_OPERAND } OfSame;
+
+static OfSame of_same(const Loop *loop, const char *formula, Type operand_type, int count, const int *arguments) {
+    static const struct {
+        const char *formula;
+        OfSame result;
+    } known[] = {{"equal", OF_SAME_TRUE},      {"less", OF_SAME_FALSE},     {"less_or_equal", OF_SAME_TRUE},
+                 {"greater", OF_SAME_FALSE},   {"xor", OF_SAME_FALSE},      {"greater_or_equal", OF_SAME_TRUE},
+                 {"maximum", OF_SAME_OPERAND}, {"minimum", OF_SAME_OPERAND}};
+    if (count != 2 || type_is_float(operand_type) || !is_same(loop, arguments[0], arguments[1])) return OF_SAME_UNKNOWN;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].formula, formula) == 0) return known[i].result;
+    return OF_SAME_UNKNOWN;
+}
+
 int loop_apply(Loop *loop, const char *formula, Type operand_type, Type result, int count, const int *arguments) {
+    const OfSame known = of_same(loop, formula, operand_type, count, arguments);
+    if (known == OF_SAME_OPERAND) formula = "identity", count = 1;
+    else if (known != OF_SAME_UNKNOWN) return loop_literal_int(loop, result, known == OF_SAME_TRUE);
     const Formula *found = formula_find(formula);
     if (found == NULL) fail(STATUS_BUG, "no formula %s in runtime/formulas.txt", formula);
     if (found->texts[operand_type] == NULL)

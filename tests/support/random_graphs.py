@@ -1,6 +1,7 @@
 """Graphs at random: operators of all kinds in sequence, attention and gates among them and what only looks like those.
-What is discontinuous (an order, a comparison, a rounding) is asked only of exact values: those that every implementation has
-to the bit, since nothing rounds on their way from the inputs."""
+What is discontinuous (an order, a comparison, a rounding) is asked only of exact values: those that every
+implementation has to the bit, since nothing rounds on their way from the inputs."""
+
 import random
 from dataclasses import dataclass
 
@@ -15,13 +16,26 @@ FLOAT, DOUBLE, HALF = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.fl
 INT, LONG, BOOL = np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.bool_)
 BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
 INTEGERS = (INT, LONG, *BYTES)
-SHAPES = [(1, 4, 6, 6), (2, 4, 5, 7), (1, 8, 7, 7), (2, 6, 8), (1, 9, 8), (5, 2, 4), (4, 8), (3, 5), (2, 3, 4, 3, 4), (6,)]
+SHAPES = [
+    (1, 4, 6, 6),
+    (2, 4, 5, 7),
+    (1, 8, 7, 7),
+    (2, 6, 8),
+    (1, 9, 8),
+    (5, 2, 4),
+    (4, 8),
+    (3, 5),
+    (2, 3, 4, 3, 4),
+    (6,),
+]
 
 # What rounds nothing: exact values stay exact.
-EXACT = set("Abs ArgMax ArgMin Cast Ceil Clip Concat DepthToSpace DequantizeLinear Equal Expand Flatten Floor Gather "
-            "GatherElements GatherND GlobalMaxPool Greater GreaterOrEqual Less LessOrEqual Max MaxPool Min Neg Pad QuantizeLinear "
-            "ReduceMax ReduceMin Relu Reshape Round ScatterElements ScatterND Sign Slice SpaceToDepth Split Squeeze Tile TopK "
-            "Transpose Trilu Unsqueeze Where".split())
+EXACT = set(
+    "Abs ArgMax ArgMin Cast Ceil Clip Concat DepthToSpace DequantizeLinear Equal Expand Flatten Floor Gather "
+    "GatherElements GatherND GlobalMaxPool Greater GreaterOrEqual Less LessOrEqual Max MaxPool Min Neg Pad "
+    "QuantizeLinear ReduceMax ReduceMin Relu Reshape Round ScatterElements ScatterND Sign Slice SpaceToDepth Split Squeeze Tile TopK "
+    "Transpose Trilu Unsqueeze Where".split()
+)
 
 
 @dataclass
@@ -69,15 +83,19 @@ class Maker:
     def infer(self, made):
         """Types and shapes of a node's outputs, as onnx has them."""
         arrays = {name: self.constants[name] for name in made.input if name in self.constants}
-        types = {name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-                 for name, array in arrays.items()}
+        types = {
+            name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in arrays.items()
+        }
         for name in made.input:
             if name in self.values:
                 known = self.values[name]
                 types[name] = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(known.type), known.shape)
         schema = onnx.defs.get_schema(made.op_type, self.opset, "")
         data = {name: numpy_helper.from_array(array, name) for name, array in arrays.items()}
-        return onnx.shape_inference.infer_node_outputs(schema, made, types, data, opset_imports=[helper.make_opsetid("", self.opset)])
+        return onnx.shape_inference.infer_node_outputs(
+            schema, made, types, data, opset_imports=[helper.make_opsetid("", self.opset)]
+        )
 
     def add(self, op_type, inputs, outputs=1, **attributes):
         """Adds a node; returns the name of its output, or the names where there are several."""
@@ -102,8 +120,11 @@ class Maker:
 
     def pick(self, fits=any_shape, types=(FLOAT,), exact=False):
         """A value whose shape fits, rather a late one; None where there is none."""
-        names = [n for n, v in self.values.items() if v.type in types and (v.exact or not exact) and fits(v.shape)
-                 and 0 < np.prod(v.shape) <= LARGEST]
+        names = [
+            n
+            for n, v in self.values.items()
+            if v.type in types and (v.exact or not exact) and fits(v.shape) and 0 < np.prod(v.shape) <= LARGEST
+        ]
         return self.chance.choice(names[-6:]) if names else None
 
     def like(self, name):
@@ -127,7 +148,20 @@ class Maker:
         x = self.pick(types=(FLOAT, FLOAT, DOUBLE))
         kinds = ["Relu", "Tanh", "Sigmoid", "Abs", "Neg"]
         if self.type(x) == FLOAT:
-            kinds += ["HardSigmoid", "HardSwish", "LeakyRelu", "Softplus", "Erf", "Elu", "Selu", "Celu", "Softsign", "Sin", "Cos", "Atan"]
+            kinds += [
+                "HardSigmoid",
+                "HardSwish",
+                "LeakyRelu",
+                "Softplus",
+                "Erf",
+                "Elu",
+                "Selu",
+                "Celu",
+                "Softsign",
+                "Sin",
+                "Cos",
+                "Atan",
+            ]
             kinds += ["Mish"] * (self.opset >= 18) + ["Gelu"] * (self.opset >= 20)
         self.add(self.chance.choice(kinds), [x])
 
@@ -136,7 +170,9 @@ class Maker:
         x = self.add("Clip", [self.pick(), self.constant(np.float32(0.25)), self.constant(np.float32(4))])
         kind = self.chance.choice(["Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Clip"])
         if kind != "Clip":
-            self.add(kind, [x, self.constant(np.float32(self.chance.choice([2, 0.5, 3, -1])))] if kind == "Pow" else [x])
+            self.add(
+                kind, [x, self.constant(np.float32(self.chance.choice([2, 0.5, 3, -1])))] if kind == "Pow" else [x]
+            )
 
     def step_rounding(self):
         x = self.pick(exact=True)
@@ -145,7 +181,7 @@ class Maker:
     def step_binary(self):
         x = self.pick(types=(FLOAT, FLOAT, DOUBLE, INT, LONG))
         shape = self.shape(x)
-        narrow = tuple(self.chance.choice([1, d]) for d in shape[self.axis(x):]) if shape else ()
+        narrow = tuple(self.chance.choice([1, d]) for d in shape[self.axis(x) :]) if shape else ()
         if self.type(x) in INTEGERS:
             small = self.constant(self.rng.integers(-5, 6, narrow).astype(self.type(x)))
         else:
@@ -166,8 +202,10 @@ class Maker:
         x = self.pick(types=(INT, LONG))
         if x is None:
             return
+
         def number(value):
             return self.constant(np.array(value, self.type(x)))
+
         how = self.chance.randrange(7)
         if how == 0:
             self.add("Mod", [x, number(self.chance.choice([3, 7, -4]))], fmod=self.chance.choice([0, 1]))
@@ -180,7 +218,9 @@ class Maker:
         elif how == 4 and self.shape(x):
             self.add("CumSum", [x, self.constant(np.int64(self.axis(x)))], exclusive=self.chance.choice([0, 1]))
         elif how == 5 and self.opset >= 18:
-            self.add(self.chance.choice(["BitwiseAnd", "BitwiseOr", "BitwiseXor"]), [x, number(self.chance.choice([5, -2]))])
+            self.add(
+                self.chance.choice(["BitwiseAnd", "BitwiseOr", "BitwiseXor"]), [x, number(self.chance.choice([5, -2]))]
+            )
         elif how == 6:
             self.add("Clip", [x, number(-4), number(6)])
 
@@ -199,7 +239,9 @@ class Maker:
 
     def step_choose(self):
         x = self.pick(types=(FLOAT, FLOAT, INT, LONG, DOUBLE))
-        mask = self.pick(lambda s: s == self.shape(x), (BOOL,)) or self.constant(self.rng.integers(0, 2, self.shape(x)).astype(bool))
+        mask = self.pick(lambda s: s == self.shape(x), (BOOL,)) or self.constant(
+            self.rng.integers(0, 2, self.shape(x)).astype(bool)
+        )
         self.add("Where", [mask, x, self.like(x)])
 
     def step_cast(self):
@@ -209,7 +251,10 @@ class Maker:
         if type == FLOAT:
             target = self.chance.choice([HALF, DOUBLE, INT, LONG, BOOL, *BYTES])
             if target in INTEGERS:
-                x = self.add("Clip", [x, self.constant(np.float32(0 if target == np.uint8 else -90)), self.constant(np.float32(99))])
+                x = self.add(
+                    "Clip",
+                    [x, self.constant(np.float32(0 if target == np.uint8 else -90)), self.constant(np.float32(99))],
+                )
         else:
             target = self.chance.choice([FLOAT, FLOAT, INT, LONG] if type in (BOOL, *BYTES) else [FLOAT])
         if type in (INT, LONG):
@@ -229,7 +274,10 @@ class Maker:
         if len(self.shape(y)) >= 2 and self.chance.random() < 0.6:
             weights = self.constant(self.rng.integers(-90, 90, (self.shape(y)[-1], 5)).astype(np.int8))
             scales = self.constant((self.rng.random(5) / 100 + 0.001).astype(np.float32))
-            self.add("MatMul", [y, self.add("DequantizeLinear", [weights, scales, self.constant(np.zeros(5, np.int8))], axis=1)])
+            self.add(
+                "MatMul",
+                [y, self.add("DequantizeLinear", [weights, scales, self.constant(np.zeros(5, np.int8))], axis=1)],
+            )
 
     def step_dense(self):
         x = self.pick(lambda s: len(s) >= 2)
@@ -250,7 +298,7 @@ class Maker:
             turned = self.add("Transpose", [other], perm=[*range(len(shape) - 2), len(shape) - 1, len(shape) - 2])
             self.add("MatMul", [x, turned] if self.chance.random() < 0.5 else [turned, x])
         else:
-            lead = [self.chance.choice([1, d]) for d in shape[:-2]][self.chance.randrange(len(shape) - 1):]
+            lead = [self.chance.choice([1, d]) for d in shape[:-2]][self.chance.randrange(len(shape) - 1) :]
             extra = [2] if len(shape) == 3 and len(lead) == 1 and self.chance.random() < 0.3 else []
             self.add("MatMul", [x, self.weight(*extra, *lead, shape[-1], 4, spread=0.5)])
 
@@ -261,7 +309,9 @@ class Maker:
         turned, transposed = self.chance.choice([0, 0, 1]), self.chance.choice([0, 1])
         depth, width = self.shape(x)[0 if turned else 1], self.chance.choice([1, 5, 16])
         w = self.weight(*((width, depth) if transposed else (depth, width)))
-        self.add("Gemm", [x, w, self.weight(width)], transA=turned, transB=transposed, alpha=self.chance.choice([1.0, 0.5]))
+        self.add(
+            "Gemm", [x, w, self.weight(width)], transA=turned, transB=transposed, alpha=self.chance.choice([1.0, 0.5])
+        )
 
     def step_einsum(self):
         x = self.pick(lambda s: len(s) in (2, 3) and max(s) <= 40)
@@ -270,8 +320,13 @@ class Maker:
         shape = self.shape(x)
         equations = {"ij,jk->ik": [shape[-1], 3], "ij,ij->i": shape, "ij,kj->ki": [4, shape[-1]], "ij,k->ijk": [2]}
         if len(shape) == 3:
-            equations = {"bij,bkj->bik": [shape[0], 3, shape[2]], "bij,jk->bik": [shape[2], 3], "bij,bij->b": shape,
-                         "bij,i->bj": [shape[1]], "...ij,jk->...ik": [shape[2], 2]}
+            equations = {
+                "bij,bkj->bik": [shape[0], 3, shape[2]],
+                "bij,jk->bik": [shape[2], 3],
+                "bij,bij->b": shape,
+                "bij,i->bj": [shape[1]],
+                "...ij,jk->...ik": [shape[2], 2],
+            }
         equation, other = self.chance.choice(list(equations.items()))
         self.add("Einsum", [x, self.weight(*other, spread=0.5)], equation=equation)
 
@@ -295,9 +350,13 @@ class Maker:
         outputs = groups * self.chance.choice([1, 2]) if groups > 1 else self.chance.choice([1, 4, 6, 16])
         if self.chance.random() < 0.2:
             del options["pads"]
-            options |= dict(auto_pad=self.chance.choice(["SAME_UPPER", "SAME_LOWER"]), dilations=[1] * len(options["strides"]))
+            options |= dict(
+                auto_pad=self.chance.choice(["SAME_UPPER", "SAME_LOWER"]), dilations=[1] * len(options["strides"])
+            )
         weights = self.weight(outputs, channels // groups, *options["kernel_shape"])
-        y = self.add("Conv", [x, weights, self.weight(outputs)][:self.chance.choice([2, 3, 3])], group=groups, **options)
+        y = self.add(
+            "Conv", [x, weights, self.weight(outputs)][: self.chance.choice([2, 3, 3])], group=groups, **options
+        )
         if self.chance.random() < 0.4:
             shifts = [self.weight(outputs, spread=1.0) for _ in range(3)]
             variance = self.constant((self.rng.random(outputs) + 0.5).astype(np.float32))
@@ -320,7 +379,18 @@ class Maker:
         x = self.spatial()
         if x is None:
             return
-        kind = self.chance.choice(["MaxPool", "MaxPool", "AveragePool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"])
+        kind = self.chance.choice(
+            [
+                "MaxPool",
+                "MaxPool",
+                "AveragePool",
+                "AveragePool",
+                "LpPool",
+                "GlobalAveragePool",
+                "GlobalMaxPool",
+                "GlobalLpPool",
+            ]
+        )
         if kind.startswith("Global"):
             self.add(kind, [x])
             return
@@ -342,14 +412,22 @@ class Maker:
             return
         axis = self.chance.choice([-1, len(self.shape(x)) - 1, max(1, len(self.shape(x)) - 2)])
         part = self.shape(x)[axis:]
-        self.add("LayerNormalization", [x, self.weight(*part, spread=1.0), self.weight(*part, spread=1.0)], axis=axis, epsilon=1e-3)
+        self.add(
+            "LayerNormalization",
+            [x, self.weight(*part, spread=1.0), self.weight(*part, spread=1.0)],
+            axis=axis,
+            epsilon=1e-3,
+        )
 
     def step_channel_norm(self):
         x = self.pick(lambda s: len(s) >= 3 and np.prod(s[2:]) > 3)
         if x is None:
             return
         channels = self.shape(x)[1]
-        kind = self.chance.choice(["InstanceNormalization", "LRN", "LpNormalization"] + ["GroupNormalization"] * (self.opset >= 21 and channels % 2 == 0))
+        kind = self.chance.choice(
+            ["InstanceNormalization", "LRN", "LpNormalization"]
+            + ["GroupNormalization"] * (self.opset >= 21 and channels % 2 == 0)
+        )
         weights = [self.weight(channels, spread=1.0), self.weight(channels, spread=1.0)]
         if kind == "InstanceNormalization":
             self.add(kind, [x, *weights], epsilon=1e-3)
@@ -366,8 +444,19 @@ class Maker:
             return
         rank, keep = len(self.shape(x)), self.chance.choice([0, 1])
         axes = self.chance.sample(range(-rank, 0), min(rank, self.chance.choice([1, 1, 2])))
-        kind = self.chance.choice(["ReduceMean", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare",
-                                   "ReduceLogSumExp"])
+        kind = self.chance.choice(
+            [
+                "ReduceMean",
+                "ReduceMean",
+                "ReduceMax",
+                "ReduceMin",
+                "ReduceSum",
+                "ReduceL1",
+                "ReduceL2",
+                "ReduceSumSquare",
+                "ReduceLogSumExp",
+            ]
+        )
         if self.type(x) == DOUBLE:
             kind = self.chance.choice(["ReduceMean", "ReduceMax", "ReduceSum"])
         if kind == "ReduceSum" or self.opset >= 18:
@@ -377,7 +466,12 @@ class Maker:
 
     def step_running_sum(self):
         x = self.pick(len)
-        self.add("CumSum", [x, self.constant(np.int32(self.axis(x)))], exclusive=self.chance.choice([0, 1]), reverse=self.chance.choice([0, 1]))
+        self.add(
+            "CumSum",
+            [x, self.constant(np.int32(self.axis(x)))],
+            exclusive=self.chance.choice([0, 1]),
+            reverse=self.chance.choice([0, 1]),
+        )
 
     def step_order(self):
         x = self.pick(len, exact=True)
@@ -386,7 +480,13 @@ class Maker:
         axis = self.axis(x)
         if self.chance.random() < 0.5:
             kind = self.chance.choice(["ArgMax", "ArgMin"])
-            self.add(kind, [x], axis=axis, keepdims=self.chance.choice([0, 1]), select_last_index=self.chance.choice([0, 0, 1]))
+            self.add(
+                kind,
+                [x],
+                axis=axis,
+                keepdims=self.chance.choice([0, 1]),
+                select_last_index=self.chance.choice([0, 0, 1]),
+            )
         else:
             count = self.chance.randrange(1, self.shape(x)[axis] + 1)
             self.add("TopK", [x, self.ints(count)], outputs=2, axis=axis, largest=self.chance.choice([0, 1]))
@@ -396,13 +496,15 @@ class Maker:
     def step_move(self):
         x = self.pick(len, self.MOVED)
         shape, axis = self.shape(x), self.axis(x)
-        how = self.chance.choice(["Transpose", "Reshape", "Concat", "Unsqueeze", "Expand", "Tile", "Flatten", "Squeeze", "Split"])
+        how = self.chance.choice(
+            ["Transpose", "Reshape", "Concat", "Unsqueeze", "Expand", "Tile", "Flatten", "Squeeze", "Split"]
+        )
         if how == "Transpose":
             self.add(how, [x], perm=self.chance.sample(range(len(shape)), len(shape)))
         elif how == "Reshape":
             self.add(how, [x, self.ints(0, -1)])
         elif how == "Concat":
-            self.add(how, [x, self.like(x), x][:self.chance.choice([2, 3])], axis=axis - len(shape))
+            self.add(how, [x, self.like(x), x][: self.chance.choice([2, 3])], axis=axis - len(shape))
         elif how == "Unsqueeze" and len(shape) < 5:
             self.add(how, [x, self.ints(axis)])
         elif how == "Expand" and len(shape) < 5:
@@ -426,7 +528,11 @@ class Maker:
             size, step = shape[axis], self.chance.choice([1, 1, 2, -1, -2])
             first = self.chance.randrange(size)
             starts.append(self.chance.choice([first, first - size]))
-            ends.append(self.chance.choice([(1 << 40) * (1 if step > 0 else -1), min(size, first + 3) if step > 0 else first - size - 1]))
+            ends.append(
+                self.chance.choice(
+                    [(1 << 40) * (1 if step > 0 else -1), min(size, first + 3) if step > 0 else first - size - 1]
+                )
+            )
             steps.append(step)
         self.add("Slice", [x, self.ints(*starts), self.ints(*ends), self.ints(*axes), self.ints(*steps)])
 
@@ -437,7 +543,10 @@ class Maker:
         most = [1 if mode == "constant" else min(2, d - 1) for d in shape]
         pads = [self.chance.randint(0, m) for m in most + most]
         if mode == "constant" and self.chance.random() < 0.3:
-            pads = [-1 if p == 0 and shape[i % len(shape)] > 2 and self.chance.random() < 0.4 else p for i, p in enumerate(pads)]
+            pads = [
+                -1 if p == 0 and shape[i % len(shape)] > 2 and self.chance.random() < 0.4 else p
+                for i, p in enumerate(pads)
+            ]
         given = [self.constant(np.float32(self.chance.choice([0, 1.5])))] if mode == "constant" else []
         self.add("Pad", [x, self.ints(*pads), *given], mode=mode)
 
@@ -450,7 +559,11 @@ class Maker:
         if how == 0 and computed is not None and rank <= 3:
             self.add("Gather", [x, self.add("Mod", [computed, self.ints(size)])], axis=axis)
         elif how <= 1:
-            self.add("Gather", [x, self.constant(self.rng.integers(-size, size, self.chance.choice([(3,), (2, 2), ()])))], axis=axis)
+            self.add(
+                "Gather",
+                [x, self.constant(self.rng.integers(-size, size, self.chance.choice([(3,), (2, 2), ()])))],
+                axis=axis,
+            )
         elif how == 2:
             shape = [3 if i == axis else d for i, d in enumerate(self.shape(x))]
             self.add("GatherElements", [x, self.constant(self.rng.integers(-size, size, shape))], axis=axis)
@@ -470,7 +583,12 @@ class Maker:
             self.add("ScatterND", [x, self.constant(rows[:, None]), self.weight(2, *rest, spread=1.0)], **adds)
         else:
             indices = np.broadcast_to(rows.reshape(-1, *[1] * len(rest)), (2, *rest))
-            self.add("ScatterElements", [x, self.constant(np.ascontiguousarray(indices)), self.weight(2, *rest, spread=1.0)], axis=0, **adds)
+            self.add(
+                "ScatterElements",
+                [x, self.constant(np.ascontiguousarray(indices)), self.weight(2, *rest, spread=1.0)],
+                axis=0,
+                **adds,
+            )
 
     def step_image(self):
         """What exists for maps of two dimensions only: blocks to depth, resizing."""
@@ -514,12 +632,21 @@ class Maker:
         weights = [self.weight(directions, gates * hidden, size, spread=0.4) for size in (self.shape(x)[2], hidden)]
         biases = [self.weight(directions, 2 * gates * hidden, spread=0.4)] if self.chance.random() < 0.7 else []
         more = dict(linear_before_reset=self.chance.choice([0, 1])) if kind == "GRU" else {}
-        self.add(kind, [x, *weights, *biases], outputs=3 if kind == "LSTM" else 2, hidden_size=hidden, direction=direction, **more)
+        self.add(
+            kind,
+            [x, *weights, *biases],
+            outputs=3 if kind == "LSTM" else 2,
+            hidden_size=hidden,
+            direction=direction,
+            **more,
+        )
 
     def step_triangle(self):
         x = self.pick(lambda s: len(s) >= 2)
         if x is not None:
-            self.add("Trilu", [x, self.constant(np.int64(self.chance.choice([0, 1, -1])))], upper=self.chance.choice([0, 1]))
+            self.add(
+                "Trilu", [x, self.constant(np.int64(self.chance.choice([0, 1, -1])))], upper=self.chance.choice([0, 1])
+            )
 
     def step_gate(self):
         """Squeeze and excitation, or the same on another map of that shape."""
@@ -548,13 +675,19 @@ class Maker:
         for part in "qkv":
             y = self.add("MatMul", [x, self.weight(width, width)])
             y = self.add("Reshape", [y, self.ints(n, length, heads, width // heads)])
-            split[part] = self.add("Transpose", [y], perm=[0, 2, 3, 1] if part == "k" and miss != "unturned" else [0, 2, 1, 3])
+            split[part] = self.add(
+                "Transpose", [y], perm=[0, 2, 3, 1] if part == "k" and miss != "unturned" else [0, 2, 1, 3]
+            )
         scores = self.add("MatMul", [split["q"], split["k"]])
         if self.chance.random() < 0.8:
             scores = self.add(self.chance.choice(["Mul", "Div"]), [scores, self.constant(np.float32(1.5))])
         if self.chance.random() < 0.4:
             scores = self.add("Add", [scores, self.constant(np.triu(np.full((length, length), -1e4, np.float32), 1))])
-        probs = self.add("Sigmoid", [scores]) if miss == "sigmoid" else self.add("Softmax", [scores], axis=2 if miss == "axis" else -1)
+        probs = (
+            self.add("Sigmoid", [scores])
+            if miss == "sigmoid"
+            else self.add("Softmax", [scores], axis=2 if miss == "axis" else -1)
+        )
         if miss == "after":
             probs = self.add("Add", [probs, self.weight(length, length)])
         if miss == "scaled":
@@ -574,7 +707,7 @@ class Maker:
     OFTEN = ("attention", "move", "binary", "elementwise")
 
     def grow(self):
-        """Inputs and some steps. Returns the model, and an array for each of its inputs."""
+        """Inputs and some steps."""
         for _ in range(self.chance.choice([1, 2])):
             self.input(self.chance.choice(SHAPES))
         if self.chance.random() < 0.3:
@@ -583,7 +716,6 @@ class Maker:
         steps += [f"step_{name}" for name in self.OFTEN]
         for _ in range(self.chance.randrange(3, 16)):
             getattr(self, self.chance.choice(steps))()
-        return self.model(), self.feeds
 
     def model(self):
         """Its outputs are what nothing reads, and sometimes something within."""
@@ -591,6 +723,14 @@ class Maker:
         ends = [name for name in made if name not in self.used]
         inner = [name for name in made if name in self.used]
         ends += self.chance.sample(inner, min(len(inner), self.chance.choice([0, 0, 1])))
+
         def described(names):
             return [(name, list(self.shape(name)), helper.np_dtype_to_tensor_dtype(self.type(name))) for name in names]
-        return model(self.nodes, described(self.feeds), described(ends), [tensor(*pair) for pair in self.constants.items()], self.opset)
+
+        return model(
+            self.nodes,
+            described(self.feeds),
+            described(ends),
+            [tensor(*pair) for pair in self.constants.items()],
+            self.opset,
+        )
