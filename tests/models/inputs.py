@@ -14,3 +14,8 @@ def images(count: int, side: int) -> Tensor:
 def words(count: int, length: int, vocabulary: int) -> Tensor:
     """[count,length]"""
     return torch.randint(vocabulary, (count, length))
+
+
+def padded(count: int, length: int) -> Tensor:
+    """[count,length], 1 where a text has words and 0 behind its end: the last quarter."""
+    return (torch.arange(length) < length - length // 4).long().expand(count, length).contiguous()

@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from inputs import words
 
-RUN = False
+RUN = True
 KEEP_BATCH_NORM = False
 VOCABULARY = 512
 

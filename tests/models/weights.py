@@ -19,6 +19,8 @@ def randomise(model: nn.Module, *inputs: Tensor) -> None:
             elif isinstance(module, (nn.Conv2d, nn.Linear)):
                 gain = 2.0 if isinstance(module, nn.Conv2d) else 1.0  # He et al. 2015: most Conv are followed by ReLU
                 parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5)
+            elif isinstance(module, nn.RNNBase):
+                parameter.normal_(0, 0.1 if name.startswith("bias") else parameter.shape[-1] ** -0.5)
             else:
                 parameter.normal_(0, 0.5)  # tokens and positions, added to patches of about unit size
     measure_batch_norm(model, *inputs)

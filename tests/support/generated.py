@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 FOVEA = os.environ["FOVEA"]
 SOURCE = pathlib.Path(os.environ["FOVEA_SOURCE_DIR"])
@@ -53,6 +55,15 @@ def worst_difference(expected, got):
         spread = float(want.max() - want.min()) or 1.0
         worst = max(worst, float(np.abs(want - got[key]).max()) / spread)
     return worst
+
+
+def last_step(model):
+    """The step of a quantised model's only output: the scale of the DequantizeLinear that gives it; None of another model."""
+    graph = onnx.load(model).graph
+    last = next(node for node in graph.node if graph.output[0].name in node.output)
+    if last.op_type != "DequantizeLinear":
+        return None
+    return float(next(numpy_helper.to_array(weight) for weight in graph.initializer if weight.name == last.input[1]))
 
 
 def undefined_symbols(folder):
