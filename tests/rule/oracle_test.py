@@ -56,6 +56,24 @@ EXPECTED = {
         "swin.encoder.layers.3.blocks.1.attention",
         {"probs": ("N H Lq Lk", [64, 3, 49, 49]), "bias": ("H Lq Lk", [3, 49, 49])},
     ),
+    "segformer_b0": Expected(
+        {"attention": 8},
+        "segformer.stages.0.blocks.0.attention",
+        "segformer.stages.3.blocks.1.attention",
+        {"probs": ("N H Lq Lk", [1, 1, 1024, 16])},
+    ),
+    "detr_small": Expected(
+        {"attention": 9},
+        "detr.model.encoder.layers.0.self_attn",
+        "detr.model.decoder.layers.2.encoder_attn",
+        {"probs": ("N H Lq Lk", [1, 4, 16, 16])},
+    ),
+    "bert_small": Expected(
+        {"attention": 4},
+        "bert.encoder.layer.0.attention.self",
+        "bert.encoder.layer.3.attention.self",
+        {"probs": ("N H Lq Lk", [1, 8, 24, 24])},
+    ),
     "llama_260k": Expected(
         {"attention": 5},
         "model.layers.0.self_attn",
