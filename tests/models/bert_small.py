@@ -1,5 +1,5 @@
-# BERT-small (Turc et al. 2019: 4 layers, width 512, 8 heads) as Hugging Face transformers defines it, of that size but for the
-# vocabulary, as a tagger of words: a mask says where the text ends.
+# BERT-small (Turc et al. 2019: 4 layers, width 512, 8 heads) as Hugging Face transformers defines it, of that size but
+# for the vocabulary, as a tagger of words: a mask says where the text ends.
 
 from torch import Tensor, nn
 from transformers import BertConfig, BertForTokenClassification

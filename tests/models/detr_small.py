@@ -1,5 +1,5 @@
-# A small DETR (Carion et al. 2020) as Hugging Face transformers defines it: a residual network, an encoder over its last map,
-# and a decoder of learned queries.
+# A small DETR (Carion et al. 2020) as Hugging Face transformers defines it: a residual network, an encoder over its last
+# map, and a decoder of learned queries.
 
 import torch
 from torch import Tensor, nn

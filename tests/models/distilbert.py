@@ -1,5 +1,5 @@
-# DistilBERT (Sanh et al. 2019: 6 layers, width 768, 12 heads) as Hugging Face transformers defines it, of that size but for
-# the vocabulary, as a tagger of words: a mask says where the text ends.
+# DistilBERT (Sanh et al. 2019: 6 layers, width 768, 12 heads) as Hugging Face transformers defines it, of that size
+# but for the vocabulary, as a tagger of words: a mask says where the text ends.
 
 from torch import Tensor, nn
 from transformers import DistilBertConfig, DistilBertForTokenClassification

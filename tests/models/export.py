@@ -6,8 +6,8 @@
 # counted, for which the smallest inputs do that its strides and windows divide; and KEEP_BATCH_NORM. Both exporters
 # fold BatchNorm into the convolutions unless told otherwise; where KEEP_BATCH_NORM is set, the TorchScript exporter is
 # told otherwise, so that the folding is left to the compiler. Where inputs has a second parameter, --size gives it, and
-# the network is run. A file may have quantise(path, inputs), which is done to what an exporter wrote: what is expected is
-# then ONNX Runtime's output of that, every operator by itself.
+# the network is run. A file may have quantise(path, inputs), which is done to what an exporter wrote: what is expected
+# is then ONNX Runtime's output of that, every operator by itself.
 
 import argparse
 import copy
@@ -96,7 +96,7 @@ def is_current(path: Path) -> bool:
 
 
 def make(name: str, folder: Path, exporters: list[str], size: int | None = None, run_all: bool = False) -> None:
-    """Writes the files of one model, as far as they are missing or older than the sources. run_all: it is run in any case."""
+    """Writes the files of one model, as far as they are missing or older than the sources. run_all: it is run too."""
     wanted = [exporter for exporter in exporters if not is_current(folder / f"{name}.{exporter}.onnx")]
     if not wanted:
         return

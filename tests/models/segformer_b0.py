@@ -1,5 +1,5 @@
-# SegFormer-B0 (Xie et al. 2021) as Hugging Face transformers defines it: four stages of attention whose keys are reduced, and
-# a decoder of linear layers over the maps of all four.
+# SegFormer-B0 (Xie et al. 2021) as Hugging Face transformers defines it: four stages of attention whose keys are reduced,
+# and a decoder of linear layers over the maps of all four.
 
 from torch import Tensor, nn
 from transformers import SegformerConfig, SegformerForSemanticSegmentation

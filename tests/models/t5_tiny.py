@@ -12,8 +12,18 @@ KEEP_BATCH_NORM = False
 VOCABULARY = 512
 
 
+class Pair(T5ForConditionalGeneration):
+    """The logits alone: the encoder's states would be a further output."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
+        found = super().forward(
+            input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=decoder_input_ids
+        )
+        return found.logits
+
+
 def build() -> nn.Module:
-    return T5ForConditionalGeneration(
+    return Pair(
         T5Config(
             vocab_size=VOCABULARY,
             d_model=256,
