@@ -16,9 +16,7 @@ class Pair(T5ForConditionalGeneration):
     """The logits alone: the encoder's states would be a further output."""
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
-        found = super().forward(
-            input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=decoder_input_ids
-        )
+        found = super().forward(input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=decoder_input_ids)
         return found.logits
 
 
