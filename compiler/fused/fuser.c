@@ -90,7 +90,7 @@ static bool holds_graph(const Node *node) {
 }
 
 /* Marks the nodes that depend on those inside; one behind them with a graph in it may. Whether an input is made by such
- * a node. */
+ * a node, or by the fusion itself. */
 static bool is_circular(const Graph *graph, const Fusion *fusion) {
     bool behind = false;
     for (int i = 0; i < graph->nodes.count; i++) {
@@ -106,7 +106,7 @@ static bool is_circular(const Graph *graph, const Fusion *fusion) {
     for (int i = 0; i < fusion->input_count; i++) {
         const Value *input = fusion->inputs[i];
         if (input == NULL || input->producer == NULL || input->producer->graph != graph) continue;
-        if (input->producer->mark != OUTSIDE) return true;
+        if (input->producer->mark != OUTSIDE || is_made(fusion, input)) return true;
     }
     return false;
 }

@@ -32,7 +32,7 @@ typedef struct {
  * out are made only where somebody looks at them; other values in between that a probe shows are made beside it.
  * Returns the node, whose attributes are to be set; NULL, with nothing changed, where a value in between is the model's
  * output and the operator does not make it, where a node in between needs what the inputs do not hold, or where an
- * input depends on an extra. */
+ * input depends on an extra, or is one. */
 Node *fusion_apply(Graph *graph, const Block *block, const Fusion *fusion);
 
 /* What a fuser reads off nodes. All of these look through views (patterns/view.h). */

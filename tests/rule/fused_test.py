@@ -181,6 +181,14 @@ def attention_map(f):
     return f.make("Reshape", f.make("MatMul", v, p), f.ints(2, 14, 4, 5))
 
 
+def attention_to_itself(f, values="logits"):
+    """Values that are the block's own logits, on the left, or its own probabilities."""
+    q, k = f.input(2, 2, 9, 8), f.input(2, 2, 8, 9)
+    s = f.make("Mul", f.make("MatMul", q, k), f.number(0.5))
+    p = f.make("Softmax", s, axis=-1)
+    return f.make("MatMul", p, p) if values == "probs" else f.make("MatMul", s, f.make("Transpose", p, perm=[0, 1, 3, 2]))
+
+
 SE, ESE, ECA = "SqueezeExcitation", "ChannelGate", "ChannelGateConv"
 HALVES = "CbamChannel CbamSpatial"
 
@@ -215,8 +223,10 @@ FORMS = [
     ("swapped", attention, {"swapped": True}, "Attention"),
     ("map", attention_map, {}, "Attention"),
     ("double", attention, {"element": np.float64}, "Attention"),
-    # Declined: few queries, and an activation that has weights of its own.
+    # Declined: few queries, values that the block makes itself, and an activation that has weights of its own.
     ("few", attention, {"lq": 3}, ""),
+    ("own_logits", attention_to_itself, {}, ""),
+    ("own_probs", attention_to_itself, {"values": "probs"}, ""),
     ("se_prelu", channels, {"act": "PRelu", "act_numbers": ([[[0.1]], [[0.2]], [[0.3]], [[0.4]], [[0.5]], [[0.6]]],)}, ""),
 ]
 
