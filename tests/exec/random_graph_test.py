@@ -186,7 +186,7 @@ def main():
     checks = Checks()
     check_near_misses(checks, seed)
     makers = {number: grown(number) for number in range(seed, seed + GRAPHS)}
-    graphs = [Graph(number, maker, checks.path) for number, maker in makers.items() if maker.nodes]
+    graphs = [Graph(number, maker, checks.path) for number, maker in makers.items()]
     check_together(checks, graphs, checks.path)
     chosen = [Graph("early", map_read_early(seed), checks.path), *graphs[::EVERY]]
     building.parallel(lambda graph: check_every_way(checks, graph), chosen)

@@ -57,6 +57,7 @@ class Maker:
         self.rng = np.random.default_rng(seed)
         self.opset = self.chance.choice([17, 18, 21])
         self.nodes, self.constants, self.values, self.used, self.feeds = [], {}, {}, set(), {}
+        self.asked = []
 
     def input(self, shape, type=FLOAT):
         name = f"x{len(self.feeds)}"
@@ -707,7 +708,7 @@ class Maker:
     OFTEN = ("attention", "move", "binary", "elementwise")
 
     def grow(self):
-        """Inputs and some steps."""
+        """Inputs and some steps; sometimes a value in between becomes an output."""
         for _ in range(self.chance.choice([1, 2])):
             self.input(self.chance.choice(SHAPES))
         if self.chance.random() < 0.3:
@@ -716,13 +717,14 @@ class Maker:
         steps += [f"step_{name}" for name in self.OFTEN]
         for _ in range(self.chance.randrange(3, 16)):
             getattr(self, self.chance.choice(steps))()
+        while not self.nodes:  # no value fitted any of them
+            getattr(self, self.chance.choice(steps))()
+        inner = [name for made in self.nodes for name in made.output if name in self.used]
+        self.asked = self.chance.sample(inner, min(len(inner), self.chance.choice([0, 0, 1])))
 
     def model(self):
-        """Its outputs are what nothing reads, and sometimes something within."""
-        made = [name for made in self.nodes for name in made.output]
-        ends = [name for name in made if name not in self.used]
-        inner = [name for name in made if name in self.used]
-        ends += self.chance.sample(inner, min(len(inner), self.chance.choice([0, 0, 1])))
+        """Its outputs are what nothing reads, and what is asked for."""
+        ends = [name for made in self.nodes for name in made.output if name not in self.used] + self.asked
 
         def described(names):
             return [(name, list(self.shape(name)), helper.np_dtype_to_tensor_dtype(self.type(name))) for name in names]
