@@ -492,11 +492,14 @@ static void lower_resize(Program *program, Node *node) {
     if (crops(&method)) fill_outside(program, node, &method, lines);
 }
 
-/* Axes that stay as long as they are, where each element is itself. */
+/* Axes that are not resized. */
 static int carry_resize(const Node *node, int input, int axis, int output) {
-    const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[output]->shape;
+    (void)output;
+    if (input != 0) return -1;
     const Method method = read_method(node);
-    return input == 0 && !crops(&method) && from->dims[axis].size == to->dims[axis].size ? axis : -1;
+    Line lines[MAX_RANK];
+    read_lines(node, &method, lines);
+    return is_resized(&lines[axis]) ? -1 : axis;
 }
 
 const Op OPS_resize[] = {

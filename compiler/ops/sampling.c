@@ -154,9 +154,16 @@ static void lower_affine_grid(Program *program, Node *node) {
     step_size(step, "ALIGNED", attr_int(node, "align_corners") != 0);
 }
 
+/* Each map has a grid of its own. */
+static int carry_grid_sample(const Node *node, int input, int axis, int output) {
+    (void)node, (void)input, (void)output;
+    return axis == 0 ? 0 : -1;
+}
+
 #define GRID_SAMPLE                                                                                                    \
     .name = "GridSample", .inputs = "X:T grid:G", .outputs = "Y:T",                                                    \
-    .types = "T: numeric bool string complex; G: floats", .infer = infer_grid_sample, .lower = lower_grid_sample
+    .types = "T: numeric bool string complex; G: floats", .infer = infer_grid_sample, .carry = carry_grid_sample,      \
+    .lower = lower_grid_sample
 
 const Op OPS_sampling[] = {
     {GRID_SAMPLE, .versions = {16, 20, 22},

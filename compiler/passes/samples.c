@@ -80,10 +80,26 @@ static Spread spread_of(const Comparison *c, const Value *one, const Value *many
 
 /* Nodes */
 
-/* That the rows of both are one node, in what both are built of. */
+/* What a node of the model says is the same in both; of one that an expansion has made it need not be. */
+static bool same_attribute(const Attribute *a, const Attribute *b) {
+    if (strcmp(a->name, b->name) != 0 || a->kind != b->kind || a->count != b->count) return false;
+    const size_t count = (size_t)a->count;
+    switch (a->kind) {
+    case ATTRIBUTE_INT: return a->integer == b->integer;
+    case ATTRIBUTE_FLOAT: return memcmp(&a->number, &b->number, sizeof a->number) == 0;
+    case ATTRIBUTE_STRING: return strcmp(a->string, b->string) == 0;
+    case ATTRIBUTE_INTS: return count == 0 || memcmp(a->integers, b->integers, count * sizeof *a->integers) == 0;
+    case ATTRIBUTE_FLOATS: return count == 0 || memcmp(a->numbers, b->numbers, count * sizeof *a->numbers) == 0;
+    default: return true; /* expansions make none of the others */
+    }
+}
+
+/* Whether two are one node, in what both graphs are built of. */
 static bool are_alike(const Node *one, const Node *many) {
-    bool alike =
-        one->op == many->op && one->inputs.count == many->inputs.count && one->outputs.count == many->outputs.count;
+    bool alike = one->op == many->op && one->inputs.count == many->inputs.count &&
+                 one->outputs.count == many->outputs.count && one->attributes.count == many->attributes.count;
+    for (int i = 0; alike && i < one->attributes.count; i++)
+        alike = same_attribute(&one->attributes.items[i], &many->attributes.items[i]);
     for (int i = 0; alike && i < one->inputs.count; i++) {
         const Value *a = one->inputs.items[i], *b = many->inputs.items[i];
         alike = (a == NULL) == (b == NULL) && (a == NULL || (a->constant == NULL) == (b->constant == NULL));

@@ -66,6 +66,9 @@ APART = {
         node("Concat", "batch rest", "to", axis=0),
         node("Resize", "x none none to", "y", mode="linear")], ["N", 2, 3, 4],
         AT + [ints("rest", 2, 6, 5), tensor("none", np.zeros(0, np.float32))]),
+    "samples of a map, where each says": ([
+        node("Reshape", "x at", "g"), node("Conv", "x w", "c"), node("GridSample", "c g", "y")], ["N", 2, 3, 4],
+        [ints("at", 0, 3, 4, 2), weight("w", 3, 2, 1, 1)]),
     "zeros, one row a sample": (SIZE_OF_BATCH + [
         node("Concat", "batch four", "to", axis=0), node("ConstantOfShape", "to", "z"), node("Concat", "x z", "y", axis=1)],
         ["N", 3], AT + [ints("four", 4)]),
@@ -97,6 +100,8 @@ MIXED = {
         node("Add", "f g", "y")], ["N", 3, 4], [ints("flat", -1, 4)], "Add"),
     "how many there are": (SIZE_OF_BATCH + [node("Cast", "batch", "n", to=TensorProto.FLOAT), node("Div", "x n", "y")],
                            ["N", 3], AT, "Div"),
+    "a batch that is resized": ([node("Resize", "x none larger", "y", mode="linear")], ["N", 2, 3, 4],
+                                [tensor("none", np.zeros(0, np.float32)), tensor("larger", np.float32([1.1, 1, 2, 1]))], "Resize"),
     "which one it is": ([node("Shape", "x", "sizes"), node("Gather", "sizes zero", "n"), node("Range", "zero n one", "i"),
                          node("Cast", "i", "f", to=TensorProto.FLOAT), node("Reshape", "f column", "c"), node("Add", "x c", "y")],
                         ["N", 3], [tensor("zero", np.int64(0)), tensor("one", np.int64(1)), ints("column", -1, 1)], "Add"),
