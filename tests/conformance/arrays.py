@@ -31,6 +31,25 @@ def padded(array, shape):
     return np.pad(array, [(0, b - a) for a, b in zip(array.shape, shape)], constant_values=-1)
 
 
+def is_float(dtype):
+    return dtype.kind == "f" or dtype.name.startswith(("float", "bfloat"))
+
+
+def worst_ulp(got, expected):
+    """The largest difference in units in the last place of what is expected, or of a sixteenth of the largest element
+    where it is smaller than that; 0 where nothing differs, None of what are no floats."""
+    if not is_float(expected.dtype):
+        return None
+    got, want = got.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(got) & np.isfinite(want)
+    if not finite.any():
+        return 0.0
+    size = np.maximum(np.abs(want[finite]), np.abs(want[finite]).max() / 16)
+    _, exponent = np.frexp(np.where(size > 0, size, 1))
+    units = np.abs(got[finite] - want[finite]) / np.exp2(exponent - 1.0 - ml_dtypes.finfo(expected.dtype).nmant)
+    return float(units.max())
+
+
 def difference(got, expected, rtol, atol):
     """"" where they agree: integers exactly, numbers as onnx.backend.test.runner compares them."""
     if expected.dtype.kind in "iub" or any(expected.dtype == small for small in SMALL_INTEGERS):

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Outcome:
     supported: bool = True  # False: fovea said that it does not do this
     fixed: bool = False  # the model with constants in place of inputs was compiled
     manifest: dict = None
+    ulps: list = field(default_factory=list)  # of each output that was compared: arrays.worst_ulp()
 
 
 def parallel(function, items):

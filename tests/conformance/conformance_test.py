@@ -31,8 +31,9 @@ def write_inputs(build, case, manifest):
                 file.write(data.ljust(building.aligned(len(data)), b"\0"))
 
 
-def compare_data_set(build, case, manifest, k):
-    """Why data set k does not give what it should, or ""."""
+def compare_data_set(build, case, outcome, k):
+    """Why data set k does not give what it should, or "". Notes in the outcome how far floats are off."""
+    manifest = outcome.manifest
     with open(os.path.join(build.data, f"{case.prefix}.{k}.out"), "rb") as file:
         written = file.read()
     places, _ = building.offsets(manifest["outputs"])
@@ -47,8 +48,9 @@ def compare_data_set(build, case, manifest, k):
         size = building.tensor_bytes(tensor)
         if size != arrays.stored(expected).nbytes:
             return f"output {tensor['name']} has type {tensor['type']}, expected {expected.dtype}"
-        different = arrays.difference(arrays.from_bytes(written[place : place + size], expected), expected, case.rtol,
-                                      case.atol)
+        got = arrays.from_bytes(written[place : place + size], expected)
+        different = arrays.difference(got, expected, case.rtol, case.atol)
+        outcome.ulps.append(arrays.worst_ulp(got, expected))
         if different:
             return f"output {tensor['name']}: {different}"
     return ""
@@ -71,7 +73,7 @@ def run(build, program, chosen, outcomes):
         for k in range(len(case.data_sets) if not outcome.reason else 0):
             how = ended.get((case.prefix, k), "did not run")
             outcome.reason = outcome.reason or (
-                compare_data_set(build, case, outcome.manifest, k) if how == "ok" else f"the run ended with {how}")
+                compare_data_set(build, case, outcome, k) if how == "ok" else f"the run ended with {how}")
 
 
 def conform(build, chosen):

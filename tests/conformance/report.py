@@ -17,9 +17,13 @@ ON_PURPOSE = {"test_attention_4d_causal_fp16": STEPS,
 HEAD = """# Conformance
 
 The official test cases of the onnx package ({version}), each compiled by `fovea compile`, its C built as strict C99
-without a warning, and run; results compared at the standard's own tolerance. **{passed} of {total} cases pass.** In
-{fixed} of these the inputs that shapes depend on (axes, sizes, indices) are given as constants, since fovea wants to know
-shapes when it compiles. A case whose name ends in `expanded` is an operator spelt as others.
+without a warning, and run; results compared at the standard's own tolerance. **{passed} of {total} cases pass.**
+In {fixed} of these the inputs that shapes depend on (axes, sizes, indices) are given as constants, since fovea wants to
+know shapes when it compiles. A case whose name ends in `expanded` is an operator spelt as others.
+
+ULP is the worst difference in those that pass, in units in the last place of the output's type; of an element that is less
+than a sixteenth of the output's largest, of that sixteenth, as sums that nearly cancel are no better. Some cases have what
+they expect in four or five digits (of AveragePool, RoiAlign, GridSample), so that it is these that differ.
 
 This page and tests/conformance/passing.txt are written by
 
@@ -46,6 +50,12 @@ def reasons_text(failed, outcomes):
     return "<br>".join(parts)
 
 
+def ulp_text(cases, outcomes):
+    """The worst of cases; blank where none has floats."""
+    known = [ulp for case in cases for ulp in outcomes[case.name].ulps if ulp is not None]
+    return "" if not known else f"{max(known):.0f}" if max(known) >= 10 else f"{max(known):.2g}"
+
+
 def write(path, cases, outcomes, version):
     groups = collections.defaultdict(list)
     for case in cases:
@@ -56,9 +66,10 @@ def write(path, cases, outcomes, version):
     for group in sorted(groups, key=str.lower):
         failed = [case for case in groups[group] if outcomes[case.name].reason]
         good = len(groups[group]) - len(failed)
-        rows[good > 0].append(f"| {group} | {good} | {len(groups[group])} | {reasons_text(failed, outcomes)} |")
+        ulp = ulp_text([case for case in groups[group] if not outcomes[case.name].reason], outcomes)
+        rows[good > 0].append(f"| {group} | {good} | {len(groups[group])} | {ulp} | {reasons_text(failed, outcomes)} |")
     with open(path, "w", encoding="utf-8") as file:
         file.write(HEAD.format(version=version, passed=len(passed), total=len(cases), fixed=fixed))
         for any_passes, title in ((True, "Of which cases pass"), (False, "Of which none passes")):
-            file.write(f"\n## {title}\n\n| operator, or set of models | pass | of | the others |\n|---|---|---|---|\n")
+            file.write(f"\n## {title}\n\n| operator, or set of models | pass | of | ULP | the others |\n|---|---|---|---|---|\n")
             file.writelines(row + "\n" for row in rows[any_passes])
