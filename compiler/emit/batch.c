@@ -27,7 +27,7 @@ const char *samples_comment_text(Emitter *emitter) {
     if (model->batch == NULL) return "/* Runs the model.";
     return arena_printf(emitter->arena,
                         "/* Runs the model on `%s` samples, one after the other, and calls on_probe for each in turn.\n"
-                        " * Arrays of samples hold them in a row, and their sizes are those of one.\n *",
+                        " * Arrays have the shapes above; their sizes are those of one sample.\n *",
                         model->samples);
 }
 
