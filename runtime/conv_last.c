@@ -22,8 +22,8 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                       const int PW, const int PADDED, const int BAND, const int JOINED, const int SPLITS,
                       const int ROWS, const int VECTORS) {
     const int bands = (OH + BAND - 1) / BAND, depth = KH * KW * C / G;
-    const int width = VECTORS * LANES, columns = (K / G + 15) / 16 * 16, rest = columns / LANES % VECTORS;
-    const int blocks = (columns + width - 1) / width;                /* of a group */
+    const int width = VECTORS * LANES, blocks = (K / G + width - 1) / width; /* of a group */
+    const int rest = K / G % width;                                  /* channels of the last, where it is smaller */
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
     const int most = JOINED ? (BAND * OW + ROWS - 1) / ROWS : BAND * ((OW + ROWS - 1) / ROWS); /* tiles of a band */
     const int fetch = depth * K < 200000 ? 0 : (width + most - 1) / most;
@@ -54,14 +54,14 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                     place[r] = ((pixel + r) / OW * SH * wide + (pixel + r) % OW * SW) * C;
                 UNROLL
                 for (int i = 0; i < ROWS * VECTORS; i++) {
-                    const int none = bias == NULL || (!full && i % VECTORS >= rest);
+                    const int none = bias == NULL || (!full && i % VECTORS * LANES >= rest);
                     sum[i] = none ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
                 }
                 for (int tap = 0; tap < KH * KW; tap++) {
                     const float *const pixels = corner + (tap / KW * DH * wide + tap % KW * DW) * C;
                     if (full)
                         tile_multiply_part(sum, pixels, JOINED ? place : NULL, panel + tap * (C / G) * 16, ROWS,
-                                           VECTORS, VECTORS, SW * C, C / G, depth * 16, ahead + tap * (C / G) * fetch,
+                                           VECTORS, width, SW * C, C / G, depth * 16, ahead + tap * (C / G) * fetch,
                                            fetch);
                     else
                         tile_multiply_part(sum, pixels, JOINED ? place : NULL, panel + tap * (C / G) * 16, ROWS,

@@ -13,7 +13,7 @@
 KERNEL void linear(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,
                    const int first, const int last, const int M, const int K, const int N, const int X, const int ROWS,
                    const int VECTORS, const int TILES, const int GROUPS, const int WEIGHTS_FIRST) {
-    const int width = VECTORS * LANES, columns = (N + 15) / 16 * 16, rest = columns / LANES % VECTORS;
+    const int width = VECTORS * LANES, rest = N % width; /* columns of the last group, where it is smaller */
     const int lines = (width + TILES - 1) / TILES; /* to fetch in 16 steps, so that a tile does its part of a panel */
     for (int item = first; item < last; item++) {
         const int tile = WEIGHTS_FIRST ? item % TILES : item / GROUPS;
@@ -25,7 +25,8 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
         vf sum[32];
         UNROLL
         for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
-        if (full)
+        if (full && GROUPS == 1) tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K); /* none to fetch */
+        else if (full)
             for (int k = 0; k < K; k += 16) {
                 const int depth = K - k < 16 ? K - k : 16;
                 for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);

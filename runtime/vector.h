@@ -96,6 +96,16 @@ typedef int32_t vi __attribute__((vector_size(4 * LANES)));
 typedef float vf_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #endif
 
+/* vh: half a vector, where the machine computes with it in half the time (HALVES), elsewhere a whole one. */
+#if LANES == 16 && (defined(__clang__) || __GNUC__ >= 12)
+#define HALVES 1
+typedef float vh __attribute__((vector_size(2 * LANES)));
+typedef float vh_anywhere __attribute__((vector_size(2 * LANES), aligned(4), may_alias));
+#else
+#define HALVES 0
+typedef vf vh;
+#endif
+
 /* LANES floats from anywhere. */
 INLINE vf vf_load(const float *from) {
 #if LANES == 1
@@ -110,6 +120,32 @@ INLINE void vf_store(float *to, vf value) {
     *to = value;
 #else
     *(vf_anywhere *)to = value;
+#endif
+}
+
+INLINE vh vh_load(const float *from) {
+#if HALVES
+    return *(const vh_anywhere *)from;
+#else
+    return vf_load(from);
+#endif
+}
+
+/* The first half of a vector. */
+INLINE vh vh_of(vf value) {
+#if HALVES
+    return __builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return value;
+#endif
+}
+
+/* A vector whose second half is of no use. */
+INLINE vf vh_whole(vh value) {
+#if HALVES
+    return __builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return value;
 #endif
 }
 
@@ -350,29 +386,39 @@ INLINE void copy_span(float *to, const float *row, const int left, const int COU
 /* The heart of every product: sum[r][v] += x[r][k] * w[k][v] for k < DEPTH, over a tile of ROWS rows and VECTORS
  * vectors, which stay in registers. Row r of x begins at x + r * X, or at x + place[r] where there are places. w is
  * packed in panels of 16 columns, [panel][...][16], PANEL floats from one to the next. sum is [ROWS][VECTORS], of which
- * the first USED vectors of each row take part. Meanwhile it fetches what will be read next: AHEAD floats from ahead on
- * for each k (0: none). */
+ * the first COLUMNS floats of each row are made. Meanwhile it fetches what will be read next: AHEAD floats from ahead
+ * on for each k (0: none). */
 INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const float *w, const int ROWS,
-                               const int VECTORS, const int USED, const int X, const int DEPTH, const int PANEL,
+                               const int VECTORS, const int COLUMNS, const int X, const int DEPTH, const int PANEL,
                                const float *ahead, const int AHEAD) {
+    const int part = COLUMNS % LANES, used = (COLUMNS + LANES - 1) / LANES;
+    const int halved = HALVES && part > 0 && part <= LANES / 2, whole = used - halved;
+    vh last[32];
+    UNROLL
+    for (int r = 0; halved && r < ROWS; r++) last[r] = vh_of(sum[r * VECTORS + whole]);
     for (int k = 0; k < DEPTH; k++) {
         vf column[16];
+        vh half;
         if (AHEAD != 0) PREFETCH(ahead + k * AHEAD);
         UNROLL
-        for (int v = 0; v < USED; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
+        for (int v = 0; v < whole; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
+        if (halved) half = vh_load(w + whole * PANEL + k * 16);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
             const float in = (x + (place == NULL ? r * X : place[r]))[k]; /* not one sum of ints: Clang gathers */
             UNROLL
-            for (int v = 0; v < USED; v++) sum[r * VECTORS + v] += in * column[v];
+            for (int v = 0; v < whole; v++) sum[r * VECTORS + v] += in * column[v];
+            if (halved) last[r] += in * half;
         }
     }
+    UNROLL
+    for (int r = 0; halved && r < ROWS; r++) sum[r * VECTORS + whole] = vh_whole(last[r]);
 }
 
 /* The same with all vectors and no places. */
 INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int X,
                                 const int DEPTH, const int PANEL, const float *ahead, const int AHEAD) {
-    tile_multiply_part(sum, x, NULL, w, ROWS, VECTORS, VECTORS, X, DEPTH, PANEL, ahead, AHEAD);
+    tile_multiply_part(sum, x, NULL, w, ROWS, VECTORS, VECTORS * LANES, X, DEPTH, PANEL, ahead, AHEAD);
 }
 
 /* The same without fetching ahead. */

@@ -30,7 +30,7 @@ static int64_t panels_of(const Planar *conv) { return divide_up(conv->outputs / 
 /* Of tiles that follow each other along so many pixels. */
 static TileProduct tile_product(const Planar *conv, int64_t pixels) {
     return (TileProduct){.rows = pixels,
-                         .panels = panels_of(conv),
+                         .columns = conv->outputs / conv->groups,
                          .depth = conv->h.kernel * conv->w.kernel * conv->channels / conv->groups,
                          .stride = conv->w.stride * conv->channels,
                          .rest = REST_IS_SMALLER};
@@ -210,7 +210,7 @@ const Choice *conv_choose_image(Program *program, const Planar *conv, int rows[T
                                 int vectors[TARGET_COUNT]) {
     const int target = choice_target(program);
     const TileProduct product = {.rows = conv->w.output,
-                                 .panels = divide_up(conv->outputs, PANEL_WIDTH),
+                                 .columns = conv->outputs,
                                  .depth = conv->channels * conv->h.kernel * conv->w.kernel,
                                  .rest = REST_IS_REPEATED};
     Tile best[MOST_CANDIDATES];

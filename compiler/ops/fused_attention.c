@@ -32,9 +32,9 @@ static void give_strides(Program *program, Step *step, const Node *node, const c
 /* The sizes of a kernel's tiles, as the cost model chooses them. */
 static void give_tiles(Program *program, Step *step, const int64_t *sizes) {
     const int64_t queries = sizes[0], keys = sizes[1], width = sizes[2], values = sizes[3];
-    const int64_t panels[2] = {(keys + PANEL_WIDTH - 1) / PANEL_WIDTH, (values + PANEL_WIDTH - 1) / PANEL_WIDTH};
+    const int64_t columns[2] = {keys, values};
     int rows[TARGET_COUNT], vectors[2][TARGET_COUNT], blocks[TARGET_COUNT];
-    tile_choose_both(queries, panels, (int64_t[]){width, keys}, rows, vectors);
+    tile_choose_both(queries, columns, (int64_t[]){width, keys}, rows, vectors);
     for (int i = 0; i < TARGET_COUNT; i++) blocks[i] = (int)((queries + rows[i] - 1) / rows[i]);
     step_pick(program, step, "ROWS", rows), step_pick(program, step, "BLOCKS", blocks);
     step_pick(program, step, "SCORES", vectors[0]), step_pick(program, step, "VALUES", vectors[1]);

@@ -36,16 +36,14 @@ static bool is_linear(const Product *p) {
 }
 
 TileProduct product_tile(const Product *p, TileRest rest) {
-    return (TileProduct){
-        .rows = p->m, .panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH, .depth = p->k, .stride = p->a_m, .rest = rest};
+    return (TileProduct){.rows = p->m, .columns = p->n, .depth = p->k, .stride = p->a_m, .rest = rest};
 }
 
 void product_count_tiles(const Product *p, Tiles *tiles) {
-    const int64_t panels = (p->n + PANEL_WIDTH - 1) / PANEL_WIDTH;
     for (int i = 0; i < TARGET_COUNT; i++) {
         const int width = tiles->vectors[i] * TARGET_LANES[i];
         tiles->tiles[i] = (int)((p->m + tiles->rows[i] - 1) / tiles->rows[i]);
-        tiles->groups[i] = (int)((panels * PANEL_WIDTH + width - 1) / width);
+        tiles->groups[i] = (int)((p->n + width - 1) / width);
         tiles->panels[i] = width < PANEL_WIDTH ? 1 : width / PANEL_WIDTH;
     }
 }

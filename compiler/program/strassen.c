@@ -18,7 +18,7 @@ bool strassen_is_possible(const StrassenShape *shape) {
 /* One of the seven, of pairs of rows. */
 static TileProduct quarter(const StrassenShape *shape) {
     return (TileProduct){.rows = divide_up(shape->rows, 2),
-                         .panels = shape->columns / (2 * PANEL_WIDTH),
+                         .columns = shape->columns / 2,
                          .depth = shape->depth / 2,
                          .stride = shape->depth / 2 + PANEL_WIDTH,
                          .rest = REST_IS_REPEATED};
@@ -37,7 +37,7 @@ static void plan_chunks(const StrassenShape *shape, StrassenPlan *plan, int targ
     const int64_t tiles = divide_up(product.rows, plan->rows[target]);
     const int64_t most = MOST_FLOATS / (FACTORS * plan->rows[target] * product.stride);
     const int64_t chunks = divide_up(tiles, most < 1 ? 1 : most);
-    const int64_t vectors = product.panels * PANEL_WIDTH / TARGET_LANES[target];
+    const int64_t vectors = product.columns / TARGET_LANES[target];
     const int64_t groups = divide_up(vectors, plan->vectors[target]);
     const int64_t splits = divide_up(ENOUGH_ITEMS, chunks);
     plan->chunk[target] = (int)divide_up(tiles, chunks);

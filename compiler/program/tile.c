@@ -27,9 +27,9 @@ static bool divides(int vectors, int in_panel) { return vectors % in_panel == 0 
  * it has few sums, by the wait for them. Loads cost a little even where they are hidden, those of weights more than
  * those of x, which lies in the first-level cache: so of tiles that waste the same at the edges, the one that uses each
  * weight longer wins. */
-static double step_cost(int target, int rows, int vectors) {
-    const int sums = rows * vectors, wait = 8, lanes = TARGET_LANES[target] < 8 ? TARGET_LANES[target] : 8;
-    const double loads = (rows + vectors) * (target == TARGET_AVX2 ? 1.1 : 1);
+static double step_cost(int target, int rows, double vectors) {
+    const int wait = 8, lanes = TARGET_LANES[target] < 8 ? TARGET_LANES[target] : 8;
+    const double sums = rows * vectors, loads = (rows + vectors) * (target == TARGET_AVX2 ? 1.1 : 1);
     const double instructions = (MULTIPLY[target] * sums + SPREAD[target] * rows + vectors) / 3.0;
     return fmax(fmax(sums, wait), fmax(loads, instructions)) + (rows + lanes * vectors) / 16.0;
 }
@@ -57,20 +57,33 @@ static double waiting(int target, const TileProduct *product, int rows, int vect
     return factor;
 }
 
+/* Vectors that so many columns take; where registers can be halved, half of one does for at most half. */
+static double vectors_for(int target, int64_t columns) {
+    const int64_t lanes = TARGET_LANES[target], part = columns % lanes;
+    const bool is_halved = target == TARGET_AVX512 && part > 0 && part <= lanes / 2;
+    return (double)divide_up(columns, lanes) - (is_halved ? 0.5 : 0);
+}
+
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors) {
-    const int64_t lanes = TARGET_LANES[target], vectors = product->panels * (PANEL_WIDTH / lanes);
-    const int left = (int)(vectors % tile_vectors);
-    double step = (double)(vectors / tile_vectors) * step_cost(target, tile_rows, tile_vectors);
-    if (left > 0) step += step_cost(target, tile_rows, product->rest == REST_IS_SMALLER ? left : tile_vectors);
+    const int64_t lanes = TARGET_LANES[target], width = lanes * tile_vectors;
+    const bool is_smaller = product->rest == REST_IS_SMALLER;
+    const int64_t columns = is_smaller ? product->columns : divide_up(product->columns, PANEL_WIDTH) * PANEL_WIDTH;
+    const int64_t left = columns % width;
+    double step = (double)(columns / width) * step_cost(target, tile_rows, tile_vectors);
+    if (left > 0) step += step_cost(target, tile_rows, is_smaller ? vectors_for(target, left) : tile_vectors);
     return (double)(divide_up(product->rows, tile_rows) * lanes) * step *
            waiting(target, product, tile_rows, tile_vectors);
+}
+
+static int64_t most_vectors(int target, const TileProduct *product) {
+    return divide_up(product->columns, PANEL_WIDTH) * PANEL_WIDTH / TARGET_LANES[target];
 }
 
 /* The cost of one tile of rows after another through all panels, with the vectors for which it is least. */
 static double least_cost(int target, const TileProduct *product, int r, int kept, int *vectors) {
     const int in_panel = PANEL_WIDTH / TARGET_LANES[target];
     double least = INFINITY;
-    for (int v = 1; fits(target, r, v, kept) && v <= product->panels * in_panel; v++) {
+    for (int v = 1; fits(target, r, v, kept) && v <= most_vectors(target, product); v++) {
         const double cost = tile_cost(target, product, r, v);
         if (!divides(v, in_panel) || cost >= least) continue;
         least = cost;
@@ -83,7 +96,7 @@ static double least_cost(int target, const TileProduct *product, int r, int kept
  * 32, and rather spills sums. */
 static int kept_between(int target) { return REGISTERS[target] == 32 ? 7 : 0; }
 
-void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
+void tile_choose_both(int64_t rows, const int64_t columns[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
                       int vectors_out[2][TARGET_COUNT]) {
     for (int target = 0; target < TARGET_COUNT; target++) {
         const int kept = kept_between(target);
@@ -92,7 +105,7 @@ void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depth
             int vectors[2] = {1, 1};
             double cost = 0;
             for (int i = 0; i < 2; i++) {
-                const TileProduct product = {.rows = rows, .panels = panels[i], .rest = REST_IS_REPEATED};
+                const TileProduct product = {.rows = rows, .columns = columns[i], .rest = REST_IS_REPEATED};
                 cost += (double)depths[i] * least_cost(target, &product, r, kept, &vectors[i]);
             }
             if (cost >= least) continue;
@@ -120,7 +133,7 @@ int tile_best(int target, const TileProduct *product, Tile *best, int most) {
     int count = 0;
     const int64_t most_rows = product->most > 0 && product->most < product->rows ? product->most : product->rows;
     for (int r = 1; fits(target, r, 1, 0) && r <= most_rows; r++)
-        for (int v = 1; fits(target, r, v, 0) && v <= product->panels * in_panel; v++) {
+        for (int v = 1; fits(target, r, v, 0) && v <= most_vectors(target, product); v++) {
             if (!divides(v, in_panel)) continue;
             const int at = place_cost(costs, count, tile_cost(target, product, r, v));
             memmove(tiles + at + 1, tiles + at, (size_t)(count - at) * sizeof *tiles);

@@ -10,12 +10,12 @@
 enum { PANEL_WIDTH = 16 };
 
 /* What a kernel does where groups of vectors do not make up all columns: the last group is smaller, or it is moved back
- * and repeats some. */
+ * and repeats some, of whole panels. */
 typedef enum { REST_IS_SMALLER, REST_IS_REPEATED } TileRest;
 
-/* A product of rows of x by panels of 16 columns. rows and panels >= 1. */
+/* A product of rows of x by columns, which lie in panels of 16. rows and columns >= 1. */
 typedef struct {
-    int64_t rows, panels;
+    int64_t rows, columns;
     int64_t depth;  /* elements of a row of x: how long each column is */
     int64_t stride; /* floats from one row of a tile to the next; 0: they do not get in each other's way */
     TileRest rest;
@@ -24,7 +24,7 @@ typedef struct {
 
 /* The tiles with which a product takes least time, by target. rows_out[i] <= rows, and the last tile of a kernel may
  * begin earlier than its place, so as to end at the last row. vectors_out[i] is a multiple of the vectors that make a
- * panel (1, 2, 4, 4, 16) and at most `panels` panels, or a divisor of them: a panel is then gone through in parts. */
+ * panel (1, 2, 4, 4, 16) and at most the panels, or a divisor of them: a panel is then gone through in parts. */
 void tile_choose(const TileProduct *product, int rows_out[TARGET_COUNT], int vectors_out[TARGET_COUNT]);
 
 typedef struct {
@@ -47,9 +47,10 @@ int tile_best_columns(int target, int64_t outputs, int64_t kernel, int64_t strid
                       int most);
 
 /* tile_choose() for two products that take the same rows, one after the other, as scores and values of attention do: by
- * `panels` panels each, with sums over `depths` elements, where the rest is repeated. vectors_out[i] is the i-th one's.
+ * `columns` columns each, with sums over `depths` elements, where the rest is repeated. vectors_out[i] is the i-th
+ * one's.
  */
-void tile_choose_both(int64_t rows, const int64_t panels[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
+void tile_choose_both(int64_t rows, const int64_t columns[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
                       int vectors_out[2][TARGET_COUNT]);
 
 /* How long a target takes for one step of such a product (an element of each row, times a row of weights) with tiles of

@@ -25,8 +25,7 @@ static const double FROM_MEMORY = 6;
 
 /* At one point, of a chunk of tiles. */
 static TileProduct product_of(const WinogradShape *shape, int64_t chunk) {
-    return (TileProduct){
-        .rows = chunk, .panels = panels_of(shape->outputs), .depth = shape->channels, .rest = REST_IS_REPEATED};
+    return (TileProduct){.rows = chunk, .columns = shape->outputs, .depth = shape->channels, .rest = REST_IS_REPEATED};
 }
 
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
@@ -51,8 +50,7 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
 /* The same of a direct convolution, row by row. */
 static double direct_cost(const WinogradShape *shape) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
-    const TileProduct product = {
-        .rows = shape->wide, .panels = panels_of(shape->outputs), .depth = 9 * shape->channels};
+    const TileProduct product = {.rows = shape->wide, .columns = shape->outputs, .depth = 9 * shape->channels};
     tile_choose(&product, rows, vectors);
     const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);

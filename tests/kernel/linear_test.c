@@ -25,13 +25,11 @@ typedef struct {
 
 static LinearTile random_tile(Random *random, int m, int n) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
-    const int columns = (n + 15) / 16 * 16;
-    const TileProduct product = {.rows = random_between(random, 1, m),
-                                 .panels = random_between(random, 1, columns / 16)};
+    const TileProduct product = {.rows = random_between(random, 1, m), .columns = random_between(random, 1, n)};
     tile_choose(&product, rows, vectors);
     const int width = vectors[OWN_TARGET] * LANES;
     return (LinearTile){rows[OWN_TARGET], vectors[OWN_TARGET], (m + rows[OWN_TARGET] - 1) / rows[OWN_TARGET],
-                        width < 16 ? 1 : width / 16, (columns + width - 1) / width};
+                        width < 16 ? 1 : width / 16, (n + width - 1) / width};
 }
 
 static float x[MOST], w[MOST], packed[MOST], bias[256], y[MOST], scratch[MOST];

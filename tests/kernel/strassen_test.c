@@ -109,7 +109,7 @@ static void test_plan(void **state) {
 
 static bool pays(int64_t rows, int64_t depth, int64_t columns) {
     const StrassenShape shape = {rows, depth, columns};
-    const TileProduct product = {.rows = rows, .panels = columns / 16, .depth = depth, .stride = depth};
+    const TileProduct product = {.rows = rows, .columns = columns, .depth = depth, .stride = depth};
     Tile tile;
     tile_best(TARGET_AVX512, &product, &tile, 1);
     return strassen_pays(&shape, TARGET_AVX512, &product, tile);

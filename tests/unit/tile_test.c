@@ -11,9 +11,9 @@ static void tiles_are_sorted(void **state) {
     (void)state;
     Random random = random_new();
     for (int i = 0; i < TIMES; i++) {
-        const int64_t rows = 1 + (int64_t)random_below(&random, 300), panels = 1 + (int64_t)random_below(&random, 40);
+        const int64_t rows = 1 + (int64_t)random_below(&random, 300), columns = 1 + (int64_t)random_below(&random, 600);
         const TileProduct product = {.rows = rows,
-                                     .panels = panels,
+                                     .columns = columns,
                                      .depth = 1 + (int64_t)random_below(&random, 3000),
                                      .stride = (int64_t)random_below(&random, 3000),
                                      .rest = i % 2 == 0 ? REST_IS_SMALLER : REST_IS_REPEATED};
