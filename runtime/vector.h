@@ -392,10 +392,10 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const 
                                const int VECTORS, const int COLUMNS, const int X, const int DEPTH, const int PANEL,
                                const float *ahead, const int AHEAD) {
     const int part = COLUMNS % LANES, used = (COLUMNS + LANES - 1) / LANES;
-    const int halved = HALVES && part > 0 && part <= LANES / 2, whole = used - halved;
+    const int halved = HALVES && part > 0 && part <= LANES / 2, whole = used - halved, halves = halved ? ROWS : 0;
     vh last[32];
     UNROLL
-    for (int r = 0; halved && r < ROWS; r++) last[r] = vh_of(sum[r * VECTORS + whole]);
+    for (int r = 0; r < halves; r++) last[r] = vh_of(sum[r * VECTORS + whole]);
     for (int k = 0; k < DEPTH; k++) {
         vf column[16];
         vh half;
@@ -412,7 +412,7 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const 
         }
     }
     UNROLL
-    for (int r = 0; halved && r < ROWS; r++) sum[r * VECTORS + whole] = vh_whole(last[r]);
+    for (int r = 0; r < halves; r++) sum[r * VECTORS + whole] = vh_whole(last[r]);
 }
 
 /* The same with all vectors and no places. */
