@@ -29,6 +29,7 @@ class Outcome:
     reason: str = ""
     supported: bool = True  # False: fovea said that it does not do this
     fixed: bool = False  # the model with constants in place of inputs was compiled
+    drawn: bool = False  # results are drawn at random, and checked by drawn.py
     manifest: dict = None
     ulps: list = field(default_factory=list)  # of each output that was compared: arrays.worst_ulp()
 
