@@ -151,13 +151,18 @@ static void check_scalar(const Node *node, int input, const char *name) {
                   (long long)shape_count(&value->shape));
 }
 
+/* Whether a scalar is left out, or constant and 0. */
+static bool is_zero(const Value *value) {
+    return value == NULL || (value->constant != NULL && tensor_number(value->constant, 0) == 0);
+}
+
 static void infer_dropout(Node *node) {
     const Value *ratio = node_input(node, 1);
     Value *mask = node_output(node, 1);
     infer_same(node);
     check_scalar(node, 1, "ratio");
     check_scalar(node, 2, "training_mode");
-    if (ratio != NULL && ratio->constant != NULL) {
+    if (ratio != NULL && ratio->constant != NULL && !is_zero(node_input(node, 2))) {
         double number = tensor_number(ratio->constant, 0);
         if (!(number >= 0 && number < 1))
             node_fail(node, STATUS_INVALID, "ratio is %g, expected one from 0 to below 1", number);
@@ -165,11 +170,6 @@ static void infer_dropout(Node *node) {
     if (mask == NULL) return;
     mask->shape = node->inputs.items[0]->shape;
     mask->type = node->version < 10 ? node->inputs.items[0]->type : TYPE_BOOL;
-}
-
-/* Whether a scalar is left out, or constant and 0. */
-static bool is_zero(const Value *value) {
-    return value == NULL || (value->constant != NULL && tensor_number(value->constant, 0) == 0);
 }
 
 static bool drops_nothing(const Node *node) {

@@ -160,7 +160,8 @@ def refusals(folder):
         cases.refused(folder, 1, words)
     for words, ratio in (("ratio is 1", 1), ("ratio is nan", np.nan), ("ratio has 2 elements", [0.5, 0.5])):
         cases = Cases(13)
-        cases.add("", "Dropout", {"x": np.ones(3, np.float32)}, {"ratio": np.array(ratio, np.float32)}, None, 0)
+        constants = {"ratio": np.array(ratio, np.float32), "training": np.array(True)}
+        cases.add("", "Dropout", {"x": np.ones(3, np.float32)}, constants, None, 0)
         cases.refused(folder, 1, words)
 
 
