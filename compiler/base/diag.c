@@ -20,13 +20,16 @@ static const char *file_path;
 static char *capture;
 static int capture_size, capture_used;
 static bool progress_shown;
+enum { WARNINGS = 64 };
+static uint64_t warned[WARNINGS];
+static int warned_count;
 
 void diag_file(const char *path) { file_path = path; }
 
 void diag_capture(char *buffer, int size) {
     capture = buffer;
     capture_size = size;
-    capture_used = 0;
+    capture_used = warned_count = 0;
     if (buffer != NULL) buffer[0] = '\0';
 }
 
@@ -88,10 +91,24 @@ void fail_if_reported(void) {
     if (innermost != NULL && innermost->reported != STATUS_OK) unwind(innermost->reported);
 }
 
+/* Whether this was said before. Of messages their hashes are kept (FNV-1a, Fowler, Noll and Vo), as many as fit. */
+static bool is_repeated(const char *format, va_list args) {
+    char text[1024];
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    vsnprintf(text, sizeof text, format, args);
+    for (const char *at = text; *at != '\0'; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001B3);
+    for (int i = 0; i < warned_count; i++)
+        if (warned[i] == hash) return true;
+    if (warned_count < WARNINGS) warned[warned_count++] = hash;
+    return false;
+}
+
 void warn(const char *format, ...) {
-    va_list args;
+    va_list args, again;
     va_start(args, format);
-    message("warning", format, args);
+    va_copy(again, args);
+    if (!is_repeated(format, again)) message("warning", format, args);
+    va_end(again);
     va_end(args);
 }
 

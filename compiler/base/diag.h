@@ -38,6 +38,7 @@ void fail_if_reported(void);
 /* Unwinds for a failure whose message has been written already: after guard() returned its status. */
 _Noreturn void unwind(Status status);
 
+/* A warning is said once, however often a command goes through a model. */
 void warn(const char *format, ...) PRINTF_LIKE(1, 2);
 void note(const char *format, ...) PRINTF_LIKE(1, 2); /* what to do about the error just written */
 

@@ -41,6 +41,10 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          "make large maps in N stripes of rows where that saves memory; auto: in as many as do best for at\nmost a "
          "quarter more multiply-adds in those layers; off (the default)",
          &model->stripe},
+        {OPTION_TEXT, '\0', "resize-lengths", "WHICH",
+         "whole: Resize aligns corners to the length of its output (the default, and ONNX's text); fractional: to\n"
+         "that of its input times the scale (onnx.reference)",
+         &model->lengths},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
     memcpy(rows + count, own, sizeof own);
@@ -103,14 +107,24 @@ Option profile_option(ModelOptions *model) {
     return (Option){OPTION_FLAG, '\0', "profile", NULL, "also measure the time of each step", &model->pass.profile};
 }
 
-static MethodMode method_mode(Arena *arena, const char *option, const char *word) {
-    static const char *const words[] = {"auto", "off", NULL}; /* in the order of the modes */
-    if (word == NULL) return METHOD_AUTO;
+/* Which of an option's two words is given. */
+static int which_word(Arena *arena, const char *option, const char *word, const char *const words[3]) {
     for (int i = 0; words[i] != NULL; i++)
-        if (strcmp(words[i], word) == 0) return (MethodMode)i;
+        if (strcmp(words[i], word) == 0) return i;
     const char *meant = nearest_name(arena, word, words);
-    fail(STATUS_USAGE, "--%s %s: expected auto or off%s%s", option, quoted(word),
+    fail(STATUS_USAGE, "--%s %s: expected %s or %s%s%s", option, quoted(word), words[0], words[1],
          meant == NULL ? "" : "; did you mean ", meant == NULL ? "" : meant);
+}
+
+static MethodMode method_mode(Arena *arena, const char *option, const char *word) {
+    static const char *const words[] = {"auto", "off", NULL};
+    return word != NULL && which_word(arena, option, word, words) == 1 ? METHOD_OFF : METHOD_AUTO;
+}
+
+static Lengths resize_lengths(Arena *arena, const char *word) {
+    static const char *const words[] = {"whole", "fractional", NULL};
+    if (word == NULL) return LENGTHS_UNSAID;
+    return which_word(arena, "resize-lengths", word, words) == 1 ? LENGTHS_FRACTIONAL : LENGTHS_WHOLE;
 }
 
 enum { MOST_STRIPES = 1024 };
@@ -133,6 +147,7 @@ void model_options_finish(Arena *arena, ModelOptions *model) {
     if (model->tuned != NULL) model->pass.tuning = tuning_read(arena, model->tuned);
     model->pass.winograd = method_mode(arena, "winograd", model->winograd);
     model->pass.strassen = method_mode(arena, "strassen", model->strassen);
+    model->pass.resize_lengths = resize_lengths(arena, model->lengths);
     if (model->stripe != NULL) model->pass.stripes = stripes_of(model->stripe);
     for (const char *at = model->fuse; at != NULL && *at != '\0';) {
         size_t length = strcspn(at, ",");

@@ -13,11 +13,12 @@ typedef struct {
     const char *strassen; /* the same */
     const char *target;   /* a name of program/target.h, of commands that make C */
     const char *stripe;   /* "auto", "off" or a number */
+    const char *lengths;  /* "whole" or "fractional" */
     const char *tuned;    /* a file that `fovea tune` has written */
     PassOptions pass;
 } ModelOptions;
 
-enum { MODEL_OPTION_ROWS = 11 };
+enum { MODEL_OPTION_ROWS = 12 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);
@@ -29,7 +30,7 @@ Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);
 
 /* Once parsed: makes the model's file the one that messages begin with, and reads --fuse, --winograd, --strassen,
- * --target, --stripe and --tuned. */
+ * --target, --stripe, --resize-lengths and --tuned. */
 void model_options_finish(Arena *arena, ModelOptions *model);
 
 #endif

@@ -388,6 +388,14 @@ void node_report(const Node *node, Status status, const char *format, ...) {
     report(status, "%s: %s", node_text(node), message);
 }
 
+void node_warn(const Node *node, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *message = arena_vprintf(node->graph->arena, format, args);
+    va_end(args);
+    warn("%s: %s", node_text(node), message);
+}
+
 void node_fail(const Node *node, Status status, const char *format, ...) {
     va_list args;
     va_start(args, format);

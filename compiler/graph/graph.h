@@ -105,6 +105,10 @@ typedef struct {
     int64_t least, most;
 } Batch;
 
+/* What Resize takes for the length of a resized axis in its formulas (ops/resize.c): that of the output or, where it is
+ * a scale that is given, the input's times the scale. The same unless that is no whole number. */
+typedef enum { LENGTHS_UNSAID /* whole, with a warning where it matters */, LENGTHS_WHOLE, LENGTHS_FRACTIONAL } Lengths;
+
 struct Graph {
     Arena *arena;
     const char *name;
@@ -120,6 +124,7 @@ struct Graph {
     LIST(struct BlockProbe *) probes;  /* those that are open: of blocks, and of single values */
     int64_t unrolled;                  /* nodes that loops and sequences were written out as: expand_charge() */
     int64_t listed;                    /* elements of the sequences so far: ops/sequence.c */
+    Lengths resize_lengths;            /* as the user wants them, of the model's graph */
     int ir_version;
     int opset;                               /* of ONNX's own domain */
     const char *producer, *producer_version; /* the exporter */
@@ -170,8 +175,9 @@ static inline Value *node_output(const Node *node, int i) {
 
 /* "node 17 'enc/MatMul_3' (MatMul)" */
 const char *node_text(const Node *node);
-/* fail() and report() about a node: "node 17 'enc/MatMul_3' (MatMul): MESSAGE". */
+/* fail(), report() and warn() about a node: "node 17 'enc/MatMul_3' (MatMul): MESSAGE". */
 _Noreturn void node_fail(const Node *node, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 void node_report(const Node *node, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+void node_warn(const Node *node, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -1,6 +1,7 @@
-/* Random numbers: RandomUniform, RandomNormal, RandomUniformLike, RandomNormalLike, Bernoulli, Multinomial.
+/* Random numbers: RandomUniform, RandomNormal, RandomUniformLike, RandomNormalLike, Bernoulli, Multinomial, Dropout.
  * A run of generated code gives the same numbers each time: they follow from the attribute seed or, without it, from
  * the name of what is made, so that two nodes differ. */
+#include "ops/carry.h"
 #include "ops/expand.h"
 #include "ops/movement.h"
 
@@ -18,6 +19,14 @@ static int64_t seed_of(const Node *node) {
     const Attribute *seed = node_attribute(node, "seed");
     const char *made = node->outputs.items[0]->name;
     return seed != NULL ? folded(&seed->number, sizeof seed->number) : folded(made, strlen(made));
+}
+
+/* Gives a node the original's seed. One of Dropout's, an integer, is folded to the 24 bits that a float holds. */
+static void inherit_seed(Expansion *e, Node *node) {
+    const Attribute *seed = node_attribute(e->node, "seed");
+    if (seed == NULL) return;
+    if (seed->kind == ATTRIBUTE_FLOAT) node_set_float(node, "seed", seed->number);
+    else node_set_float(node, "seed", (float)(folded(&seed->integer, sizeof seed->integer) & 0xFFFFFF));
 }
 
 /* As many as a number of the type holds. */
@@ -89,10 +98,9 @@ static void infer_bernoulli(Node *node) {
 
 /* 1 where a number drawn between 0 and 1 is below the probability. */
 static void expand_bernoulli(Expansion *e) {
-    const Attribute *seed = node_attribute(e->node, "seed");
     Value *x = e->node->inputs.items[0], *probability = expand_cast(e, x, type_info(x->type)->compute);
     Node *uniform = expand_node(e, "RandomUniformLike", probability);
-    if (seed != NULL) node_set_float(uniform, "seed", seed->number);
+    inherit_seed(e, uniform);
     Value *is_one = expand_op(e, "Less", expand_value(uniform), probability);
     expand_output(e, 0, expand_cast(e, is_one, e->node->outputs.items[0]->type));
 }
@@ -113,12 +121,11 @@ static void infer_multinomial(Node *node) {
 /* The kernel draws int64s. */
 static void expand_multinomial(Expansion *e) {
     const Node *node = e->node;
-    const Attribute *seed = node_attribute(node, "seed");
     if (node->outputs.items[0]->type == TYPE_INT64) return;
     Node *drawn = expand_node(e, "Multinomial", node->inputs.items[0]);
     node_set_int(drawn, "dtype", TYPE_INT64);
     node_set_int(drawn, "sample_size", attr_int(node, "sample_size"));
-    if (seed != NULL) node_set_float(drawn, "seed", seed->number);
+    inherit_seed(e, drawn);
     expand_output(e, 0, expand_cast(e, expand_value(drawn), TYPE_INT32));
 }
 
@@ -133,6 +140,74 @@ static void lower_multinomial(Program *program, Node *node) {
     step_size(step, "COUNT", y->shape.dims[1].size);
     step_size(step, "SEED", seed_of(node));
     step_size(step, "BITS", bits_of(x->type));
+}
+
+/* Dropout, which lets everything through when it does not train. */
+
+static void check_scalar(const Node *node, int input, const char *name) {
+    const Value *value = node_input(node, input);
+    if (value != NULL && shape_is_known(&value->shape) && shape_count(&value->shape) != 1)
+        node_fail(node, STATUS_INVALID, "%s has %lld elements, expected one", name,
+                  (long long)shape_count(&value->shape));
+}
+
+/* Whether a scalar is left out, or constant and 0. */
+static bool is_zero(const Value *value) {
+    return value == NULL || (value->constant != NULL && tensor_number(value->constant, 0) == 0);
+}
+
+static void infer_dropout(Node *node) {
+    const Value *ratio = node_input(node, 1);
+    Value *mask = node_output(node, 1);
+    infer_same(node);
+    check_scalar(node, 1, "ratio");
+    check_scalar(node, 2, "training_mode");
+    if (ratio != NULL && ratio->constant != NULL && !is_zero(node_input(node, 2))) {
+        double number = tensor_number(ratio->constant, 0);
+        if (!(number >= 0 && number < 1))
+            node_fail(node, STATUS_INVALID, "ratio is %g, expected one from 0 to below 1", number);
+    }
+    if (mask == NULL) return;
+    mask->shape = node->inputs.items[0]->shape;
+    mask->type = node->version < 10 ? node->inputs.items[0]->type : TYPE_BOOL;
+}
+
+static bool drops_nothing(const Node *node) {
+    const Value *ratio = node_input(node, 1);
+    return is_zero(node_input(node, 2)) || (ratio != NULL && is_zero(ratio));
+}
+
+/* The part that is dropped, a scalar: 0 where training_mode turns out to be false at run time. */
+static Value *part_dropped(Expansion *e, Type type) {
+    Value *ratio = node_input(e->node, 1), *training = node_input(e->node, 2);
+    Value *part =
+        ratio == NULL ? expand_number(e, type, 0.5) : expand_reshape_to(e, expand_cast(e, ratio, type), 0, NULL);
+    if (training->constant != NULL) return part;
+    return expand_op(e, "Where", expand_reshape_to(e, training, 0, NULL), part, expand_number(e, type, 0));
+}
+
+/* scale * x * mask with scale = 1 / (1 - ratio); the mask is 1 where a number drawn between 0 and 1 is not below the
+ * ratio. */
+static void expand_dropout(Expansion *e) {
+    if (drops_nothing(e->node)) return;
+    Value *given = e->node->inputs.items[0], *x = expand_cast(e, given, type_info(given->type)->compute);
+    Value *part = part_dropped(e, x->type), *one = expand_number(e, x->type, 1);
+    Node *uniform = expand_node(e, "RandomUniformLike", x);
+    inherit_seed(e, uniform);
+    Value *mask = expand_op(e, "GreaterOrEqual", expand_value(uniform), part);
+    Value *scale = expand_op(e, "Div", one, expand_op(e, "Sub", one, part));
+    Value *scaled = expand_op(e, "Mul", x, scale);
+    Value *kept = expand_op(e, "Mul", scaled, expand_cast(e, mask, x->type));
+    expand_output(e, 0, expand_cast(e, kept, given->type));
+    expand_output(e, 1, mask);
+}
+
+static void lower_dropout(Program *program, Node *node) {
+    if (node->version < 7 && attr_int(node, "is_test") == 0)
+        node_fail(node, STATUS_UNSUPPORTED,
+                  "it drops elements at random (is_test=0); export the model for inference, or in opset 12 or later");
+    program_view(program, node->outputs.items[0], node->inputs.items[0]);
+    if (node_output(node, 1) != NULL) fill_number(program, node_output(node, 1), 1);
 }
 
 #define OF_SHAPE "dtype:int=1 seed:float shape:ints! "
@@ -195,5 +270,16 @@ const Op OPS_random[] = {
      .expand = expand_multinomial,
      .lower = lower_multinomial,
      .is_random = true},
+    {.name = "Dropout",
+     .versions = {1, 6, 7, 10, 12, 13, 22},
+     .inputs = "data:T ratio:T1?@12 training_mode:bool?@12",
+     .outputs = "output:T mask:M?",
+     .types = "T: floats float8s; T1: floats float8s; M: bool float16 float double",
+     .attributes = "consumed_inputs:ints@<6 is_test:int@<7=0 ratio:float@<12=0.5 seed:int@12",
+     .infer = infer_dropout,
+     .carry = carry_broadcast,
+     .layout = layout_any,
+     .expand = expand_dropout,
+     .lower = lower_dropout},
     {0},
 };

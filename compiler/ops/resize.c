@@ -164,8 +164,18 @@ static void infer_resize(Node *node) {
 typedef struct {
     int64_t in, out;
     double scale;
+    double length;     /* of the output, as formulas take it */
     double start, end; /* of the region of interest, in parts of the axis */
 } Line;
+
+static Lengths resize_lengths(const Node *node) {
+    const Graph *graph = node->graph;
+    while (graph->outer != NULL) graph = graph->outer;
+    return graph->resize_lengths;
+}
+
+/* Rounded to float as sizes are. */
+static double fractional_length(const Line *line) { return (double)((float)line->in * (float)line->scale); }
 
 static bool crops(const Method *method) { return strcmp(method->coordinates, "tf_crop_and_resize") == 0; }
 
@@ -185,11 +195,15 @@ static void read_regions(const Node *node, Line *lines, const int *axes, int cou
     }
 }
 
+static Line line_of(int64_t in, int64_t out) {
+    return (Line){.in = in, .out = out, .scale = 1, .length = (double)out, .start = 0, .end = 1};
+}
+
 static void read_lines(const Node *node, const Method *method, Line *lines) {
     const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[0]->shape;
     int axes[MAX_RANK], count = resized_axes(node, from->rank, axes);
     const double *scales = read_scales(node, count);
-    for (int d = 0; d < from->rank; d++) lines[d] = (Line){from->dims[d].size, to->dims[d].size, 1, 0, 1};
+    for (int d = 0; d < from->rank; d++) lines[d] = line_of(from->dims[d].size, to->dims[d].size);
     for (int i = 0; i < count; i++) {
         Line *line = &lines[axes[i]];
         line->scale = scales != NULL ? scales[i] : (double)line->out / (double)line->in;
@@ -202,6 +216,9 @@ static void read_lines(const Node *node, const Method *method, Line *lines) {
         for (int i = 0; i < count; i++) lines[axes[i]].scale = common;
     }
     if (crops(method)) read_regions(node, lines, axes, count);
+    const bool is_scaled = scales != NULL || keeps_aspect(node);
+    for (int i = 0; i < count && is_scaled && resize_lengths(node) == LENGTHS_FRACTIONAL; i++)
+        lines[axes[i]].length = fractional_length(&lines[axes[i]]);
 }
 
 static bool is_resized(const Line *line) {
@@ -215,24 +232,37 @@ static double unscaled(const Method *method, const Line *line, double x) {
     return (double)((float)x / (float)line->scale);
 }
 
-/* Where element i of the output lies on the input's axis: the formulas of ONNX's coordinate_transformation_mode. The
- * length of what is resized is that of the output, a whole number, in all but half_pixel_symmetric; so they are in
- * ONNX's text, ONNX Runtime and PyTorch. (ONNX's reference implementation takes the input's length times the scale, and
- * differs from PyTorch where that is no whole number.) */
+/* Where element i of the output lies on the input's axis: the formulas of ONNX's coordinate_transformation_mode, of
+ * which half_pixel_symmetric alone is for the input's length times the scale. */
 static double coordinate(const Method *method, const Line *line, int64_t i) {
     double x = (double)i, last = (double)(line->in - 1), width = line->scale * (double)line->in;
-    if (strcmp(method->coordinates, "align_corners") == 0)
-        return line->out == 1 ? 0 : x * last / (double)(line->out - 1);
+    if (strcmp(method->coordinates, "align_corners") == 0) return line->length == 1 ? 0 : x * last / (line->length - 1);
     if (strcmp(method->coordinates, "asymmetric") == 0) return unscaled(method, line, x);
     if (strcmp(method->coordinates, "tf_half_pixel_for_nn") == 0) return unscaled(method, line, x + 0.5);
-    if (strcmp(method->coordinates, "pytorch_half_pixel") == 0 && line->out == 1) return 0;
+    if (strcmp(method->coordinates, "pytorch_half_pixel") == 0 && line->length == 1) return 0;
     if (strcmp(method->coordinates, "half_pixel_symmetric") == 0)
         return (double)line->in / 2 * (1 - (double)line->out / width) + unscaled(method, line, x + 0.5) - 0.5;
     if (crops(method)) {
-        if (line->out == 1) return (line->start + line->end) * last / 2;
-        return line->start * last + x * (line->end - line->start) * last / (double)(line->out - 1);
+        if (line->length == 1) return (line->start + line->end) * last / 2;
+        return line->start * last + x * (line->end - line->start) * last / (line->length - 1);
     }
     return unscaled(method, line, x + 0.5) - 0.5;
+}
+
+/* The length of what is resized is that of the output in ONNX's text, ONNX Runtime and PyTorch, and the input's times
+ * the scale in onnx.reference: says so where that puts an axis's last element elsewhere, unless the user has chosen. */
+static void warn_of_lengths(const Node *node, const Method *method, const Line *lines, int rank) {
+    for (int d = 0; d < rank && resize_lengths(node) == LENGTHS_UNSAID; d++) {
+        Line other = lines[d];
+        other.length = fractional_length(&lines[d]);
+        double difference = coordinate(method, &other, other.out - 1) - coordinate(method, &lines[d], other.out - 1);
+        if (!(fabs(difference) > 1e-6 * (double)other.in)) continue;
+        node_warn(node,
+                  "axis %d is resized to %g elements, of which there are %lld; %s takes that whole length, as ONNX "
+                  "Runtime and PyTorch do; --resize-lengths fractional takes the other, as onnx.reference does",
+                  d, other.length, (long long)other.out, method->coordinates);
+        return;
+    }
 }
 
 static int64_t clamp_to(double x, int64_t size) { return !(x > 0) ? 0 : x >= (double)size ? size - 1 : (int64_t)x; }
@@ -487,6 +517,7 @@ static void lower_resize(Program *program, Node *node) {
         program_view(program, to, from);
         return;
     }
+    warn_of_lengths(node, &method, lines, to->shape.rank);
     if (strcmp(method.mode, "nearest") == 0) lower_nearest(program, from, to, &method, lines);
     else lower_smooth(program, from, to, &method, lines);
     if (crops(&method)) fill_outside(program, node, &method, lines);

@@ -192,37 +192,6 @@ static void infer_unsqueeze(Node *node) {
     output->shape = shape;
 }
 
-/* Dropout, which lets everything through when it does not train. */
-
-static void infer_dropout(Node *node) {
-    infer_same(node);
-    Value *mask = node_output(node, 1);
-    if (mask == NULL) return;
-    mask->shape = node->inputs.items[0]->shape;
-    mask->type = node->version < 10 ? node->inputs.items[0]->type : TYPE_BOOL;
-}
-
-/* Whether a constant scalar input is left out or 0. */
-static bool is_zero(const Value *value) {
-    return value == NULL ||
-           (value->constant != NULL && tensor_count(value->constant) == 1 && tensor_number(value->constant, 0) == 0);
-}
-
-static void lower_dropout(Program *program, Node *node) {
-    const Value *ratio = node_input(node, 1), *training = node_input(node, 2);
-    bool drops_nothing = is_zero(training) || (ratio != NULL && is_zero(ratio));
-    if (node->version < 7) drops_nothing = attr_int(node, "is_test") != 0;
-    if (!drops_nothing && training != NULL &&
-        (training->constant == NULL || (ratio != NULL && ratio->constant == NULL)))
-        node_fail(node, STATUS_UNSUPPORTED,
-                  "training_mode and ratio have to be known when compiling; export the model for inference");
-    if (!drops_nothing)
-        node_fail(node, STATUS_UNSUPPORTED,
-                  "it drops elements at random (training_mode=1, is_test=0); export the model for inference");
-    lower_view(program, node);
-    if (node_output(node, 1) != NULL) fill_number(program, node_output(node, 1), 1);
-}
-
 /* What leaves the batch and the channels alone can lie as its input does. */
 static MapLayout layout_view(const Node *node) {
     const Shape *from = &node->inputs.items[0]->shape, *to = &node->outputs.items[0]->shape;
@@ -282,15 +251,5 @@ const Op OPS_views[] = {
      .keeps_order = true,
      .layout = layout_view,
      .lower = lower_view},
-    {.name = "Dropout",
-     .versions = {1, 6, 7, 10, 12, 13, 22},
-     .inputs = "data:T ratio:T1?@12 training_mode:bool?@12",
-     .outputs = "output:T mask:M?",
-     .types = "T: floats float8s; T1: floats float8s; M: bool float16 float double",
-     .attributes = "consumed_inputs:ints@<6 is_test:int@<7=0 ratio:float@<12=0.5 seed:int@12",
-     .infer = infer_dropout,
-     .carry = carry_broadcast,
-     .layout = layout_any,
-     .lower = lower_dropout},
     {0},
 };

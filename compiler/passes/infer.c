@@ -89,6 +89,7 @@ static void bound_outputs(Graph *graph) {
 
 void pass_infer(Graph *graph, const PassOptions *options) {
     ops_resolve(graph);
+    graph->resize_lengths = options->resize_lengths;
     Shape *declared = arena_new_array(graph->arena, Shape, (size_t)graph->outputs.count);
     for (int i = 0; i < graph->outputs.count; i++) declared[i] = graph->outputs.items[i]->shape;
     FoldBudget budget = fold_budget(graph);

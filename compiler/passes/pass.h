@@ -24,6 +24,7 @@ typedef struct {
     MethodMode strassen;         /* --strassen, of linear layers */
     const struct Tuning *tuning; /* --tuned: what overrules the cost model (program/choice.h); NULL: nothing */
     int stripes;                 /* --stripe: into how many maps are cut; 0: none are, STRIPES_AUTO: as it pays */
+    Lengths resize_lengths;      /* --resize-lengths */
     const char *dump_after;      /* --dump-after: a pass */
     const Target *target;        /* --target; NULL: portable */
     int threads;                 /* --threads; 0: one */

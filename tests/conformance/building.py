@@ -17,6 +17,8 @@ import numpy as np
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror", "-O1"]
 AT_ONCE = 16  # files in one call of the compiler
 ALIGNMENT = 64
+# How the implementation reads lengths from which cases have what they expect; fovea names the option where it matters.
+REFERENCE_LENGTHS = ["--resize-lengths", "fractional"]
 WORKERS = len(os.sched_getaffinity(0))
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,6 +31,8 @@ class Outcome:
     reason: str = ""
     supported: bool = True  # False: fovea said that it does not do this
     fixed: bool = False  # the model with constants in place of inputs was compiled
+    fractional: bool = False  # REFERENCE_LENGTHS was given
+    drawn: bool = False  # results are drawn at random, and checked by drawn.py
     manifest: dict = None
     ulps: list = field(default_factory=list)  # of each output that was compared: arrays.worst_ulp()
 
@@ -84,14 +88,19 @@ class Build:
         if case.obstacle:
             return Outcome(case.obstacle, supported=False)
         outcome = Outcome()
-        done = self.compile_model(case, case.name + ".onnx", [])
+        model, options = case.name + ".onnx", []
+        done = self.compile_model(case, model, options)
         is_open = done.returncode == 3 and "not wholly known" in done.stderr
         if is_open:
-            done = self.compile_model(case, case.name + ".onnx", shape_options(case))
+            options = shape_options(case)
+            done = self.compile_model(case, model, options)
         if done.returncode == 3 and case.fixed and "known when compiling" in done.stderr:
-            shapes = shape_options(case, but=case.fixed) if is_open else []
-            done = self.compile_model(case, case.name + ".fixed.onnx", shapes)
+            model, options = case.name + ".fixed.onnx", shape_options(case, but=case.fixed) if is_open else []
+            done = self.compile_model(case, model, options)
             outcome.fixed = True
+        if " ".join(REFERENCE_LENGTHS) in done.stderr:
+            done = self.compile_model(case, model, options + REFERENCE_LENGTHS)
+            outcome.fractional = True
         if done.returncode != 0:
             outcome.reason, outcome.supported = message_of(done.stderr), done.returncode != 3
             if done.returncode != 3:

@@ -63,10 +63,6 @@ SHAPE_INPUTS = {"BlackmanWindow": [0], "Compress": [1], "ConstantOfShape": [0], 
                 "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
 
 
-# What these give is drawn at random, by each implementation in its own way.
-RANDOM = {"Bernoulli"}
-
-
 def shape_inputs(model):
     """The names of all inputs of the operators that SHAPE_INPUTS lists, and of what a Range, and a Loop's trip count, are
     computed from."""
@@ -138,9 +134,6 @@ def load_disk_case(test, group):
 
 def load_node_case(test, group):
     case = Case(test.name, group, test.rtol, test.atol)
-    if group in RANDOM:
-        case.obstacle = "its results are drawn at random"
-        return case, test.model
     try:
         for inputs, outputs in test.data_sets:
             case.data_sets.append((named(inputs, [i.name for i in test.model.graph.input]),

@@ -1,6 +1,7 @@
 """Random numbers: compiled and interpreted alike, the same in every run, other ones for another seed or another name;
-and distributed as they are to be, by the Kolmogorov-Smirnov statistic, counts and correlations of many of them. The
-numbers follow from seeds that stand in this test, so that it does not fail by chance."""
+and distributed as they are to be, by the Kolmogorov-Smirnov statistic, counts and correlations of many of them; and
+Dropout, which draws what it drops. The numbers follow from seeds that stand in this test, so that it does not fail by
+chance."""
 import os
 import pathlib
 import sys
@@ -91,6 +92,60 @@ def judge(got):
         assert np.abs(np.bincount(row, minlength=4) / COUNT - weights).max() < 5 * 0.5 / COUNT**0.5
 
 
+def make_dropouts():
+    """Cases of Dropout, and of each by name: its outputs, input and the part to drop."""
+    cases, dropouts = Cases(12), {}
+    rng = np.random.default_rng(10)
+
+    def add(name, dtype=np.float32, ratio=0.3, training=True, fixed=True, **attributes):
+        x = rng.uniform(1, 2, SHAPE).astype(dtype)
+        given = {"ratio": None if ratio is None else np.array(ratio, np.float32), "training": np.array(training)}
+        cases.add("", "Dropout", {"x": x, **({} if fixed else given)}, given if fixed else {}, None, 0,
+                  [dtype, np.bool_], **attributes)
+        dropouts[name] = cases.nodes[-1].output, x, float(np.float32(0.5 if ratio is None else ratio)) * training
+
+    add("seeded", seed=11)
+    add("same", seed=11)
+    add("other", seed=12)
+    add("unnamed")
+    add("of the usual ratio", ratio=None)
+    add("double", np.float64, 0.75, seed=2**40)
+    add("half", np.float16, 0.1)
+    add("at run time", fixed=False)
+    add("not at run time", training=False, fixed=False)
+    add("nothing", ratio=0.0)
+    add("nothing at run time", ratio=0.0, fixed=False)
+    return cases, dropouts
+
+
+def judge_dropout(name, x, y, mask, ratio):
+    number, kept = x.size, int(mask.sum())
+    spread = (number * ratio * (1 - ratio)) ** 0.5
+    assert y.dtype == x.dtype and y.shape == mask.shape == x.shape, f"{name}: {y.dtype} {y.shape} {mask.shape}"
+    assert abs(kept - number * (1 - ratio)) <= 5 * spread, f"{name}: {kept} of {number} kept, ratio {ratio}"
+    assert np.array_equal(mask, y != 0), f"{name}: the mask is another one"
+    exact = x.astype(np.float64) / (1 - ratio) * mask
+    assert (np.abs(y - exact) <= 2 * EPSILON[x.dtype.type] * exact).all(), f"{name}: what is kept is not scaled"
+    deviation = (ratio / (1 - ratio) * (x.astype(np.float64) ** 2).mean() / number) ** 0.5  # of the mean
+    off = abs(y.mean(dtype=np.float64) - x.mean(dtype=np.float64))
+    assert off <= 5 * deviation + EPSILON[x.dtype.type], f"{name}: the mean is off by {off}"
+    assert ratio > 0 or np.array_equal(x, y), f"{name}: not what came in"
+
+
+def check_dropouts(folder):
+    cases, dropouts = make_dropouts()
+    runs = [dict(cases.run(folder, *how)) for how in ([], ["--interpret"], ["--threads", "3"])]
+    masks = {}
+    for name, ((output, mask), x, ratio) in dropouts.items():
+        for run in runs:
+            judge_dropout(name, x, run[output], run[mask], ratio)
+            assert np.array_equal(run[mask], runs[0][mask]), f"{name} drops others in another run"
+        masks[name] = runs[0][mask]
+    assert np.array_equal(masks["seeded"], masks["same"])
+    for a, b in (("seeded", "other"), ("seeded", "unnamed"), ("unnamed", "at run time")):
+        assert correlation(masks[a], masks[b]) < 5 / COUNT**0.5, f"{a} and {b} are correlated"
+
+
 def refusals(folder):
     for words, op_type, inputs, attributes in (
             ("size -1 of shape", "RandomUniform", {}, {"shape": [2, -1]}),
@@ -102,6 +157,11 @@ def refusals(folder):
         cases = Cases(22)
         cases.add("", op_type, inputs, {}, None, 0)
         cases.nodes[0].attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        cases.refused(folder, 1, words)
+    for words, ratio in (("ratio is 1", 1), ("ratio is nan", np.nan), ("ratio has 2 elements", [0.5, 0.5])):
+        cases = Cases(13)
+        constants = {"ratio": np.array(ratio, np.float32), "training": np.array(True)}
+        cases.add("", "Dropout", {"x": np.ones(3, np.float32)}, constants, None, 0)
         cases.refused(folder, 1, words)
 
 
@@ -116,6 +176,7 @@ def main():
                 different = np.abs(first.astype(np.float64) - run[output]).max()  # by rounding alone
                 assert different <= 8 * EPSILON.get(first.dtype.type, 0), f"{name} is another one in another run"
         judge({name: runs[0][output] for name, output in names.items()})
+        check_dropouts(folder)
         refusals(folder)
     return 0
 

@@ -46,6 +46,18 @@ static void the_gravest_report_counts(void **state) {
     assert_string_equal(last_messages(), "fovea: warning: careful\n");
 }
 
+static void warn_again(void *unused) {
+    warn_only(unused);
+    warn("of another thing");
+    warn_only(unused);
+}
+
+static void a_warning_is_said_once(void **state) {
+    (void)state;
+    assert_int_equal(run_quietly(warn_again, NULL), STATUS_OK);
+    assert_string_equal(last_messages(), "fovea: warning: careful\nfovea: warning: of another thing\n");
+}
+
 static void report_one(void *unused) {
     (void)unused;
     report(STATUS_INVALID, "inner");
@@ -73,7 +85,7 @@ static void a_full_capture_is_cut(void **state) {
     char small[16];
     diag_capture(small, sizeof small);
     warn("0123456789");
-    warn("0123456789");
+    warn("0123456780");
     diag_capture(NULL, 0);
     assert_string_equal(small, "fovea: warning:");
 }
@@ -196,6 +208,7 @@ int main(void) {
         cmocka_unit_test(failures_become_statuses),
         cmocka_unit_test(messages_name_the_file),
         cmocka_unit_test(the_gravest_report_counts),
+        cmocka_unit_test(a_warning_is_said_once),
         cmocka_unit_test(guards_nest),
         cmocka_unit_test(a_full_capture_is_cut),
         cmocka_unit_test(names_are_quoted),
