@@ -3,6 +3,7 @@
 #ifndef NPZ_H
 #define NPZ_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,12 +101,19 @@ static const char *npz_parse(unsigned char *memory, size_t size, npz_file *file)
     return NULL;
 }
 
+/* What to read a file into: as many bytes as it has and one, if that is known beforehand, as it is not of a pipe. */
+static size_t npz_room(FILE *in) {
+    const long size = fseek(in, 0, SEEK_END) == 0 ? ftell(in) : -1;
+    rewind(in);
+    return size < 0 || size > LONG_MAX / 2 ? 1 << 16 : (size_t)size + 1;
+}
+
 /* Reads a file. Returns NULL, or what is wrong; npz_free() in either case. */
 static const char *npz_read(const char *path, npz_file *file) {
     memset(file, 0, sizeof *file);
     FILE *const in = fopen(path, "rb");
     if (in == NULL) return "it cannot be opened";
-    size_t size = 0, room = 1 << 16;
+    size_t size = 0, room = npz_room(in);
     const char *wrong = NULL;
     while (wrong == NULL) {
         unsigned char *const grown = (unsigned char *)realloc(file->memory, room);

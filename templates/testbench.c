@@ -1,12 +1,15 @@
 /* Runs {{name}} on the arrays of an npz file, and times it. Made by fovea beside {{name}}.c; change it as you like.
  *   {{name}}_main --input IN.npz [--output OUT.npz] [--probes PROBES.npz] [--repeat N] [--weights FILE]{{further_usage}}
  * Arrays are named as in the model, probes by their ids. Types that numpy lacks are kept as unsigned integers. */
-#define _POSIX_C_SOURCE 200112L /* clock_gettime, threads */
+#define _DEFAULT_SOURCE /* clock_gettime, threads, madvise */
 #include "{{name}}.h"
 #include "npz.h"
 {{pool_include}}
 
 #include <time.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 typedef struct {
     const char *name, *type; /* type: numpy's descr */
@@ -35,13 +38,19 @@ static int fail(const char *path, const char *what) {
     return 4;
 }
 
-/* Memory aligned to {{NAME}}_ALIGNMENT, or NULL. What malloc gave stands in front of it, for release(). */
+/* Memory aligned to {{NAME}}_ALIGNMENT, or NULL. What malloc gave stands in front of it, for release(). Linux gives a
+ * lot of it in large pages, which a first run touches sooner. */
 static void *allocate(size_t bytes) {
-    unsigned char *const memory = (unsigned char *)malloc(bytes + sizeof(void *) + {{NAME}}_ALIGNMENT);
+    const size_t large = (size_t)2 << 20, alignment = bytes < large / 2 ? {{NAME}}_ALIGNMENT : large;
+    const size_t whole = (bytes + alignment - 1) / alignment * alignment;
+    unsigned char *const memory = (unsigned char *)malloc(whole + sizeof(void *) + alignment);
     if (memory == NULL) return NULL;
     unsigned char *aligned = memory + sizeof(void *);
-    aligned += {{NAME}}_ALIGNMENT - (uintptr_t)aligned % {{NAME}}_ALIGNMENT;
+    aligned += alignment - (uintptr_t)aligned % alignment;
     memcpy(aligned - sizeof(void *), &memory, sizeof memory);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (alignment == large) madvise(aligned, whole, MADV_HUGEPAGE);
+#endif
     return aligned;
 }
 

@@ -11,7 +11,7 @@ _{{name}}_weights:
     .hidden {{name}}_weights
     .globl {{name}}_weights
     .balign 64
-{{name}}_weights:
+{{large_pages}}{{name}}_weights:
 #endif
     .incbin "{{name}}.weights"
 

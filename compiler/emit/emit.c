@@ -237,8 +237,10 @@ static void place(Placeholders *placeholders, const char *name, const char *text
     placeholders->items[placeholders->count++] = (Placeholder){name, text};
 }
 
-/* What depends on how the weights reach the program. */
+/* What depends on how the weights reach the program. For large pages their place in the program's file and in memory
+ * has to be aligned, which can make the file 4 MB longer. */
 static void place_weights(Emitter *emitter, Placeholders *placeholders) {
+    enum { WORTH_LARGE_PAGES = 16 << 20 };
     Arena *arena = emitter->arena;
     const char *name = emitter->model->name, *macro = emitter->model->macro;
     bool is_inline = emitter->weights.mode == WEIGHTS_INLINE, is_file = emitter->weights.mode == WEIGHTS_FILE;
@@ -255,6 +257,11 @@ static void place_weights(Emitter *emitter, Placeholders *placeholders) {
     place(placeholders, "weights_macro",
           !is_file ? ""
                    : arena_printf(arena, "#define %s_WEIGHTS %s /* bytes of %s.weights */\n", macro, blob_bytes, name));
+    place(placeholders, "large_pages",
+          emitter->weights.blob_bytes < WORTH_LARGE_PAGES ? ""
+                                                          : "#if defined(__linux__) && defined(__LP64__)\n"
+                                                            "    .balign 2097152 /* to be mapped by large pages */\n"
+                                                            "#endif\n");
     place(placeholders, "weights_statuses",
           !is_file ? ""
                    : arena_printf(arena, ",\n    %s_NO_WEIGHTS,\n    %s_UNALIGNED_WEIGHTS,\n    %s_WRONG_WEIGHTS",
