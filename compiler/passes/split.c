@@ -34,15 +34,21 @@ static int64_t operations(const Step *step) {
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
 
+/* Ranges of a task: the more, the less one thread waits for another at the end. What has scratch fills it anew for
+ * each. */
+static int most_ranges(const Step *step) {
+    enum { PLAIN = 12, WITH_SCRATCH = 4 };
+    return step->kind == STEP_KERNEL && step_scratch(step) != NULL ? WITH_SCRATCH : PLAIN;
+}
+
 /* How many threads are worth being woken for it. The multiply-adds are those of a whole node: that of a gate has pools,
  * too, which have none. */
 static void give_tasks(const Program *program, Step *step) {
-    enum { MOST_RANGES = 4 };
     int64_t macs = step->kind == STEP_KERNEL ? step_macs(step) : 0;
     int64_t worth = larger(macs / LEAST_MACS, operations(step) / LEAST_OPERATIONS);
     if (step->kind == STEP_KERNEL) worth = smaller(worth, step_most_items(program, step));
     step->tasks = (int)smaller(worth, program->threads);
-    step->ranges = step->tasks < 2 ? 1 : (int)smaller(worth / step->tasks, MOST_RANGES);
+    step->ranges = step->tasks < 2 ? 1 : (int)smaller(worth / step->tasks, most_ranges(step));
 }
 
 /* A share of a step's scratch for each task, in cache lines of its own. */
