@@ -449,8 +449,8 @@ const Op OPS_elementwise[] = {
      .carry = carry_broadcast,
      .layout = layout_any,
      .lower = lower_pow,
-     .gradient = "Where(Equal(x1, 0), 0, Mul(dy, Mul(x1, Pow(x0, Sub(x1, 1))))); Where(Equal(y, 0), 0, Mul(dy, Mul(y, "
-                 "Log(x0))))"},
+     .gradient = "Mul(dy, Mul(x1, Pow(x0, Where(Equal(x1, 0), 0, Sub(x1, 1))))); "
+                 "Mul(dy, Mul(y, Log(Where(Equal(y, 0), 1, x0))))"},
     {.name = "Neg",
      .versions = {1, 6, 13},
      .inputs = "X:T",

@@ -214,13 +214,13 @@ static void expand_gradient(Expansion *e) {
     check_known(&tape, &node->inputs);
     for (int i = 0; i < last; i++) tape_add(&tape, node->inputs.items[i]);
     const NodeList between = nodes_between(node->graph, &tape.values, y);
-    expand_charge(e, between.count);
+    expand_charge(e, between.count + node->outputs.count);
     for (int i = 0; i < between.count; i++) add_dependents(&tape, between.items[i]);
     if (tape_place(&tape, y) >= 0) accumulate(&tape, tape_place(&tape, y), filled(&tape, y, 1));
     for (int i = between.count - 1; i >= 0; i--) go_through(&tape, between.items[i]);
     for (int i = 0; i < node->outputs.count; i++) {
         Value *gradient = tape.gradients.items[i];
-        expand_output(e, i, gradient != NULL ? gradient : filled(&tape, node->inputs.items[i], 0));
+        expand_later(e, i, gradient != NULL ? gradient : filled(&tape, node->inputs.items[i], 0));
     }
 }
 
@@ -230,7 +230,7 @@ const Op OPS_gradient[] = {
      .versions = {1},
      .inputs = "Inputs:V*",
      .outputs = "Outputs:T2*",
-     .types = "V: numeric bool string complex; T2: float16 float double",
+     .types = "V: integers float16 float double bool string complex; T2: float16 float double",
      .attributes = "xs:strings! zs:strings y:string!",
      .infer = infer_gradient,
      .expand = expand_gradient},
