@@ -180,17 +180,26 @@ static bool has_effect(const Node *node) {
     return false;
 }
 
+/* Lets a node that goes be no consumer of what it reads; which ones are left is set right by graph_index(). */
+static void stop_reading(const Node *node) {
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL) node->inputs.items[i]->consumers.count--;
+}
+
 void graph_prune(Graph *graph) {
-    for (bool changed = true; changed;) {
+    for (bool changed = true; changed;) { /* once, but for what graphs within nodes read */
         changed = false;
         graph_index(graph);
-        int kept = 0;
-        for (int i = 0; i < graph->nodes.count; i++)
-            if (has_effect(graph->nodes.items[i])) graph->nodes.items[kept++] = graph->nodes.items[i];
-            else changed = true;
-        graph->nodes.count = kept;
+        int from = graph->nodes.count;
+        for (int i = graph->nodes.count - 1; i >= 0; i--) {
+            Node *node = graph->nodes.items[i];
+            changed |= !has_effect(node);
+            if (has_effect(node)) graph->nodes.items[--from] = node;
+            else stop_reading(node);
+        }
+        graph->nodes.count -= from;
+        for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i] = graph->nodes.items[from + i];
     }
-    graph_index(graph);
 }
 
 typedef struct {

@@ -8,7 +8,9 @@
 
 #include <string.h>
 
-enum { COPY_COST = 2048, READ_COST = 512, WALK_COST = 64 };
+/* Rough sizes in memory, for the budget: of a node or value that is copied, of a name or input, of a node on the way.
+ */
+enum { COPY_COST = 768, READ_COST = 256, WALK_COST = 64 };
 
 static bool has_names(const Node *node, const char *attribute, AttributeKind kind) {
     const Attribute *given = node_attribute(node, attribute);

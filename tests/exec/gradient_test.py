@@ -78,11 +78,11 @@ class Net:
         for tensor in tensors:
             self.expected[tensor.name] = label, tensor.value.detach().numpy()
 
-    def model(self):
+    def model(self, expected):
         kinds = {np.dtype(k): helper.np_dtype_to_tensor_dtype(np.dtype(k)) for k in (np.float32, np.float64)}
         values = lambda arrays: [helper.make_tensor_value_info(n, kinds[a.dtype], a.shape) for n, a in arrays.items()]
         graph = helper.make_graph(self.nodes, "g", values(self.inputs),
-                                  values({name: array for name, (_, array) in self.expected.items()}),
+                                  values({name: array for name, (_, array) in expected.items()}),
                                   [numpy_helper.from_array(a, n) for n, a in self.constants.items()])
         opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(TRAINING, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
@@ -269,15 +269,158 @@ def compute(model, inputs, *how):
             return dict(outputs)
 
 
-def check_net(net, *how):
-    outputs = compute(net.model(), net.inputs, *how)
-    for name, (label, expected) in net.expected.items():
+def check_net(net, some, *how):
+    """That these outputs of the net are what torch says."""
+    outputs = compute(net.model(some), net.inputs, *how)
+    for name, (label, expected) in some.items():
         got = outputs[name]
         assert got.shape == expected.shape, f"{label}: shape {got.shape}, expected {expected.shape}"
         tolerance = 1e-6 if "Cast" in label or "Pow 2" in label else 1e-10  # which round to float32 on their way
         worst = np.abs(got - expected).max(initial=0) / np.abs(expected).max(initial=1e-3)
         assert worst <= tolerance, f"{label}: differs by {worst:.1e} of the largest\n{got}\n{expected}"
-    print(f"{len(net.expected)} gradients are right")
+    print(f"{len(some)} gradients are right")
+
+
+def gradient(inputs, outputs, xs, y, zs=(), name=""):
+    """A node; names with spaces between."""
+    held = {"zs": zs.split()} if zs else {}
+    return helper.make_node("Gradient", inputs.split(), outputs.split(), name, domain=TRAINING, xs=xs.split(), y=y, **held)
+
+
+def node(op_type, inputs, outputs, **attributes):
+    return helper.make_node(op_type, inputs.split(), outputs.split(), **attributes)
+
+
+def value(name, shape, element=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, element, shape)
+
+
+def make(nodes, inputs, outputs, constants=(), functions=(), element=TensorProto.FLOAT):
+    """A model; inputs and outputs are shapes by name."""
+    graph = helper.make_graph(nodes, "g", [value(*i, element) for i in inputs.items()],
+                              [value(*o, element) for o in outputs.items()],
+                              [numpy_helper.from_array(a, n) for n, a in dict(constants).items()])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(TRAINING, 1), helper.make_opsetid("f", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=list(functions))
+
+
+def close(label, model, inputs, **expected):
+    inputs = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
+    for name, got in compute(model, inputs).items():
+        assert np.allclose(got, expected[name], 1e-5, 1e-6), f"{label}: {name} is {got}, expected {expected[name]}"
+
+
+SQUARES = [node("Sub", "w t", "d"), node("Mul", "d d", "s"), node("ReduceSum", "s", "loss", keepdims=0)]
+W, T = np.float32([1, 2, 3]), np.float32([0.5, 2.5, -1])
+
+
+def check_names():
+    """What names may stand for, beside inputs of the graph."""
+    three = {"w": [3], "t": [3]}
+    close("a constant", make([*SQUARES, gradient("w", "dw", "w", "loss")], {"t": [3]}, {"dw": [3]}, {"w": W}),
+          {"t": T}, dw=2 * (W - T))
+    close("a constant, at another value",
+          make([*SQUARES, gradient("t t", "dw", "w", "loss", "t")], {"t": [3]}, {"dw": [3]}, {"w": W}), {"t": T}, dw=0 * T)
+    close("what a node makes", make([*SQUARES, gradient("d", "dd", "d", "loss")], three, {"dd": [3]}), {"w": W, "t": T},
+          dd=2 * (W - T))
+    close("of another shape", make([*SQUARES, gradient("p q", "dw", "w t", "loss")], three | {"p": [2, 2], "q": [2, 1]},
+                                   {"dw": [2, 2]}),
+          {"w": W, "t": T, "p": [[1, 2], [3, 4]], "q": [[1], [2]]}, dw=[[0, 2], [2, 4]])
+    close("nodes out of order", make([gradient("w", "dw", "w", "loss"), *SQUARES[::-1]], three, {"dw": [3]}),
+          {"w": W, "t": T}, dw=2 * (W - T))
+    close("outputs left out, y itself, and what y does not depend on",
+          make([*SQUARES, gradient("w u", "dw du", "w u", "loss"),
+                helper.make_node("Gradient", ["w", "loss"], ["", "dl"], domain=TRAINING, xs=["w", "loss"], y="loss"),
+                gradient("w t", "df", "w", "t0", "t"), node("Slice", "t zero one", "t0")],
+               three | {"u": [2, 2]}, {"dw": [3], "du": [2, 2], "dl": [], "df": [3]},
+               {"zero": np.int64([0]), "one": np.int64([1])}),
+          {"w": W, "t": T, "u": np.ones((2, 2))}, dw=2 * (W - T), du=np.zeros((2, 2)), dl=1, df=0 * W)
+    close("no elements", make([*SQUARES, gradient("w", "dw", "w", "loss")], {"w": [0], "t": [1]}, {"dw": [0]}),
+          {"w": [], "t": [1]}, dw=[])
+
+
+def check_inner():
+    """In functions, branches and loops."""
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(TRAINING, 1)]
+    function = helper.make_function("f", "slope", ["w", "t"], ["dw"], [*SQUARES, gradient("w", "dw", "w", "loss")], opsets)
+    close("a function", make([node("slope", "w t", "y", domain="f")], {"w": [3], "t": [3]}, {"y": [3]},
+                             functions=[function]), {"w": W, "t": T}, y=2 * (W - T))
+    bodies = {f"{kind}_branch": helper.make_graph([gradient(given, "dw", "w", "loss")], kind, [], [value("dw", [3])])
+              for kind, given in (("then", "w"), ("else", "t"))}
+    model = make([*SQUARES, node("Greater", "w0 zero", "flag"), node("ReduceSum", "w", "w0", keepdims=0),
+                  node("If", "flag", "y", **bodies)], {"w": [3], "t": [3]}, {"y": [3]}, {"zero": np.float32(0)})
+    close("one branch", model, {"w": W, "t": T}, y=2 * (W - T))
+    close("the other branch", model, {"w": -W, "t": T}, y=0 * T)
+    # Descent, from the same tensor in the place of both that are trained
+    body = helper.make_graph(
+        [node("Mul", "w v", "p"), node("Sub", "p t", "d"), *SQUARES[1:], gradient("w v", "dw dv", "w v", "loss"),
+         node("Mul", "dw rate", "ew"), node("Sub", "w ew", "w_"), node("Mul", "dv rate", "ev"), node("Sub", "v ev", "v_"),
+         node("Identity", "go", "go_")], "body",
+        [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("w", [3]), value("v", [3])],
+        [value("go_", [], TensorProto.BOOL), value("w_", [3]), value("v_", [3])])
+    w = v = np.abs(W)
+    for _ in range(3):
+        slope = 2 * (w * v - T)
+        w, v = w - 0.01 * slope * v, v - 0.01 * slope * w
+    close("descent in a loop",
+          make([helper.make_node("Loop", ["three", "", "a", "a"], ["y", "z"], body=body)], {"a": [3], "t": [3]},
+               {"y": [3], "z": [3]}, {"three": np.int64(3), "rate": np.float32(0.01)}), {"a": W, "t": T}, y=w, z=v)
+
+
+def check_refusals():
+    checks = Checks()
+    three = {"w": [3], "t": [3]}
+
+    def refused(what, status, *patterns, given="w", outputs="dw", xs="w", y="loss", zs="", nodes=SQUARES, inputs=None,
+                shape=(3,), element=TensorProto.FLOAT):
+        nodes = [*nodes, gradient(given, outputs, xs, y, zs, "grad")]
+        checks.refused(what, make(nodes, inputs or three, {"dw": shape}, element=element), status, "'grad'", *patterns)
+    refused("a tensor that is not there", INVALID, "xs 0 is 'q', which nothing makes", xs="q")
+    refused("zs that are not there", INVALID, "zs 0 is 'q', which nothing makes", given="w t", zs="q")
+    refused("y that is not there", INVALID, "y 0 is 'q', which nothing makes", y="q")
+    refused("a name that steers the terminal", INVALID, "nothing makes", y="\x1b[2Jq")
+    refused("one twice", INVALID, "the tensor 'w' twice", given="w t", xs="w w")
+    refused("one in both lists", INVALID, "the tensor 'w' twice", given="w t", zs="w")
+    refused("fewer inputs than names", INVALID, "1 inputs, expected 2", zs="t")
+    refused("more inputs than names", INVALID, "2 inputs, expected 1", given="w t")
+    refused("more outputs than names", INVALID, "2 outputs, expected at most 1", outputs="dw dt", given="w t", zs="t")
+    refused("y of several elements", UNSUPPORTED, r"y has the shape \[3\]", "ReduceSum", y="s")
+    cast = [node("Cast", "w", "f", to=TensorProto.FLOAT), node("ReduceSum", "f", "loss", keepdims=0)]
+    refused("integers", INVALID, "one of xs is 'w', of type int64", nodes=cast, element=TensorProto.INT64)
+    whole = [*SQUARES, node("Cast", "loss", "n", to=TensorProto.INT64)]
+    refused("a y of integers", INVALID, "y is 'n', of type int64", y="n", nodes=whole)
+    cycle = [node("Sub", "w dw", "d"), *SQUARES[1:]]
+    refused("its own output between", INVALID, "cycle", nodes=cycle)
+    checks.refused("an operator without a rule",
+                   make([node("Det", "w", "loss"), gradient("w", "dw", "w", "loss")], {"w": [3, 3]}, {"dw": [3, 3]}),
+                   UNSUPPORTED, "(Det)", "Gradient goes through its input 0, and has no rule")
+    second = [node("Split", "w", "a b"), node("ReduceSum", "b", "loss", keepdims=0), gradient("w", "dw", "w", "loss")]
+    checks.refused("an output that is not the first", make(second, {"w": [2]}, {"dw": [2]}), UNSUPPORTED, "(Split)",
+                   "output 1")
+    checks.refused("no y", make([helper.make_node("Gradient", ["w"], ["dw"], domain=TRAINING, xs=["w"])], three,
+                                {"dw": [3]}), INVALID, "attribute y is missing")
+    checks.refused("xs of another kind", make([helper.make_node("Gradient", ["w"], ["dw"], domain=TRAINING, xs="w", y="w")],
+                                              three, {"dw": [3]}), INVALID, "attribute 'xs' is of kind string")
+    # Each is of the one before at other values, so that what is copied doubles
+    nodes, last = [*SQUARES], "loss"
+    for i in range(40):
+        nodes += [gradient(f"g{i - 1}" if i > 0 else "d", f"g{i}", "w", last), node("ReduceSum", f"g{i}", f"s{i}", keepdims=0),
+                  node("Add", f"s{i} {last}", f"y{i}")]
+        last = f"y{i}"
+    checks.refused("copies of copies", make(nodes, three, {last: []}), (INVALID, UNSUPPORTED), "memory|more than")
+    # and in place, where the graph to be differentiated doubles
+    nodes, last = [*SQUARES], "loss"
+    for i in range(40):
+        nodes += [gradient("w", f"g{i}", "w", last), node("Mul", f"g{i} g{i}", f"m{i}"),
+                  node("ReduceSum", f"m{i}", f"y{i}", keepdims=0)]
+        last = f"y{i}"
+    checks.refused("derivatives of derivatives", make(nodes, three, {last: []}), UNSUPPORTED, "more than")
+    chain = [node("Tanh", "w" if i == 0 else f"v{i}", f"v{i + 1}") for i in range(5000)]
+    chain += [node("ReduceSum", "v5000", "loss", keepdims=0)]
+    checks.accepted("a chain of 5000", make([*chain, gradient("w", "dw", "w", "loss")], {"w": [1]}, {"dw": [1]}))
+    checks.accepted("a chain of 5000, copied", make([*chain, gradient("t", "dw", "w", "loss")], {"w": [1], "t": [1]},
+                                                    {"dw": [1]}))
+    return checks.end()
 
 
 def main():
@@ -287,9 +430,14 @@ def main():
         add(net)
     for number in range(6):
         add_random(net, number)
-    check_net(net, *sys.argv[1:])
-    check_net(old_net(), *sys.argv[1:])
-    return 0
+    old = old_net()
+    check_net(net, net.expected, "--interpret")
+    check_net(old, old.expected, "--interpret")
+    chosen = rng.choice(list(net.expected), 100, replace=False)
+    check_net(net, {name: net.expected[name] for name in chosen})  # compiled, which takes longer
+    check_names()
+    check_inner()
+    return check_refusals()
 
 
 if __name__ == "__main__":
