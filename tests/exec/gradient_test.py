@@ -205,8 +205,8 @@ def add_reductions(net):
 
 
 def add_products(net):
-    for a, b in (((2, 3), (3, 4)), ((2, 2, 3), (2, 3, 2)), ((2, 3), (4, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)), ((3,), (3, 2)),
-                 ((2, 3), (3,)), ((3,), (3,)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,))):
+    for a, b in (((2, 3), (3, 4)), ((2, 2, 3), (2, 3, 2)), ((2, 3), (4, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)),
+                 ((3,), (3, 2)), ((2, 3), (3,)), ((3,), (3,)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,))):
         add_case(net, f"MatMul {a} {b}", simple("MatMul", torch.matmul), [normal(*a), normal(*b)])
     for across_a in (0, 1):
         for across_b in (0, 1):
@@ -253,7 +253,8 @@ def old_net():
              [normal(2, 3, 2)], twice=False)
     add_case(net, "ReduceMean of opset 11", simple("ReduceMean", lambda x: x.mean(0), axes=[0], keepdims=0),
              [normal(2, 3)], twice=False)
-    add_case(net, "Squeeze of opset 11", simple("Squeeze", lambda x: x.squeeze(1), axes=[1]), [normal(2, 1)], twice=False)
+    add_case(net, "Squeeze of opset 11", simple("Squeeze", lambda x: x.squeeze(1), axes=[1]), [normal(2, 1)],
+             twice=False)
     return net
 
 
@@ -284,7 +285,8 @@ def check_net(net, some, *how):
 def gradient(inputs, outputs, xs, y, zs=(), name=""):
     """A node; names with spaces between."""
     held = {"zs": zs.split()} if zs else {}
-    return helper.make_node("Gradient", inputs.split(), outputs.split(), name, domain=TRAINING, xs=xs.split(), y=y, **held)
+    return helper.make_node("Gradient", inputs.split(), outputs.split(), name, domain=TRAINING, xs=xs.split(), y=y,
+                            **held)
 
 
 def node(op_type, inputs, outputs, **attributes):
@@ -320,7 +322,8 @@ def check_names():
     close("a constant", make([*SQUARES, gradient("w", "dw", "w", "loss")], {"t": [3]}, {"dw": [3]}, {"w": W}),
           {"t": T}, dw=2 * (W - T))
     close("a constant, at another value",
-          make([*SQUARES, gradient("t t", "dw", "w", "loss", "t")], {"t": [3]}, {"dw": [3]}, {"w": W}), {"t": T}, dw=0 * T)
+          make([*SQUARES, gradient("t t", "dw", "w", "loss", "t")], {"t": [3]}, {"dw": [3]}, {"w": W}),
+          {"t": T}, dw=0 * T)
     close("what a node makes", make([*SQUARES, gradient("d", "dd", "d", "loss")], three, {"dd": [3]}), {"w": W, "t": T},
           dd=2 * (W - T))
     close("of another shape", make([*SQUARES, gradient("p q", "dw", "w t", "loss")], three | {"p": [2, 2], "q": [2, 1]},
@@ -339,10 +342,21 @@ def check_names():
           {"w": [], "t": [1]}, dw=[])
 
 
+def check_dropout():
+    """What is dropped has no gradient, in the same run; what is kept has that of its factor."""
+    for training in (True, False):
+        model = make([node("Dropout", "w half training", "d"), node("ReduceSum", "d", "loss", keepdims=0),
+                      gradient("w", "dw", "w", "loss")], {"w": [64]}, {"d": [64], "dw": [64]},
+                     {"half": np.float32(0.5), "training": np.bool_(training)})
+        found = compute(model, {"w": np.ones(64, np.float32)})
+        assert np.array_equal(found["dw"], found["d"]) and set(found["dw"]) == ({0, 2} if training else {1}), found
+
+
 def check_inner():
     """In functions, branches and loops."""
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(TRAINING, 1)]
-    function = helper.make_function("f", "slope", ["w", "t"], ["dw"], [*SQUARES, gradient("w", "dw", "w", "loss")], opsets)
+    function = helper.make_function("f", "slope", ["w", "t"], ["dw"], [*SQUARES, gradient("w", "dw", "w", "loss")],
+                                    opsets)
     close("a function", make([node("slope", "w t", "y", domain="f")], {"w": [3], "t": [3]}, {"y": [3]},
                              functions=[function]), {"w": W, "t": T}, y=2 * (W - T))
     bodies = {f"{kind}_branch": helper.make_graph([gradient(given, "dw", "w", "loss")], kind, [], [value("dw", [3])])
@@ -354,8 +368,8 @@ def check_inner():
     # Descent, from the same tensor in the place of both that are trained
     body = helper.make_graph(
         [node("Mul", "w v", "p"), node("Sub", "p t", "d"), *SQUARES[1:], gradient("w v", "dw dv", "w v", "loss"),
-         node("Mul", "dw rate", "ew"), node("Sub", "w ew", "w_"), node("Mul", "dv rate", "ev"), node("Sub", "v ev", "v_"),
-         node("Identity", "go", "go_")], "body",
+         node("Mul", "dw rate", "ew"), node("Sub", "w ew", "w_"), node("Mul", "dv rate", "ev"),
+         node("Sub", "v ev", "v_"), node("Identity", "go", "go_")], "body",
         [value("i", [], TensorProto.INT64), value("go", [], TensorProto.BOOL), value("w", [3]), value("v", [3])],
         [value("go_", [], TensorProto.BOOL), value("w_", [3]), value("v_", [3])])
     w = v = np.abs(W)
@@ -399,13 +413,13 @@ def check_refusals():
                    "output 1")
     checks.refused("no y", make([helper.make_node("Gradient", ["w"], ["dw"], domain=TRAINING, xs=["w"])], three,
                                 {"dw": [3]}), INVALID, "attribute y is missing")
-    checks.refused("xs of another kind", make([helper.make_node("Gradient", ["w"], ["dw"], domain=TRAINING, xs="w", y="w")],
-                                              three, {"dw": [3]}), INVALID, "attribute 'xs' is of kind string")
+    other = helper.make_node("Gradient", ["w"], ["dw"], domain=TRAINING, xs="w", y="w")
+    checks.refused("xs of another kind", make([other], three, {"dw": [3]}), INVALID, "attribute 'xs' is of kind string")
     # Each is of the one before at other values, so that what is copied doubles
     nodes, last = [*SQUARES], "loss"
     for i in range(40):
-        nodes += [gradient(f"g{i - 1}" if i > 0 else "d", f"g{i}", "w", last), node("ReduceSum", f"g{i}", f"s{i}", keepdims=0),
-                  node("Add", f"s{i} {last}", f"y{i}")]
+        nodes += [gradient(f"g{i - 1}" if i > 0 else "d", f"g{i}", "w", last),
+                  node("ReduceSum", f"g{i}", f"s{i}", keepdims=0), node("Add", f"s{i} {last}", f"y{i}")]
         last = f"y{i}"
     checks.refused("copies of copies", make(nodes, three, {last: []}), (INVALID, UNSUPPORTED), "memory|more than")
     # and in place, where the graph to be differentiated doubles
@@ -436,6 +450,7 @@ def main():
     chosen = rng.choice(list(net.expected), 100, replace=False)
     check_net(net, {name: net.expected[name] for name in chosen})  # compiled, which takes longer
     check_names()
+    check_dropout()
     check_inner()
     return check_refusals()
 
