@@ -157,6 +157,8 @@ static void run_sample(Run *run, const Npz *inputs, Npz *outputs) {
 static Npz run_interpreted(Execution *execution, const Npz *inputs, int64_t samples, Npz *probes) {
     Arena *arena = execution->arena;
     Program *program = execution->program;
+    for (int i = 0; i < program->graph->inputs.count; i++) /* those that no step reads have none yet */
+        program_buffer(program, program->graph->inputs.items[i]);
     char *workspace = arena_alloc(arena, (size_t)program->workspace_bytes);
     void **memory = arena_new_array(arena, void *, (size_t)program->buffers.count);
     for (int i = 0; i < program->buffers.count; i++) {

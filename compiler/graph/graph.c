@@ -88,8 +88,7 @@ void node_absorb(Node *node, const Node *other) {
     if (node->block == NULL) node->block = other->block;
 }
 
-/* Calls visit for each graph that a node holds. */
-static void each_subgraph(const Node *node, void (*visit)(Graph *inner, void *argument), void *argument) {
+void node_each_graph(const Node *node, void (*visit)(Graph *inner, void *argument), void *argument) {
     for (int i = 0; i < node->attributes.count; i++) {
         const Attribute *attribute = &node->attributes.items[i];
         if (attribute->kind == ATTRIBUTE_GRAPH) visit(attribute->graph, argument);
@@ -105,7 +104,7 @@ static void clear_links(Graph *graph, void *unused) {
         graph->values.items[i]->producer = NULL;
         graph->values.items[i]->is_output = false;
     }
-    for (int i = 0; i < graph->nodes.count; i++) each_subgraph(graph->nodes.items[i], clear_links, NULL);
+    for (int i = 0; i < graph->nodes.count; i++) node_each_graph(graph->nodes.items[i], clear_links, NULL);
 }
 
 static void link_nodes(Graph *graph, void *unused) {
@@ -116,7 +115,7 @@ static void link_nodes(Graph *graph, void *unused) {
             if (node->inputs.items[k] != NULL) list_add(graph->arena, &node->inputs.items[k]->consumers, node);
         for (int k = 0; k < node->outputs.count; k++)
             if (node->outputs.items[k] != NULL) node->outputs.items[k]->producer = node;
-        each_subgraph(node, link_nodes, NULL);
+        node_each_graph(node, link_nodes, NULL);
     }
     for (int i = 0; i < graph->outputs.count; i++) graph->outputs.items[i]->is_output = true;
 }
@@ -131,7 +130,7 @@ static void drop_values(Graph *graph, void *unused) {
     for (int i = 0; i < graph->values.count; i++)
         if (is_referred_to(graph->values.items[i])) graph->values.items[kept++] = graph->values.items[i];
     graph->values.count = kept;
-    for (int i = 0; i < graph->nodes.count; i++) each_subgraph(graph->nodes.items[i], drop_values, NULL);
+    for (int i = 0; i < graph->nodes.count; i++) node_each_graph(graph->nodes.items[i], drop_values, NULL);
 }
 
 static Graph *outermost(Graph *graph) {
@@ -156,7 +155,7 @@ static void replace(Graph *graph, void *argument) {
         Node *node = graph->nodes.items[i];
         for (int k = 0; k < node->inputs.count; k++)
             if (node->inputs.items[k] == r->old) node->inputs.items[k] = r->new;
-        each_subgraph(node, replace, argument);
+        node_each_graph(node, replace, argument);
     }
     for (int i = 0; i < graph->outputs.count; i++)
         if (graph->outputs.items[i] == r->old) graph->outputs.items[i] = r->new;
@@ -181,39 +180,57 @@ static bool has_effect(const Node *node) {
     return false;
 }
 
+/* Lets a node that goes be no consumer of what it reads; which ones are left is set right by graph_index(). */
+static void stop_reading(const Node *node) {
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL) node->inputs.items[i]->consumers.count--;
+}
+
 void graph_prune(Graph *graph) {
-    for (bool changed = true; changed;) {
+    for (bool changed = true; changed;) { /* once, but for what graphs within nodes read */
         changed = false;
         graph_index(graph);
-        int kept = 0;
-        for (int i = 0; i < graph->nodes.count; i++)
-            if (has_effect(graph->nodes.items[i])) graph->nodes.items[kept++] = graph->nodes.items[i];
-            else changed = true;
-        graph->nodes.count = kept;
+        int from = graph->nodes.count;
+        for (int i = graph->nodes.count - 1; i >= 0; i--) {
+            Node *node = graph->nodes.items[i];
+            changed |= !has_effect(node);
+            if (has_effect(node)) graph->nodes.items[--from] = node;
+            else stop_reading(node);
+        }
+        graph->nodes.count -= from;
+        for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i] = graph->nodes.items[from + i];
     }
-    graph_index(graph);
 }
 
-/* Adds the nodes of `of` whose outputs a node reads, be it in a graph that it holds. */
-static void collect_producers(Arena *arena, const Node *node, const Graph *of, NodeList *out);
+typedef struct {
+    void (*visit)(Value *value, void *argument);
+    void *argument;
+} Visitor;
 
-static void collect_value(Arena *arena, const Value *value, const Graph *of, NodeList *out) {
-    if (value != NULL && value->producer != NULL && value->producer->graph == of) list_add(arena, out, value->producer);
+static void visit_graph(Graph *graph, void *argument) {
+    const Visitor *visitor = argument;
+    for (int i = 0; i < graph->nodes.count; i++)
+        node_each_read(graph->nodes.items[i], visitor->visit, visitor->argument);
+    for (int i = 0; i < graph->outputs.count; i++) visitor->visit(graph->outputs.items[i], visitor->argument);
 }
 
-static void collect_from_graph(Arena *arena, const Graph *inner, const Graph *of, NodeList *out) {
-    for (int i = 0; i < inner->nodes.count; i++) collect_producers(arena, inner->nodes.items[i], of, out);
-    for (int i = 0; i < inner->outputs.count; i++) collect_value(arena, inner->outputs.items[i], of, out);
+void node_each_read(const Node *node, void (*visit)(Value *value, void *argument), void *argument) {
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] != NULL) visit(node->inputs.items[i], argument);
+    node_each_graph(node, visit_graph, &(Visitor){visit, argument});
 }
 
-static void collect_producers(Arena *arena, const Node *node, const Graph *of, NodeList *out) {
-    for (int i = 0; i < node->inputs.count; i++) collect_value(arena, node->inputs.items[i], of, out);
-    for (int i = 0; i < node->attributes.count; i++) {
-        const Attribute *attribute = &node->attributes.items[i];
-        if (attribute->kind == ATTRIBUTE_GRAPH) collect_from_graph(arena, attribute->graph, of, out);
-        for (int k = 0; attribute->kind == ATTRIBUTE_GRAPHS && k < attribute->count; k++)
-            collect_from_graph(arena, attribute->graphs[k], of, out);
-    }
+/* The nodes of a graph that are read from. */
+typedef struct {
+    const Graph *graph;
+    NodeList nodes;
+} Producers;
+
+static void collect_producer(Value *value, void *argument) {
+    Producers *producers = argument;
+    Node *producer = value->producer;
+    if (producer != NULL && producer->graph == producers->graph)
+        list_add(producers->graph->arena, &producers->nodes, producer);
 }
 
 /* Reports the cycle that ends a stack of nodes, each needing the one above it; of a long one both ends. */
@@ -243,7 +260,9 @@ static void sort_nodes(Graph *graph, void *unused) {
     int *next = arena_new_array(arena, int, (size_t)count);
     for (int i = 0; i < count; i++) {
         graph->nodes.items[i]->mark = i;
-        collect_producers(arena, graph->nodes.items[i], graph, &needs[i]);
+        Producers producers = {.graph = graph};
+        node_each_read(graph->nodes.items[i], collect_producer, &producers);
+        needs[i] = producers.nodes;
     }
     for (int root = 0; root < count; root++) {
         if (state[root] != WAITING) continue;
@@ -264,7 +283,7 @@ static void sort_nodes(Graph *graph, void *unused) {
     }
     graph->nodes.items = order;
     graph->nodes.capacity = count;
-    for (int i = 0; i < count; i++) each_subgraph(order[i], sort_nodes, NULL);
+    for (int i = 0; i < count; i++) node_each_graph(order[i], sort_nodes, NULL);
 }
 
 void graph_sort(Graph *graph) {

@@ -115,7 +115,7 @@ struct Graph {
     const char *path; /* the file that it was read from; NULL: none */
     Batch batch;
     int *samples_axes; /* with a batch: the axis of each output that samples lie along; -1: none. NULL: not known yet */
-    Graph *outer; /* the graph whose node holds this one as an attribute; NULL for the model's */
+    Graph *outer;      /* the graph whose node holds this one as an attribute; NULL for the model's */
     ValueList inputs, outputs;
     ValueList values; /* all of them */
     NodeList nodes;
@@ -133,7 +133,8 @@ struct Graph {
 Graph *graph_new(Arena *arena, const char *name);
 /* The shape that an input or output has for the caller: "[batch,3,8,8]" where the graph is of one sample of a batch. */
 Shape graph_outer_shape(const Graph *graph, const Value *value);
-/* In how many pieces a sample of a batch lies apart in what the caller has: 1 where samples lie along the first axis. */
+/* In how many pieces a sample of a batch lies apart in what the caller has: 1 where samples lie along the first axis.
+ */
 int64_t sample_pieces(const Value *value);
 Value *graph_value(Graph *graph, const char *name); /* a new value; the name is not checked to be unique */
 Value *graph_constant(Graph *graph, const char *name, Tensor *tensor);
@@ -146,6 +147,11 @@ Node *graph_node(Graph *graph, const char *op_type, const char *name);
 const char *graph_free_name(const Graph *graph, const char *base);
 /* Adds the sources of a node whose work another one takes over (one without any stands for itself), and its block. */
 void node_absorb(Node *node, const Node *other);
+
+/* Calls visit for each graph that a node holds. */
+void node_each_graph(const Node *node, void (*visit)(Graph *inner, void *argument), void *argument);
+/* Calls visit for each value that a node reads, as often as it does, those that graphs within it read too. */
+void node_each_read(const Node *node, void (*visit)(Value *value, void *argument), void *argument);
 
 /* Rebuilds consumers and producers and removes values that nothing refers to; to be called after a change. */
 void graph_index(Graph *graph);

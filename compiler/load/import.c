@@ -170,6 +170,10 @@ Graph *import_model(Arena *arena, const Onnx__ModelProto *model, size_t size, Ex
     } else {
         graph_index(graph);
     }
+    if (import.has_gradients) {
+        separate_gradients(&import, graph);
+        graph_index(graph);
+    }
     return graph;
 }
 

@@ -42,7 +42,7 @@ typedef struct Import {
     Map functions;        /* Function, by function_key() */
     Map ordinals;         /* int, by scope and operator: nodes so far */
     int unsupported;      /* things reported as such */
-    bool out_of_order, warned_checksum;
+    bool out_of_order, warned_checksum, has_gradients;
     size_t used, budget;    /* bytes of memory that the import takes beyond what is unpacked */
     int64_t numbered_names; /* how many names were made unique with a number */
 } Import;
@@ -162,6 +162,13 @@ void import_functions(Import *import, const Onnx__ModelProto *model);
 const Function *find_function(Import *import, const Onnx__NodeProto *node);
 /* Adds the function's nodes in place of the call. */
 void import_call(Import *import, const Onnx__NodeProto *call, int index, const Function *function);
+
+/* gradients.c */
+/* Lets a node that is a Gradient read the tensors that it names, behind its inputs. */
+void import_gradient(Import *import, Node *node);
+/* Gives each Gradient of a graph, once its nodes are in order, what it differentiates: its inputs are then the tensors
+ * differentiated by, those held fixed, and the one that is differentiated, which is computed from these. */
+void separate_gradients(Import *import, Graph *graph);
 
 /* module_path.c: where in the exporter's module tree a node was made, "" where that is not said. */
 const char *module_path(Import *import, const Onnx__NodeProto *node);

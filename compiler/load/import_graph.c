@@ -271,6 +271,7 @@ static void import_operator(Import *import, const Onnx__NodeProto *proto, int in
         list_add(import->arena, &node->outputs, name == NULL ? NULL : name->value);
     }
     import_attributes(import, proto, node);
+    import_gradient(import, node);
 }
 
 void import_nodes(Import *import, Onnx__NodeProto **nodes, size_t count) {

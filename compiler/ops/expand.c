@@ -206,8 +206,8 @@ void expand_charge(Expansion *e, int64_t nodes) {
     Graph *graph = e->node->graph;
     if (!checked_add(graph->unrolled, nodes, &graph->unrolled) || graph->unrolled > MOST_UNROLLED)
         node_fail(e->node, STATUS_UNSUPPORTED,
-                  "loops and sequences are written out, one iteration or element after the other, which makes more "
-                  "than %d nodes",
+                  "loops, sequences and gradients are written out, one iteration, element or node after the other, "
+                  "which makes more than %d nodes",
                   MOST_UNROLLED);
 }
 

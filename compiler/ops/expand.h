@@ -65,8 +65,8 @@ void expand_later(Expansion *e, int i, Value *value);
 /* The same for a sequence of such values, or of known ones; type: theirs, where there are none. */
 void expand_sequence_later(Expansion *e, int i, const ValueList *elements, Type type);
 
-/* Counts nodes that a loop, or what is done for each element of a sequence, is written out as. Fails where a model is
- * made of more than fits. To be called before they are made. */
+/* Counts nodes that a loop, a gradient, or what is done for each element of a sequence, is written out as. Fails where
+ * a model is made of more than fits. To be called before they are made. */
 void expand_charge(Expansion *e, int64_t nodes);
 
 /* Fails where input i is there, or an attribute is not 0: options that an expansion cannot do. */

@@ -1,6 +1,7 @@
 /* Products of matrices: Gemm, MatMul.
  * Both become one or more steps, whose kernel product_emit() chooses; with constant weights, linear_emit(). */
 #include "ops/carry.h"
+#include "ops/gradient.h"
 #include "ops/product.h"
 
 #include "base/checked.h"
@@ -299,6 +300,52 @@ static int carry_gemm(const Node *node, int input, int axis, int output) {
     return axis == kept ? input : -1;
 }
 
+static Value *gemm(const Backward *b, Value *left, bool left_across, Value *right, bool right_across) {
+    Node *node = expand_node(b->e, "Gemm", left, right);
+    node_set_int(node, "transA", left_across);
+    node_set_int(node, "transB", right_across);
+    node_set_float(node, "alpha", attr_float(b->node, "alpha"));
+    return expand_value(node);
+}
+
+static Value *gradient_of_gemm(const Backward *b) {
+    const bool across_a = attr_int(b->node, "transA") != 0, across_b = attr_int(b->node, "transB") != 0;
+    if (b->input == 2) return expand_scale(b->e, b->dy, (double)attr_float(b->node, "beta"));
+    if (b->input == 1)
+        return across_b ? gemm(b, b->dy, true, b->x[0], across_a) : gemm(b, b->x[0], !across_a, b->dy, false);
+    return across_a ? gemm(b, b->x[1], across_b, b->dy, true) : gemm(b, b->dy, false, b->x[1], !across_b);
+}
+
+/* A vector as the matrix that MatMul takes it for: on the left a row, on the right a column. */
+static Shape matrices(const Shape *shape, bool is_column) {
+    Shape result = *shape;
+    if (shape->rank == 1)
+        result.rank = 2, result.dims[is_column] = dim_known(1), result.dims[!is_column] = shape->dims[0];
+    return result;
+}
+
+static Value *transposed(const Backward *b, Value *x) {
+    const int rank = x->shape.rank;
+    int64_t perm[MAX_RANK];
+    for (int d = 0; d < rank; d++) perm[d] = d;
+    perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
+    return expand_transpose_to(b->e, x, rank, perm);
+}
+
+/* Of dy every matrix has rows and columns again, and so has the result, but for a vector. */
+static Value *gradient_of_matmul(const Backward *b) {
+    const Shape left = matrices(&b->x[0]->shape, false), right = matrices(&b->x[1]->shape, true);
+    Shape out = left.rank > right.rank ? left : right;
+    for (int d = 0; d < out.rank - 2; d++) out.dims[d] = b->dy->shape.dims[d];
+    out.dims[out.rank - 2] = left.dims[left.rank - 2], out.dims[out.rank - 1] = right.dims[right.rank - 1];
+    Value *dy = gradient_reshape(b, b->dy, &out);
+    if (b->input == 0) return expand_op(b->e, "MatMul", dy, transposed(b, gradient_reshape(b, b->x[1], &right)));
+    Value *product = expand_op(b->e, "MatMul", transposed(b, gradient_reshape(b, b->x[0], &left)), dy);
+    Shape vectors = product->shape;
+    if (b->x[1]->shape.rank == 1) vectors.rank--;
+    return gradient_reshape(b, product, &vectors);
+}
+
 const Op OPS_gemm[] = {
     {.name = "Gemm",
      .versions = {1, 6, 7, 9, 11, 13},
@@ -309,7 +356,8 @@ const Op OPS_gemm[] = {
      .infer = infer_gemm,
      .carry = carry_gemm,
      .macs = macs_gemm,
-     .lower = lower_gemm},
+     .lower = lower_gemm,
+     .gradient_of = gradient_of_gemm},
     {.name = "MatMul",
      .versions = {1, 9, 13},
      .inputs = "A:T B:T",
@@ -318,6 +366,7 @@ const Op OPS_gemm[] = {
      .infer = infer_matmul,
      .carry = carry_matmul,
      .macs = macs_matmul,
-     .lower = lower_matmul},
+     .lower = lower_matmul,
+     .gradient_of = gradient_of_matmul},
     {0},
 };

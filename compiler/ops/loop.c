@@ -1,5 +1,6 @@
 /* Loop, Scan and SequenceMap, where it is known when compiling how often they run: their bodies follow one another,
  * once for each iteration. */
+#include "graph/part.h"
 #include "ops/expand.h"
 #include "ops/fused.h"
 #include "ops/movement.h"
@@ -8,94 +9,18 @@
 
 enum { MOST_OPEN = 1 << 12 }; /* iterations after each of which the condition has to be computed */
 
-/* Copies of bodies */
-
-/* What values become in a copy: entry value->mark, if that is this value's. */
-typedef struct {
-    const char *prefix; /* of names */
-    Arena *arena;
-    ValueList from, to;
-} Copy;
-
-static void put(Copy *copy, Value *from, Value *to) {
-    from->mark = copy->from.count;
-    list_add(copy->arena, &copy->from, from);
-    list_add(copy->arena, &copy->to, to);
-}
-
-/* A value of the graph outside, and a constant, stands for itself. */
-static Value *copied(const Copy *copy, Value *value) {
-    if (value == NULL || value->mark < 0 || value->mark >= copy->from.count) return value;
-    return copy->from.items[value->mark] == value ? copy->to.items[value->mark] : value;
-}
-
-static Value *copy_value(Copy *copy, Graph *graph, Value *from) {
-    Value *value = graph_value(graph, arena_printf(copy->arena, "%s/%s", copy->prefix, from->name));
-    value->type = from->type, value->shape = from->shape, value->constant = from->constant;
-    put(copy, from, value);
-    return value;
-}
-
-static Graph *copy_graph(Copy *copy, const Graph *from, Graph *outer);
-
-static Attribute copy_attribute(Copy *copy, Attribute attribute, Graph *graph) {
-    if (attribute.kind == ATTRIBUTE_GRAPH) attribute.graph = copy_graph(copy, attribute.graph, graph);
-    if (attribute.kind != ATTRIBUTE_GRAPHS) return attribute;
-    Graph **graphs = arena_new_array(copy->arena, Graph *, (size_t)attribute.count);
-    for (int i = 0; i < attribute.count; i++) graphs[i] = copy_graph(copy, attribute.graphs[i], graph);
-    attribute.graphs = graphs;
-    return attribute;
-}
-
-static Node *copy_node(Copy *copy, const Node *from, Graph *graph) {
-    Arena *arena = copy->arena;
-    const char *name = from->name[0] != '\0' ? from->name : from->op_type;
-    Node *node = node_new(graph, from->op_type, arena_printf(arena, "%s/%s", copy->prefix, name));
-    node->domain = from->domain, node->scope = from->scope, node->index = from->index;
-    node->opset = from->opset, node->version = from->version, node->op = from->op;
-    for (int i = 0; i < from->inputs.count; i++) list_add(arena, &node->inputs, copied(copy, from->inputs.items[i]));
-    for (int i = 0; i < from->outputs.count; i++) {
-        Value *output = from->outputs.items[i];
-        if (output != NULL) output = copy_value(copy, graph, output), output->producer = node;
-        list_add(arena, &node->outputs, output);
-    }
-    for (int i = 0; i < from->attributes.count; i++)
-        list_add(arena, &node->attributes, copy_attribute(copy, from->attributes.items[i], graph));
-    for (int i = 0; i < from->sources.count; i++) list_add(arena, &node->sources, from->sources.items[i]);
-    return node;
-}
-
-static bool is_initializer(const Value *value) { return value->constant != NULL && value->producer == NULL; }
-
-static Graph *copy_graph(Copy *copy, const Graph *from, Graph *outer) {
-    Graph *graph = graph_new(copy->arena, from->name);
-    graph->outer = outer, graph->ir_version = from->ir_version, graph->opset = from->opset;
-    for (int i = 0; i < from->inputs.count; i++) {
-        Value *input = copy_value(copy, graph, from->inputs.items[i]);
-        input->is_input = true;
-        list_add(copy->arena, &graph->inputs, input);
-    }
-    for (int i = 0; i < from->values.count; i++)
-        if (is_initializer(from->values.items[i])) copy_value(copy, graph, from->values.items[i]);
-    for (int i = 0; i < from->nodes.count; i++)
-        list_add(copy->arena, &graph->nodes, copy_node(copy, from->nodes.items[i], graph));
-    for (int i = 0; i < from->outputs.count; i++)
-        list_add(copy->arena, &graph->outputs, copied(copy, from->outputs.items[i]));
-    return graph;
-}
-
 /* Adds the nodes of one iteration. outputs gets what the body makes of the inputs. */
 static void add_iteration(Expansion *e, int64_t iteration, Value *const *inputs, Value **outputs) {
     Graph *body = node_attribute(e->node, "body")->graph, *graph = e->node->graph;
     expand_charge(e, body->nodes.count + 1);
     Copy copy = {.arena = graph->arena};
     copy.prefix = arena_printf(graph->arena, "%s/%lld", e->node->name, (long long)iteration);
-    for (int i = 0; i < body->inputs.count; i++) put(&copy, body->inputs.items[i], inputs[i]);
+    for (int i = 0; i < body->inputs.count; i++) copy_put(&copy, body->inputs.items[i], inputs[i]);
     for (int i = 0; iteration == 0 && i < body->values.count; i++)
         if (is_initializer(body->values.items[i])) list_add(graph->arena, &graph->values, body->values.items[i]);
     for (int i = 0; i < body->nodes.count; i++)
         list_add(graph->arena, &e->nodes, copy_node(&copy, body->nodes.items[i], graph));
-    for (int i = 0; i < body->outputs.count; i++) outputs[i] = copied(&copy, body->outputs.items[i]);
+    for (int i = 0; i < body->outputs.count; i++) outputs[i] = copy_of(&copy, body->outputs.items[i]);
 }
 
 /* Results */

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ops/carry.h"
+#include "ops/gradient.h"
 
 #include <string.h>
 
@@ -505,6 +506,15 @@ static int carry_trilu(const Node *node, int input, int axis, int output) {
     return input == 0 && axis < node->inputs.items[0]->shape.rank - 2 ? axis : -1;
 }
 
+static Value *gradient_of_transpose(const Backward *b) {
+    const int rank = b->dy->shape.rank;
+    int permutation[MAX_RANK];
+    int64_t inverse[MAX_RANK];
+    read_permutation(b->node, rank, permutation);
+    for (int i = 0; i < rank; i++) inverse[permutation[i]] = i;
+    return expand_transpose_to(b->e, b->dy, rank, inverse);
+}
+
 const Op OPS_movement[] = {
     {.name = "Transpose",
      .versions = {1, 13, 21, 23, 24, 25},
@@ -515,7 +525,8 @@ const Op OPS_movement[] = {
      .infer = infer_transpose,
      .carry = carry_transpose,
      .layout = layout_transpose,
-     .lower = lower_transpose},
+     .lower = lower_transpose,
+     .gradient_of = gradient_of_transpose},
     {.name = "Expand",
      .versions = {8, 13},
      .inputs = "input:T shape:int64",
@@ -525,7 +536,8 @@ const Op OPS_movement[] = {
      .carry = carry_broadcast,
      .shape_input = 1,
      .layout = layout_any,
-     .lower = lower_expand},
+     .lower = lower_expand,
+     .gradient_of = gradient_same},
     {.name = "Tile",
      .versions = {6, 13},
      .inputs = "input:T repeats:int64",

@@ -378,8 +378,6 @@ static const char *why_missing(const Node *node) {
                "ORT_ENABLE_EXTENDED, or not at all";
     if (strcmp(name, "ImageDecoder") == 0)
         return "is not supported: how large a picture is stands in its bytes alone; decode it before the model";
-    if (strcmp(node->domain, "ai.onnx.preview.training") == 0)
-        return "is not supported: it computes on a graph, not on data; export the model for inference";
     return "is not supported";
 }
 

@@ -8,6 +8,7 @@
 #include "graph/graph.h"
 #include "program/program.h"
 
+struct Backward;  /* ops/gradient.h */
 struct Expansion; /* ops/expand.h */
 struct Window;    /* ops/window.h */
 
@@ -54,6 +55,13 @@ typedef struct Op {
      * element from one element of each input (broadcast) and from these attributes, in order: "x alpha beta". */
     const char *formula;
     const char *formula_attributes;
+
+    /* For Gradient, the gradient with respect to each input, ";" between them, where dy is the one with respect to
+     * output 0: "Mul(dy, x1); Mul(dy, x0)". In these terms are operators, x0, x1, ..., y, numbers, and attributes that
+     * are floats. Sums over what was broadcast follow by themselves. */
+    const char *gradient;
+    /* The same where terms cannot say it: see ops/gradient.h. Neither: Gradient refuses the operator. */
+    Value *(*gradient_of)(const struct Backward *backward);
 
     /* The layouts that .lower takes and makes, given those of the inputs. NULL: rows, and for a .formula any. */
     MapLayout (*layout)(const Node *node);

@@ -280,6 +280,7 @@ const Op OPS_random[] = {
      .carry = carry_broadcast,
      .layout = layout_any,
      .expand = expand_dropout,
-     .lower = lower_dropout},
+     .lower = lower_dropout,
+     .gradient = "dy"},
     {0},
 };

@@ -2,6 +2,7 @@
  * Of maps that lie channels last the means and maxima over places are pools, a vector of channels at a time. A
  * reduction of nothing gives the identity of what it combines with (0, 1, or the end of the type's range). */
 #include "ops/carry.h"
+#include "ops/gradient.h"
 #include "ops/op.h"
 #include "ops/pool.h"
 
@@ -329,24 +330,40 @@ static int carry_cumulative(const Node *node, int input, int axis, int output) {
     return node_axis(node, tensor_int(along->constant, 0), node->inputs.items[0]->shape.rank) != axis ? axis : -1;
 }
 
+/* The row's term, of dy and y as they are spread over what was reduced. */
+static Value *gradient_of_reduce(const Backward *b) {
+    const Shape *shape = &b->x[0]->shape;
+    bool reduced[MAX_RANK];
+    Backward spread = *b;
+    if (!reduced_axes(b->node, shape->rank, reduced)) return NULL;
+    const Shape kept = reduced_shape(shape, reduced, true);
+    spread.dy = gradient_expand(b, gradient_reshape(b, b->dy, &kept), shape);
+    spread.y = gradient_reshape(b, b->y, &kept);
+    const int64_t count = shape_count(shape), left = shape_count(&kept);
+    const bool is_divided = reduction_of(b->node) != NULL && reduction_of(b->node)->divided && count > 0;
+    if (is_divided) spread.dy = expand_scale(b->e, spread.dy, (double)left / (double)count);
+    return gradient_by_term(&spread);
+}
+
 /* Since when axes are an input and no longer an attribute: 13 or 18. */
-#define REDUCTION(name_, since, types_, lower_, ...)                                                                   \
+#define REDUCTION(name_, since, types_, lower_, gradient_, ...)                                                        \
     {                                                                                                                  \
         .name = name_, .versions = {1, 11, 13, __VA_ARGS__}, .inputs = "data:T axes:int64?@" #since,                   \
         .outputs = "reduced:T", .types = "T: int32 int64 uint32 uint64 floats " types_,                                \
         .attributes = "axes:ints@<" #since " keepdims:int=1 noop_with_empty_axes:int@" #since "=0",                    \
-        .infer = infer_reduce, .carry = carry_reduce, .layout = layout_reduce, .lower = lower_                         \
+        .infer = infer_reduce, .carry = carry_reduce, .layout = layout_reduce, .lower = lower_, .gradient = gradient_, \
+        .gradient_of = gradient_of_reduce                                                                              \
     }
 
 const Op OPS_reduction[] = {
-    REDUCTION("ReduceSum", 13, "", lower_reduce, 0),
-    REDUCTION("ReduceMean", 18, "", lower_reduce, 18),
-    REDUCTION("ReduceProd", 18, "", lower_reduce, 18),
-    REDUCTION("ReduceL1", 18, "", lower_reduce, 18),
-    REDUCTION("ReduceL2", 18, "", lower_reduce, 18),
-    REDUCTION("ReduceSumSquare", 18, "", lower_reduce, 18),
-    REDUCTION("ReduceLogSum", 18, "", lower_reduce, 18, 28),
-    REDUCTION("ReduceLogSumExp", 18, "", lower_log_sum_exp, 18, 28),
+    REDUCTION("ReduceSum", 13, "", lower_reduce, "dy", 0),
+    REDUCTION("ReduceMean", 18, "", lower_reduce, "dy", 18),
+    REDUCTION("ReduceProd", 18, "", lower_reduce, NULL, 18),
+    REDUCTION("ReduceL1", 18, "", lower_reduce, "Mul(dy, Sign(x0))", 18),
+    REDUCTION("ReduceL2", 18, "", lower_reduce, "Mul(dy, Div(x0, y))", 18),
+    REDUCTION("ReduceSumSquare", 18, "", lower_reduce, "Mul(dy, Add(x0, x0))", 18),
+    REDUCTION("ReduceLogSum", 18, "", lower_reduce, "Div(dy, Exp(y))", 18, 28),
+    REDUCTION("ReduceLogSumExp", 18, "", lower_log_sum_exp, "Mul(dy, Exp(Sub(x0, y)))", 18, 28),
     {.name = "ReduceMax",
      .versions = {1, 11, 12, 13, 18, 20},
      .inputs = "data:T axes:int64?@18",

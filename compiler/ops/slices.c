@@ -1,6 +1,7 @@
 /* Slices: operators that cut a tensor along its axes, and Concat, which joins.
  * Each piece is one strided copy; one that is the whole tensor is a view. */
 #include "ops/carry.h"
+#include "ops/gradient.h"
 #include "ops/movement.h"
 
 #include "base/checked.h"
@@ -254,6 +255,13 @@ static int carry_slice(const Node *node, int input, int axis, int output) {
     return axis;
 }
 
+static Value *gradient_of_concat(const Backward *b) {
+    const int axis = node_axis(b->node, attr_int(b->node, "axis"), b->dy->shape.rank);
+    int64_t from = 0;
+    for (int i = 0; i < b->input; i++) from += size_of(b->x[i], axis);
+    return expand_slice(b->e, b->dy, axis, from, from + size_of(b->x[b->input], axis), 1);
+}
+
 const Op OPS_slices[] = {
     {.name = "Slice",
      .versions = {1, 10, 11, 13},
@@ -274,7 +282,8 @@ const Op OPS_slices[] = {
      .infer = infer_concat,
      .carry = carry_other_axes,
      .layout = layout_any,
-     .lower = lower_concat},
+     .lower = lower_concat,
+     .gradient_of = gradient_of_concat},
     {.name = "Split",
      .versions = {2, 11, 13, 18},
      .inputs = "input:T split:int64?@13",

@@ -1,7 +1,7 @@
 /* Softmax, LogSoftmax, Hardmax.
  * Up to opset 12 the input is taken for a matrix: all dimensions from axis on are one. */
 #include "ops/carry.h"
-#include "ops/op.h"
+#include "ops/gradient.h"
 
 /* The axis, checked; before opset 13 it may be the rank, and 0 in a scalar is taken as it is. */
 static int softmax_axis(const Node *node, int rank) {
@@ -63,6 +63,24 @@ static int carry_softmax(const Node *node, int input, int axis, int output) {
     return (node->version < 13 ? carry_outer_axes : carry_other_axes)(node, input, axis, output);
 }
 
+/* The sum along the axis. */
+static Value *sum_along(const Backward *b, Value *x) {
+    const int rank = x->shape.rank, axis = softmax_axis(b->node, rank);
+    bool summed[MAX_RANK];
+    for (int d = 0; d < rank; d++) summed[d] = b->node->version < 13 ? d >= axis : d == axis;
+    return gradient_sum(b, x, summed);
+}
+
+static Value *gradient_of_softmax(const Backward *b) {
+    Value *sum = sum_along(b, expand_op(b->e, "Mul", b->dy, b->y));
+    return expand_op(b->e, "Mul", b->y, expand_op(b->e, "Sub", b->dy, sum));
+}
+
+static Value *gradient_of_log_softmax(const Backward *b) {
+    Value *shares = expand_op(b->e, "Exp", b->y);
+    return expand_op(b->e, "Sub", b->dy, expand_op(b->e, "Mul", shares, sum_along(b, b->dy)));
+}
+
 const Op OPS_softmax[] = {
     {.name = "Softmax",
      .versions = {1, 11, 13},
@@ -72,7 +90,8 @@ const Op OPS_softmax[] = {
      .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
      .carry = carry_softmax,
-     .lower = lower_softmax},
+     .lower = lower_softmax,
+     .gradient_of = gradient_of_softmax},
     {.name = "LogSoftmax",
      .versions = {1, 11, 13},
      .inputs = "input:T",
@@ -81,7 +100,8 @@ const Op OPS_softmax[] = {
      .attributes = "axis:int@<13=1 axis:int@13=-1",
      .infer = infer_softmax,
      .carry = carry_softmax,
-     .lower = lower_log_softmax},
+     .lower = lower_log_softmax,
+     .gradient_of = gradient_of_log_softmax},
     {.name = "Hardmax",
      .versions = {1, 11, 13},
      .inputs = "input:T",

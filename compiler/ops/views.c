@@ -1,6 +1,7 @@
 /* Views: operators that give the same elements, in the same order, another shape.
  * None of them moves anything: the output shares the input's buffer. */
 #include "ops/carry.h"
+#include "ops/gradient.h"
 #include "ops/movement.h"
 
 #include "base/checked.h"
@@ -209,7 +210,8 @@ const Op OPS_views[] = {
      .infer = infer_identity,
      .keeps_order = true,
      .layout = layout_any,
-     .lower = lower_identity},
+     .lower = lower_identity,
+     .gradient_of = gradient_same},
     {.name = "Reshape",
      .versions = {5, 13, 14, 19, 21, 23, 24, 25},
      .inputs = "data:T shape:int64",
@@ -220,7 +222,8 @@ const Op OPS_views[] = {
      .keeps_order = true,
      .shape_input = 1,
      .layout = layout_view,
-     .lower = lower_view},
+     .lower = lower_view,
+     .gradient_of = gradient_reshaped},
     {.name = "Flatten",
      .versions = {1, 9, 11, 13, 21, 23, 24, 25},
      .inputs = "input:T",
@@ -230,7 +233,8 @@ const Op OPS_views[] = {
      .infer = infer_flatten,
      .keeps_order = true,
      .layout = layout_view,
-     .lower = lower_view},
+     .lower = lower_view,
+     .gradient_of = gradient_reshaped},
     {.name = "Squeeze",
      .versions = {1, 11, 13, 21, 23, 24, 25},
      .inputs = "data:T axes:int64?@13",
@@ -240,7 +244,8 @@ const Op OPS_views[] = {
      .infer = infer_squeeze,
      .keeps_order = true,
      .layout = layout_view,
-     .lower = lower_view},
+     .lower = lower_view,
+     .gradient_of = gradient_reshaped},
     {.name = "Unsqueeze",
      .versions = {1, 11, 13, 21, 23, 24, 25},
      .inputs = "data:T axes:int64@13",
@@ -250,6 +255,7 @@ const Op OPS_views[] = {
      .infer = infer_unsqueeze,
      .keeps_order = true,
      .layout = layout_view,
-     .lower = lower_view},
+     .lower = lower_view,
+     .gradient_of = gradient_reshaped},
     {0},
 };
