@@ -259,21 +259,19 @@ static void add_constants(Text *out, const Step *step) {
     }
 }
 
-static bool takes_fresh(const Kernel *kernel) { return mentions_identifier(kernel->body, "fresh"); }
-
 /* Which items the function does: all, or those of a range. */
 static void add_range(Text *out, const Step *step) {
     const char *items = step->kernel->items;
     if (items == NULL) return;
     if (step->tasks <= 1) {
         const char *place =
-            takes_fresh(step->kernel) ? "const int first = 0, fresh = 0, last" : "const int first = 0, last";
+            kernel_keeps_scratch(step->kernel) ? "const int first = 0, fresh = 0, last" : "const int first = 0, last";
         text_printf(out, "    %s\n", assignment(out->arena, "    ", place, items));
         return;
     }
     const int ranges = step->tasks * step->ranges;
     add_range_of_items(out, items, ranges);
-    if (takes_fresh(step->kernel)) text_printf(out, "    const int fresh = share_start(items, since, %d);\n", ranges);
+    if (kernel_keeps_scratch(step->kernel)) text_printf(out, "    const int fresh = share_start(items, since, %d);\n", ranges);
 }
 
 static bool is_pointer(const Parameter *parameter) {
@@ -351,7 +349,7 @@ Call kernel_call(Functions *functions, const Step *step) {
     if (makes_nothing(step)) return call;
     const Kernel *kernel = step->kernel;
     FunctionDraft draft = {
-        .comment = kernel->comment, .tasks = step->tasks, .ranges = step->ranges, .takes_since = takes_fresh(kernel)};
+        .comment = kernel->comment, .tasks = step->tasks, .ranges = step->ranges, .takes_since = kernel_keeps_scratch(kernel)};
     Text body = text_new(arena);
     Epilogue epilogue = {.step = step, .locals = names_new(arena)};
     add_constants(&body, step);

@@ -34,11 +34,11 @@ static int64_t operations(const Step *step) {
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
 
-/* Ranges of a task: the more, the less one thread waits for another at the end. What has scratch fills it anew for
+/* Ranges of a task: the more, the less one thread waits for another at the end. What keeps scratch fills it anew for
  * each. */
 static int most_ranges(const Step *step) {
-    enum { PLAIN = 12, WITH_SCRATCH = 4 };
-    return step->kind == STEP_KERNEL && step_scratch(step) != NULL ? WITH_SCRATCH : PLAIN;
+    enum { PLAIN = 12, KEEPING_SCRATCH = 4 };
+    return step->kind == STEP_KERNEL && kernel_keeps_scratch(step->kernel) ? KEEPING_SCRATCH : PLAIN;
 }
 
 /* How many threads are worth being woken for it. The multiply-adds are those of a whole node: that of a gate has pools,

@@ -34,6 +34,8 @@ int kernel_parameter(const Kernel *kernel, const char *name, size_t length) {
     return -1;
 }
 
+bool kernel_keeps_scratch(const Kernel *kernel) { return kernel_parameter(kernel, "fresh", strlen("fresh")) >= 0; }
+
 typedef struct {
     const Kernel *kernel;
     const int64_t *sizes;

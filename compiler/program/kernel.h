@@ -61,6 +61,9 @@ const Kernel *kernel_find(const char *name);
 /* Whether a pointer may be NULL: the kernel compares it with that. */
 bool kernel_takes_null(const Kernel *kernel, int parameter);
 
+/* Whether it goes on with what an item before has put into scratch: its parameter `fresh` is where that begins anew. */
+bool kernel_keeps_scratch(const Kernel *kernel);
+
 /* The position of a parameter; -1 where there is none of this name. */
 int kernel_parameter(const Kernel *kernel, const char *name, size_t length);
 /* The value of an expression; sizes by the position of parameters. */
