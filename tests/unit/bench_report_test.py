@@ -82,6 +82,8 @@ def contender(bursts, **more):
     return {"bursts": bursts, "difference": 0.0, "cold": {"seconds": 1.0, "memory": 30_000_000}, **more}
 
 
+AVX2 = {"peak": 100e9, "layers": [{"window": "3x3", "ms": 1.0, "flops": rate * 1e9, "nodes": "c"} for rate in (90, 84, 95)]}
+
 RESULTS = {
     "machine": {"processor": "P"}, "peak": 1e9, "rounds": 3, "seconds": 0.5, "tolerance": 1e-4, "compiler": "cc -O3", "apart": 0.8,
     "peers": {"onnxruntime": {"title": "ONNX Runtime", "version": "1", "note": ""},
@@ -95,6 +97,13 @@ RESULTS = {
     "growth": {"deit_tiny": {"title": "DeiT-tiny", "across": "tokens", "sizes": {
         "64": {"fovea": [0.001], "onnxruntime": [0.002]}, "128": {"fovea": [0.002]}}}},
 }
+
+
+def test_convolutions_for_avx2_alone():
+    report = Report(RESULTS | {"models": {"se_resnet50": {"title": "SE", "macs": 1, "threads": {}, "avx2": AVX2}}})
+    assert report.avx2().splitlines()[-1] == "| SE | 3x3 | 3 | 84 % | 90 % | 95 % |"
+    assert [(what, met) for _, what, _, _, met in report.aims()] == [("least share of AVX2's peak, 3x3", False)]
+    assert Report(RESULTS).avx2() == ""
 
 
 def test_page_and_aims():

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import avx2
 import report
 import web
 from contenders import peer_of
@@ -50,8 +51,10 @@ def measure_model(part: Part, peers: list[str], effort: Effort) -> dict:
     model = part.model
     model.make()
     threads = {str(count): compare(model, peers, count, effort, say) for count in THREADS}
-    layers = profile(model, effort)
-    return {"title": model.title, "macs": model.inspect()["macs"], "threads": threads, "layers": layers}
+    found = {"title": model.title, "macs": model.inspect()["macs"], "threads": threads, "layers": profile(model, effort)}
+    if model.name in report.AVX2_AIMS:
+        found["avx2"] = avx2.measure(model, effort)
+    return found
 
 
 def measure_growth(part: Part, peers: list[str], effort: Effort) -> dict:

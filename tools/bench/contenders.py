@@ -48,10 +48,10 @@ class Fovea:
 
     name = "fovea"
 
-    def __init__(self, model: Model, threads: int, *options: str) -> None:
-        """options: what else fovea compile is given."""
-        self.model, self.options = model, options
-        self.folder = BUILD / "work/fovea" / "".join([f"{model.label}-{threads}", *options])
+    def __init__(self, model: Model, threads: int, *options: str, march: str = "native") -> None:
+        """options: what else fovea compile is given. march: what the C compiler builds for."""
+        self.model, self.options, self.compiler = model, options, compiler(march)
+        self.folder = BUILD / "work/fovea" / "".join([f"{model.label}-{threads}", *options, "" if march == "native" else march])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.threads = [] if threads == 1 else ["--threads", str(threads)]
 
@@ -71,12 +71,12 @@ class Fovea:
 
     def compile_c(self) -> None:
         source = self.folder / "model.c"
-        command = [*compiler(), "-I", self.folder, "-c", source, "-o", source.with_suffix(".o")]
+        command = [*self.compiler, "-I", self.folder, "-c", source, "-o", source.with_suffix(".o")]
         call(command)
 
     def link(self) -> Path:
         others = [*self.folder.glob("*_main.c"), *self.folder.glob("*.S")]
-        command = [*compiler(), "-I", self.folder, self.folder / "model.o", *others]
+        command = [*self.compiler, "-I", self.folder, self.folder / "model.o", *others]
         call([*command, "-o", self.folder / "model", "-lm", "-pthread"])
         return self.folder / "model"
 

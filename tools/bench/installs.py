@@ -41,9 +41,9 @@ def version_of(name: str, peer: Base) -> str:
         return ""
 
 
-def program_of(name: str, folder: Path = BUILD) -> Path:
+def program_of(name: str, folder: Path = BUILD, march: str = "native") -> Path:
     """The program of name.c beside this file."""
     source, program = HERE / f"{name}.c", folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    call([*compiler(), "-I", ROOT / "runtime", source, "-o", program, "-pthread"])
+    call([*compiler(march), "-I", ROOT / "runtime", source, "-o", program, "-pthread"])
     return program

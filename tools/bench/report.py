@@ -2,6 +2,7 @@
 # it is in shortfalls.md, which is taken in.
 
 from pathlib import Path
+from statistics import median
 
 import charts
 from figures import milliseconds, plain, ratio, share_of_peak
@@ -25,6 +26,7 @@ PEAK_AIMS = {
     "mobilenet_v3_large": 0.55,
     "efficientnet_b0_mean": 0.55,
 }
+AVX2_AIMS = {"se_resnet50": 0.85}  # of AVX2's peak, each convolution of 1x1 and 3x3, built for AVX2 alone
 COLD_AIM = 5.0  # times faster than ONNX Runtime's
 MEMORY_AIM = 8 << 20  # bytes beyond weights and workspace
 CODE_AIM = 400_000  # bytes
@@ -191,6 +193,21 @@ class Report:
             rows.append([layer["nodes"].replace("|", "\\|"), plain(layer["ms"]), share, peak])
         return table(["step", "ms", "of the time", "of the peak"], rows) if rows else ""
 
+    def avx2_shares(self, model: str) -> dict[str, list[float]]:
+        """By window the shares of AVX2's peak that convolutions have, the least first."""
+        found, shares = self.models[model].get("avx2", {}), {}
+        for layer in found.get("layers", []):
+            shares.setdefault(layer["window"], []).append(layer["flops"] / found["peak"])
+        return {window: sorted(shares[window]) for window in sorted(shares)}
+
+    def avx2(self) -> str:
+        rows = []
+        for name, model in self.models.items():
+            for window, shares in self.avx2_shares(name).items():
+                least, middle, most = (f"{100 * share:.0f} %" for share in (shares[0], median(shares), shares[-1]))
+                rows.append([model["title"], window, str(len(shares)), least, middle, most])
+        return table(["model", "window", "convolutions", "least", "median", "most"], rows) if rows else ""
+
     def speed_ups(self) -> str:
         names = {"fovea": "fovea", **self.titles}
         rows = []
@@ -223,6 +240,10 @@ class Report:
         share, fovea = self.share(name), self.single(name, "fovea")
         if share is not None and name in PEAK_AIMS:
             yield "share of peak", plain(PEAK_AIMS[name]), share, share >= PEAK_AIMS[name]
+        for window, shares in self.avx2_shares(name).items():
+            if window in ("1x1", "3x3"):
+                aim = AVX2_AIMS[name]
+                yield f"least share of AVX2's peak, {window}", plain(aim), shares[0], shares[0] >= aim
         cold = self.single(name, "onnxruntime").get("cold")
         if cold and "cold" in fovea:
             times = cold["seconds"] / fovea["cold"]["seconds"]
@@ -286,6 +307,8 @@ class Report:
         parts += ["## What fovea makes", MADE, self.sizes()]
         parts += ["## How cost grows", *pictures("bench_growth"), "Times faster than on one thread:", self.speed_ups()]
         parts += self.layer_parts()
+        if self.avx2():
+            parts += ["## AVX2 alone", AVX2, self.avx2()]
         if self.missing():
             parts += ["## Who is missing", self.missing()]
         parts += ["## What falls short, and what was tried", self.not_met(), (HERE / "shortfalls.md").read_text()]
@@ -302,6 +325,9 @@ Code is instructions and constants of the object file, without weights. Of weigh
 of MiniLM's table of words, a few rows."""
 LAYERS = f"""\
 The {SLOWEST} slowest steps of each model, on one thread, as `--profile` tells them: the fastest of many runs."""
+AVX2 = """\
+Built with `-march=x86-64-v3`, on one thread: what the convolutions of a model have of AVX2's peak, by their windows, as
+`--profile` tells it."""
 SHARES = """\
 The floating-point operations that direct convolution needs, over time and the peak of one core, on one thread. A
 Winograd convolution needs fewer, and can come out above 100 %."""

@@ -74,9 +74,9 @@ class Base:
         raise NotImplementedError
 
 
-def compiler() -> list[str]:
+def compiler(march: str = "native") -> list[str]:
     """The C compiler and options that every generator's code gets, fovea's too."""
-    return [os.environ.get("CC", "cc"), "-O3", "-march=native"]
+    return [os.environ.get("CC", "cc"), "-O3", f"-march={march}"]
 
 
 def call(command: list, folder: Path | None = None) -> str:
