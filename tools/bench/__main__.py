@@ -13,7 +13,7 @@ import report
 import web
 from contenders import peer_of
 from installs import version_of
-from measure import APART, FULL, QUICK, TOLERANCE, Effort, compare, grow, peak, profile
+from measure import APART, FULL, QUICK, STALLED, TOLERANCE, Effort, compare, grow, peak, profile
 from models import BUILD, FOVEA, ROOT
 from peers.peer import call, compiler
 from results import PARTS, Part, Run, collect, keep
@@ -108,7 +108,8 @@ def begin(peers: list[str], effort: Effort) -> Run:
     if os.getloadavg()[0] > 0.5:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): what is measured now says little")
     conditions = {"machine": machine(), "compiler": " ".join(compiler()), "peers": describe(peers)}
-    conditions |= {"tolerance": TOLERANCE, "rounds": effort.rounds, "seconds": effort.seconds, "apart": APART}
+    conditions |= {"tolerance": TOLERANCE, "rounds": effort.rounds, "seconds": effort.seconds, "apart": APART,
+                   "stalled": STALLED}
     conditions["fovea"] = hashlib.sha256(FOVEA.read_bytes()).hexdigest()
     commit = call(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip()
     return Run(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()), commit, peak(), conditions)

@@ -17,6 +17,7 @@ TOLERANCE = 1e-4  # largest difference from PyTorch, of the output's range
 SLOW = 8  # times slower than fovea: such a peer is timed in few rounds
 FEW = 3
 APART = 0.92  # of one core's peak, times the threads: what they reach together at least where each has a core
+STALLED = 1.15  # times longer than in its fastest round: what everybody takes in a round that is no measure
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,13 @@ class Entrant:
         self.once = min(once, contender.burst(0, effort.count(once)))
         self.count = effort.count(self.once)
 
-    def take_turn(self) -> None:
+    def take_turn(self) -> float | None:
+        """The median of a burst; None where it fails, and is out from now on."""
         try:
-            self.bursts.append(self.contender.burst(2 if self.count > 2 else 0, self.count))
+            return self.contender.burst(2 if self.count > 2 else 0, self.count)
         except RuntimeError as reason:
             self.reason = str(reason)
+            return None
 
     def result(self, effort: Effort) -> dict:
         """What is kept of it; of cold starts the fastest, and its peak memory."""
@@ -106,29 +109,50 @@ def have_cores(threads: int) -> bool:
     return threads == 1 or float(call([peak_program(), str(threads)])) > APART * threads * peak()
 
 
-def take_turns(entrants: list[Entrant], rounds: int, are_apart: Callable[[], bool]) -> int:
-    """Everybody once a round, forwards and backwards; who is far slower than the first drops out early. A round in which
-    a core was taken before some turn, or at its end, is measured anew, as many times as there are rounds; returns how
-    many are kept all the same."""
-    number = shared = again = 0
-    while number < rounds:
-        before = [len(entrant.bursts) for entrant in entrants]
-        due = [one for one in entrants if not one.reason and (number < FEW or one.once < SLOW * entrants[0].once)]
-        is_good = True
-        for entrant in due[:: 1 if number % 2 == 0 else -1]:
-            is_good = is_good and are_apart()
-            if not is_good and again < rounds:
-                break
-            entrant.take_turn()
+def take_round(entrants: list[Entrant], number: int, are_apart: Callable[[], bool], is_needed: bool):
+    """Everybody once, in odd rounds backwards; who is far slower than the first takes part in the first ones alone.
+    Returns the bursts by place, and whether no core was taken before some turn or at the end; once one was, the others
+    have their turns only where the round is needed all the same."""
+    due = [i for i, one in enumerate(entrants) if not one.reason and (number < FEW or one.once < SLOW * entrants[0].once)]
+    bursts, is_good = {}, True
+    for i in due[:: 1 if number % 2 == 0 else -1]:
         is_good = is_good and are_apart()
-        if not is_good and again < rounds:
-            again += 1
-            for entrant, count in zip(entrants, before):
-                del entrant.bursts[count:]
+        if not is_good and not is_needed:
+            return bursts, False
+        burst = entrants[i].take_turn()
+        if burst is not None:
+            bursts[i] = burst
+    return bursts, is_good and are_apart()
+
+
+def stalled(rounds: dict[int, dict[int, float]]) -> list[int]:
+    """The rounds in which everybody was slow, of those who took part in all. A virtual machine can have such minutes,
+    with each core as fast as ever."""
+    always = set.intersection(*map(set, rounds.values()))
+    fastest = {i: min(bursts[i] for bursts in rounds.values()) for i in always}
+    slow = [number for number, bursts in rounds.items() if all(bursts[i] > STALLED * fastest[i] for i in always)]
+    return sorted(slow) if len(always) > 1 else []
+
+
+def take_turns(entrants: list[Entrant], count: int, are_apart: Callable[[], bool]) -> int:
+    """Rounds, of which those are taken anew in which a core was taken or everybody was slow, as many times as there are
+    rounds; returns how many such are kept all the same."""
+    rounds, taken, waiting, left = {}, set(), list(range(count)), count
+    while waiting:
+        number = waiting.pop(0)
+        bursts, is_good = take_round(entrants, number, are_apart, left == 0)
+        if not is_good and left > 0:
+            left -= 1
+            waiting.insert(0, number)
             continue
-        shared += not is_good
-        number += 1
-    return shared
+        rounds[number] = bursts
+        (taken.discard if is_good else taken.add)(number)
+        if not waiting:
+            waiting = stalled(rounds)[:left]
+            left -= len(waiting)
+    for i, entrant in enumerate(entrants):
+        entrant.bursts = [rounds[number][i] for number in range(count) if i in rounds[number]]
+    return len(taken | set(stalled(rounds)))
 
 
 def compare(model: Model, peers: list[str], threads: int, effort: Effort, say) -> dict:

@@ -47,8 +47,9 @@ range), and then times everybody in turns.
   with `--threads 2`.
 - **Peers** get their number of threads by their own options, and are stopped while others run.
 - **Two threads** need two cores, which a virtual machine does not always have. Between turns `tools/bench/peak.c`
-  measures both at once; a round in which they do not reach {apart:.0%} of two cores' peak is taken anew, as many times
-  as there are rounds.
+  measures both at once, with threads that meet often; a round in which they do not reach {apart:.0%} of two cores' peak
+  is taken anew, and so is one in which everybody takes more than {stalled:.2f} times as long as in the fastest round, as
+  many times as there are rounds.
 
 ## Machine
 
@@ -99,7 +100,7 @@ class Report:
             f"| {peer['title']} | {peer['version'] or '-'} | {peer['note']} |"
             for peer in self.results["peers"].values()
         )
-        kept = {key: self.results[key] for key in ("rounds", "seconds", "tolerance", "compiler", "apart")}
+        kept = {key: self.results[key] for key in ("rounds", "seconds", "tolerance", "compiler", "apart", "stalled")}
         return HEAD.format(machine=machine, peers=peers, runs=self.runs(), peak=self.results["peak"] / 1e9, **kept)
 
     def runs(self) -> str:
@@ -121,11 +122,11 @@ class Report:
         return table(["model", *self.titles.values()], rows)
 
     def shared(self, threads: int) -> str:
-        """Of how many rounds threads had no core each, all attempts spent."""
+        """How many rounds should have been taken anew, all attempts being spent."""
         found = {model["title"]: model["threads"].get(str(threads), {}).get("fovea", {}).get("shared", 0)
                  for model in self.models.values()}
         told = ", ".join(f"{title} {count}" for title, count in found.items() if count > 0)
-        return f"Rounds that are in it although a core was taken: {told}." if told else ""
+        return f"Rounds that are in it although a core was taken, or everybody was slow: {told}." if told else ""
 
     def latencies(self, threads: int) -> str:
         names = {"fovea": "fovea", **self.titles}
