@@ -9,7 +9,8 @@
  * tile, at most OW and 16. The last tile of a row and the last vector of channels are moved back to end with it, and
  * store what is new. Blocks of BLOCK channels, a multiple of 16, are computed one after another, so that the rows of x
  * that one row of y reads stay in the first cache for the next one. Of small maps the weights of the next block are
- * fetched meanwhile, as there is little else to hide the wait for them.
+ * fetched meanwhile, as there is little else to hide the wait for them. Rows come in SHARES, a divisor of OH, so that a
+ * thread has those that it has in the layers around.
  * sums [N][OH][C] or NULL: what the pixels of each row of y add up to, for a mean
  * items: (C + BLOCK - 1) / BLOCK * N * OH
  * name: depthwise{KH}x{KW}_last_{C}_{OH}x{OW}
@@ -18,14 +19,16 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
                            float *restrict y, float *restrict sums, const int first, const int last, const int N,
                            const int C, const int H, const int W, const int OH, const int OW, const int KH,
                            const int KW, const int SH, const int SW, const int DH, const int DW, const int PH,
-                           const int PW, const int BLOCK, const int COLUMNS) {
+                           const int PW, const int BLOCK, const int COLUMNS, const int SHARES) {
     const int WIDTH = C < LANES ? C : LANES, PADDED = (C + 15) / 16 * 16;
     const int TILES = (OW + COLUMNS - 1) / COLUMNS, SPAN = (COLUMNS - 1) * SW + (KW - 1) * DW + 1;
     const int LEFT = -PW, RIGHT = (OW - COLUMNS) * SW - PW;
     /* Whether only the first and the last tile reach beyond a row. */
     const int PLAIN = COLUMNS * SW >= PW && RIGHT - SW + SPAN <= W;
+    const int high = OH / SHARES, share = high * ((C + BLOCK - 1) / BLOCK); /* rows of a share, and what it has of work */
     for (int item = first; item < last; item++) {
-        const int oh = item % OH, n = item / OH % N, block = item / OH / N * BLOCK;
+        const int oh = item / share % SHARES * high + item % high, n = item / share / SHARES;
+        const int block = item % share / high * BLOCK;
         const int end = block + BLOCK < C ? block + BLOCK : C, top = oh * SH - PH;
         const int above = window_first(top, DH), rows = window_end(top, DH, KH, H) - above;
         const float *const in = x + (n * H + top + above * DH) * W * C, *const taps = w + above * KW * PADDED;

@@ -344,6 +344,7 @@ static void lower_depthwise_last(Program *program, const Node *node, const Plana
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "BLOCK", block_of(conv));
     step_pick(program, step, "COLUMNS", columns);
+    step_size(step, "SHARES", conv->h.output % program->threads == 0 ? program->threads : 1);
     step->choice = choice;
 }
 

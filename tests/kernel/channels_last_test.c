@@ -78,10 +78,12 @@ static void check_depthwise(Random *random) {
     conv2d(x, w, bias, panel, expected, 0, p.N * p.C * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.C, p.OH, p.OW, p.C,
            p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
     const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * p.OH, part = random_between(random, 0, items);
+    int shares = random_between(random, 1, p.OH);
+    while (p.OH % shares != 0) shares--;
     for (int half = 0; half < 2; half++)
         depthwise_last(swapped(arena, x, p.N, p.C, p.H * p.W), packed, bias, y, sums, half == 0 ? part : 0,
                        half == 0 ? items : part, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW,
-                       p.PH, p.PW, 16 * blocks, columns);
+                       p.PH, p.PW, 16 * blocks, columns, shares);
     assert_same(arena, y, expected, p.N, p.C, pixels);
     if (sums != NULL) assert_row_sums(sums, y, p.N * p.OH, p.OW, p.C);
     arena_free(arena);
