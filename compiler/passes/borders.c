@@ -48,9 +48,16 @@ void split_input(Graph *graph, int place, int count) {
     graph->inputs = inputs;
 }
 
+static bool has_tensors_only(const Graph *graph) {
+    for (int i = 0; i < graph->outputs.count; i++)
+        if (graph->outputs.items[i]->kind != VALUE_TENSOR) return false;
+    return true;
+}
+
 NodeList split_outputs(Graph *graph) {
     NodeList copies = {0};
     ValueList outputs = {0};
+    if (has_tensors_only(graph)) return copies;
     Map names = taken_names(graph);
     for (int i = 0; i < graph->outputs.count; i++) {
         Value *output = graph->outputs.items[i];
@@ -63,7 +70,7 @@ NodeList split_outputs(Graph *graph) {
             list_add(graph->arena, &outputs, own);
         }
     }
-    if (outputs.count == 0 && graph->outputs.count > 0)
+    if (outputs.count == 0)
         fail(STATUS_UNSUPPORTED,
              "nothing is left of the outputs: %s, as the others, is an empty sequence or an optional value that is "
              "left out",
