@@ -218,10 +218,11 @@ static void bind_absent(Graph *graph, const PassOptions *options) {
 static StringList parse_shapes(Arena *arena, const char *name, const char *text) {
     StringList shapes = {0};
     if (strcmp(text, "none") == 0) return shapes;
+    const bool has_range = strstr(text, "..") != NULL;
     for (const char *at = text, *end;; at = end + 2) {
         end = *at == '[' ? strchr(at, ']') : NULL;
         const bool ends = end != NULL && (end[1] == '\0' || end[1] == ',');
-        if (!ends || strstr(at, "..") != NULL)
+        if (!ends || has_range)
             fail(
                 STATUS_USAGE,
                 "--shape %s: it is a sequence: expected the shape of each of its tensors, such as [2x3],[4x5], or none",

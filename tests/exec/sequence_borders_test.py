@@ -18,11 +18,11 @@ FLOATS = helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", 3])
 PAIRS = helper.make_tensor_type_proto(TensorProto.FLOAT, [2])
 LIST, MAYBE = helper.make_sequence_type_proto(FLOATS), helper.make_optional_type_proto(PAIRS)
 MAYBE_LIST = helper.make_optional_type_proto(LIST)
-ZERO, TRUE = tensor("zero", np.int64(0)), tensor("true", np.bool_(True))
+NUMBERS = [tensor("zero", np.int64(0)), tensor("one", np.int64(1))]
 
 
 def given(nodes: list[NodeProto], inputs: dict[str, TypeProto], outputs: dict[str, TypeProto]) -> ModelProto:
-    made = model(nodes, [], [], initializers=[ZERO, TRUE], opset=18)
+    made = model(nodes, [], [], initializers=NUMBERS, opset=18)
     made.graph.input.extend(helper.make_value_info(*item) for item in inputs.items())
     made.graph.output.extend(helper.make_value_info(*item) for item in outputs.items())
     return made
@@ -75,6 +75,21 @@ def check_sequences(checks: Checks) -> None:
     made = given(nodes, {"q": LIST, "x": FLOATS}, {"y": LIST, "first": FLOATS, "sums": SCALARS})
     wanted = {"y_0": x, "first": np.int64(0)}
     check_run(checks, "an empty list", made, {"x": x}, wanted, "--interpret", "--shape", "q=none")
+
+
+def check_batch(checks: Checks) -> None:
+    """Lists beside a batch whose size is given at each run; no list may be as long as that."""
+    nodes = [node("SequenceAt", "q zero", "a"), node("Add", "a x", "y"), node("SequenceConstruct", "a y", "s")]
+    made = given(nodes, {"q": LIST, "x": FLOATS}, {"y": FLOATS, "s": LIST})
+    q, x = uniform(1, 3), uniform(3, 3)
+    options = ("--dim", "n=1..4", "--shape", "q=[1x3]")
+    check_run(checks, "a batch", made, {"q_0": q, "x": x}, {"y": x + q, "s_0": q, "s_1": x + q}, *options)
+    nodes = [node("Shape", "x", "n", end=1), node("Squeeze", "n", "m"), node("Range", "zero m one", "r"),
+             node("SplitToSequence", "r", "s"), node("Neg", "x", "y")]  # fmt: skip
+    numbers = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.INT64, [1]))
+    made = given(nodes, {"x": FLOATS}, {"y": FLOATS, "s": numbers})
+    checks.refused("as many numbers as samples", made, UNSUPPORTED, "how many tensors the outputs are depends on",
+                   options=("--dim", "n=1..4"))  # fmt: skip
 
 
 def check_names(checks: Checks) -> None:
@@ -157,6 +172,7 @@ def main() -> None:
     print(f"seed {SEED}")
     checks = Checks()
     check_sequences(checks)
+    check_batch(checks)
     check_names(checks)
     check_optional(checks)
     check_refused(checks)
