@@ -39,11 +39,39 @@ static bool has_range(const PassOptions *options, const char *symbol) {
     return false;
 }
 
+/* The tensors of a sequence, by the names that they get: NAME_0, NAME_1 and so on. Where there are none nothing is
+ * said: whether it is empty, the user knows. */
+static void sequence_shapes_from(Arena *arena, const Value *input, const Npz *inputs, PassOptions *options) {
+    Text shapes = text_new(arena);
+    text_printf(&shapes, "%s=", input->name);
+    const Tensor *array = npz_find(inputs, arena_printf(arena, "%s_0", input->name));
+    if (array == NULL) return;
+    for (int i = 1; array != NULL; i++) {
+        text_add(&shapes, i > 1 ? ",[" : "[");
+        for (int d = 0; d < array->shape.rank; d++)
+            text_printf(&shapes, "%s%" PRId64, d > 0 ? "x" : "", array->shape.dims[d].size);
+        text_add(&shapes, "]");
+        array = npz_find(inputs, arena_printf(arena, "%s_%d", input->name, i));
+    }
+    list_add(arena, &options->shapes, shapes.data);
+}
+
+static bool is_absent(const PassOptions *options, const char *input) {
+    for (int i = 0; i < options->absent.count; i++)
+        if (strcmp(options->absent.items[i], input) == 0) return true;
+    return false;
+}
+
 void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options) {
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *input = graph->inputs.items[i];
+        if (is_given(options, input->name) || is_absent(options, input->name)) continue;
+        if (input->kind == VALUE_SEQUENCE) {
+            sequence_shapes_from(graph->arena, input, inputs, options);
+            continue;
+        }
         const Tensor *array = npz_find(inputs, input->name);
-        if (array == NULL || shape_is_known(&input->shape) || is_given(options, input->name)) continue;
+        if (array == NULL || shape_is_known(&input->shape)) continue;
         Text shape = text_new(graph->arena);
         text_printf(&shape, "%s=", input->name);
         for (int d = 0; d < array->shape.rank; d++) {

@@ -10,11 +10,12 @@
 /* The model as it stands in the file, checked. */
 Graph *model_load(Arena *arena, const char *path);
 
-/* Gives inputs whose shape the model leaves open that of the array of their name, unless --shape has. */
+/* Gives inputs whose shape the model leaves open that of the array of their name, and sequences those of the arrays
+ * NAME_0, NAME_1 and so on, unless --shape has. */
 void model_shapes_from(const Graph *graph, const Npz *inputs, PassOptions *options);
 
-/* That each input of a graph is there, of its type and shape. Reports all that does not fit before it fails. Returns how
- * many samples they hold: 1 unless --dim leaves that open. */
+/* That each input of a graph is there, of its type and shape. Reports all that does not fit before it fails. Returns
+ * how many samples they hold: 1 unless --dim leaves that open. */
 int64_t model_check_inputs(const Graph *graph, const Npz *inputs);
 
 /* When all passes have run: steps, fused and placed in the workspace. NULL where --dump-after ended the way. */

@@ -22,8 +22,11 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
          "repeated",
          &model->pass.constants},
         {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224",
-         "the shape of an input; may be repeated. A dimension without a name has a range here: INPUT=1..64x3x224x224",
+         "the shape of an input; may be repeated. A dimension without a name has a range here: INPUT=1..64x3x224x224.\n"
+         "Of a sequence, the shape of each tensor that it holds: INPUT=[2x3],[4x5], or INPUT=none",
          &model->pass.shapes},
+        {OPTION_LIST, '\0', "absent", "INPUT", "an optional input that is not given; may be repeated",
+         &model->pass.absent},
         {OPTION_TEXT, '\0', "probes", "WHICH",
          "auto (the attention maps, the default), inputs (the maps that gates are for), all, none, or globs\nover "
          "probe ids "

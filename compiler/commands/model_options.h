@@ -18,7 +18,7 @@ typedef struct {
     PassOptions pass;
 } ModelOptions;
 
-enum { MODEL_OPTION_ROWS = 12 };
+enum { MODEL_OPTION_ROWS = 13 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
 int model_option_rows(ModelOptions *model, Option *rows, int count);

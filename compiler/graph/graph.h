@@ -31,11 +31,12 @@ typedef enum {
 struct Value {
     const char *name;   /* unique in its graph; may hold anything, so print it with quoted() */
     Type type;          /* of a sequence: that of all its elements */
-    Shape shape;        /* of a tensor */
+    Shape shape;        /* of a tensor; of a sequence that is an input, what is said of its elements' */
     Tensor *constant;   /* the data, where it is known at compile time */
     Node *producer;     /* NULL for inputs, initializers and constants */
     NodeList consumers; /* once per use; kept by graph_index() */
     bool is_input, is_output;
+    bool is_optional;   /* of inputs: the model can be run without it */
     bool is_padded;     /* its shape is what it can be at most; -1 is behind what was found */
     bool is_probed;     /* has to exist in memory, whole, under its name */
     bool is_batched;    /* of inputs and outputs: the caller has one for each sample of a batch, in a row */

@@ -128,6 +128,8 @@ static void input_with_initializer(Import *import, const Onnx__ValueInfoProto *i
     if (info->type != NULL) import_type(import, info->type, &stated);
     if (import->scope->parent != NULL)
         import_unsupported(import, "the input of a graph within a node has an initializer");
+    if (stated.kind == VALUE_SEQUENCE)
+        import_fail(import, STATUS_INVALID, "it is stated as a sequence, but its initializer is a tensor");
     if (constant->constant == NULL || stated.type == TYPE_NONE) return;
     if (stated.type != constant->type || !dims_agree(&stated.shape, &constant->shape))
         import_fail(import, STATUS_INVALID, "it is stated as %s%s, but its initializer is %s%s",
@@ -199,7 +201,10 @@ static void import_output(Import *import, const Onnx__ValueInfoProto *info, int 
                     index);
     if (own == NULL || twice) value = own_output(import, name, value);
     else own->output_index = index;
-    if (value->type == TYPE_NONE && info->type != NULL) import_type(import, info->type, value);
+    if (value->type == TYPE_NONE && info->type != NULL) {
+        import_type(import, info->type, value);
+        value->kind = VALUE_TENSOR, value->is_optional = false; /* what it is, is inferred */
+    }
     list_add(import->arena, &scope->graph->outputs, value);
 }
 

@@ -72,26 +72,40 @@ static Shape import_shape(Import *import, const Onnx__TensorShapeProto *proto) {
     return shape;
 }
 
+/* Only tensors and, of sequences, those of tensors: the others are said. */
+static void import_held_type(Import *import, const Onnx__TypeProto *type, Value *value) {
+    if (type != NULL && type->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE) {
+        type = type->sequence_type->elem_type;
+        value->kind = VALUE_SEQUENCE;
+    }
+    if (type == NULL || type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET)
+        import_fail(import, STATUS_INVALID, "it does not say the type of what it holds");
+    if (type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) {
+        import_unsupported(import, "it holds what are no tensors; fovea has tensors, sequences of them, and optional "
+                                   "values of both");
+        return;
+    }
+    value->type = import_element_type(import, type->tensor_type->elem_type);
+    value->shape = import_shape(import, type->tensor_type->shape);
+}
+
 void import_type(Import *import, const Onnx__TypeProto *type, Value *value) {
     const char *other = NULL;
     /* Within branches and bodies the type is inferred: PyTorch leaves it out, and of lists it does not say enough. */
     const bool is_within = import->scope->parent != NULL;
     switch (type->value_case) {
-    case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE:
-        value->type = import_element_type(import, type->tensor_type->elem_type);
-        value->shape = import_shape(import, type->tensor_type->shape);
-        return;
+    case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: import_held_type(import, type, value); return;
     case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
+        if (!is_within) import_held_type(import, type, value);
+        return;
+    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
         if (is_within) return;
-        other = "a sequence";
-        break;
+        import_held_type(import, type->optional_type->elem_type, value);
+        value->is_optional = true;
+        return;
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: other = "a map"; break;
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE: other = "of an opaque type"; break;
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE: other = "a sparse tensor"; break;
-    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
-        if (is_within) return;
-        other = "an optional value";
-        break;
     default:
         if (is_within) return;
         import_fail(import, STATUS_INVALID, "it has no type");

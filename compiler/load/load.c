@@ -109,7 +109,9 @@ static bool is_sequence(const uint8_t *bytes, size_t size) {
 Tensor *load_tensor_file(Arena *arena, const char *path, const char **name) {
     FileBytes *file = read_file(arena, path);
     if (is_sequence(file->bytes, file->size))
-        fail(STATUS_UNSUPPORTED, "%s holds a sequence or an optional value; fovea has tensors only", quoted(path));
+        fail(STATUS_UNSUPPORTED,
+             "%s holds a sequence or an optional value; give its tensors in an .npz, as NAME_0, NAME_1 and so on",
+             quoted(path));
     ProtobufCMessage *message = unpack(arena, file->bytes, file->size, &onnx__tensor_proto__descriptor, NULL);
     file_bytes_release(file);
     const Onnx__TensorProto *proto = (const Onnx__TensorProto *)message;

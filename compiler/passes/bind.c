@@ -87,20 +87,27 @@ static int place_of_input(const Graph *graph, const char *option, const char *na
     fail(STATUS_USAGE, "--%s %s: the model has no input of that name", option, quoted(name));
 }
 
-void bind_constants(Graph *graph, const PassOptions *options) {
+static void remove_input(Graph *graph, int place) {
+    graph->inputs.items[place]->is_input = false;
+    for (int k = place; k + 1 < graph->inputs.count; k++) graph->inputs.items[k] = graph->inputs.items[k + 1];
+    graph->inputs.count--;
+}
+
+static void bind_constants(Graph *graph, const PassOptions *options) {
     for (int i = 0; i < options->constants.count; i++) {
         const char *text, *name = split_assignment(graph->arena, options->constants.items[i], &text);
         const int place = place_of_input(graph, "constant", name);
         Value *input = graph->inputs.items[place];
         const size_t length = strlen(text);
         const bool is_file = length > 4 && strcmp(text + length - 4, ".npz") == 0;
+        if (input->kind == VALUE_SEQUENCE)
+            fail(STATUS_UNSUPPORTED, "--constant %s: it is a sequence; give the shapes of its tensors with --shape",
+                 quoted(name));
         if (type_info(input->type)->bytes > 8 || input->type == TYPE_STRING)
             fail(STATUS_UNSUPPORTED, "--constant %s: it is of type %s", quoted(name), type_info(input->type)->name);
         input->constant = is_file ? read_constant(graph->arena, input, text) : parse_numbers(graph->arena, input, text);
         input->shape = input->constant->shape;
-        input->is_input = false;
-        for (int k = place; k + 1 < graph->inputs.count; k++) graph->inputs.items[k] = graph->inputs.items[k + 1];
-        graph->inputs.count--;
+        remove_input(graph, place);
     }
 }
 
@@ -177,8 +184,8 @@ static int parse_shape(const char *name, const char *text, Sizes *sizes) {
 /* Only what the model leaves open can have a range. */
 static bool size_fits(Dim dim, Sizes sizes) { return dim.size < 0 || (dim.size == sizes.least && !sizes.is_range); }
 
-static void bind_shape(Graph *graph, const char *name, const char *text) {
-    Value *input = graph->inputs.items[place_of_input(graph, "shape", name)];
+static void bind_shape(Graph *graph, Value *input, const char *text) {
+    const char *name = input->name;
     Sizes sizes[MAX_RANK];
     const int rank = parse_shape(name, text, sizes);
     bool fits = input->shape.rank < 0 || input->shape.rank == rank;
@@ -194,12 +201,81 @@ static void bind_shape(Graph *graph, const char *name, const char *text) {
     }
 }
 
-/* Every open dimension of the inputs, each with what to give. */
-static void report_open(const Graph *graph) {
+/* Sequences and optional values */
+
+static void bind_absent(Graph *graph, const PassOptions *options) {
+    for (int i = 0; i < options->absent.count; i++) {
+        const char *name = options->absent.items[i];
+        const int place = place_of_input(graph, "absent", name);
+        Value *input = graph->inputs.items[place];
+        if (!input->is_optional) fail(STATUS_USAGE, "--absent %s: the input is not optional", quoted(name));
+        input->kind = VALUE_NOTHING;
+        remove_input(graph, place);
+    }
+}
+
+/* "[2x3],[4x5]", or "none" of them. */
+static StringList parse_shapes(Arena *arena, const char *name, const char *text) {
+    StringList shapes = {0};
+    if (strcmp(text, "none") == 0) return shapes;
+    const bool has_range = strstr(text, "..") != NULL;
+    for (const char *at = text, *end;; at = end + 2) {
+        end = *at == '[' ? strchr(at, ']') : NULL;
+        const bool ends = end != NULL && (end[1] == '\0' || end[1] == ',');
+        if (!ends || has_range)
+            fail(
+                STATUS_USAGE,
+                "--shape %s: it is a sequence: expected the shape of each of its tensors, such as [2x3],[4x5], or none",
+                quoted(name));
+        list_add(arena, &shapes, (const char *)arena_printf(arena, "%.*s", (int)(end - at - 1), at + 1));
+        if (end[1] == '\0') return shapes;
+    }
+}
+
+static void bind_sequence(Graph *graph, int place, const char *text) {
+    const StringList shapes = parse_shapes(graph->arena, graph->inputs.items[place]->name, text);
+    split_input(graph, place, shapes.count);
+    for (int i = 0; i < shapes.count; i++) bind_shape(graph, graph->inputs.items[place + i], shapes.items[i]);
+}
+
+StringList bind_inputs(Graph *graph, const PassOptions *options) {
+    bind_constants(graph, options);
+    bind_absent(graph, options);
+    StringList left = {0};
+    for (int i = 0; i < options->shapes.count; i++) {
+        const char *text, *name = split_assignment(graph->arena, options->shapes.items[i], &text);
+        const int place = place_of_input(graph, "shape", name);
+        if (graph->inputs.items[place]->kind == VALUE_SEQUENCE) bind_sequence(graph, place, text);
+        else list_add(graph->arena, &left, options->shapes.items[i]);
+    }
+    return left;
+}
+
+static void report_sequence(const Value *input) {
+    report(STATUS_UNSUPPORTED, "input %s is a sequence: how many tensors it holds is not known", quoted(input->name));
+    note("give the shape of each, such as --shape %s=[2x3],[4x5], or --shape %s=none", quoted(input->name),
+         quoted(input->name));
+    if (input->is_optional) note("or --absent %s", quoted(input->name));
+}
+
+static void note_optional(const Graph *graph) {
+    for (int i = 0; i < graph->inputs.count; i++)
+        if (graph->inputs.items[i]->is_optional)
+            note("input %s is optional, and is taken as given; --absent %s compiles the model without it",
+                 quoted(graph->inputs.items[i]->name), quoted(graph->inputs.items[i]->name));
+}
+
+/* Every open dimension of the inputs, each with what to give. How long a sequence is cannot stay open. */
+static void report_open(const Graph *graph, bool may_stay) {
     bool any = false;
     for (int i = 0; i < graph->inputs.count; i++) {
         const Value *input = graph->inputs.items[i];
-        if (shape_is_known(&input->shape)) continue;
+        if (input->kind == VALUE_SEQUENCE) {
+            report_sequence(input);
+            any = true;
+            continue;
+        }
+        if (may_stay || shape_is_known(&input->shape)) continue;
         report(STATUS_UNSUPPORTED, "input %s has the shape %s, which is not wholly known", quoted(input->name),
                shape_text(graph->arena, &input->shape));
         any = true;
@@ -214,14 +290,15 @@ static void report_open(const Graph *graph) {
 
 void pass_bind_dimensions(Graph *graph, const PassOptions *options) {
     const char *rest;
-    bind_constants(graph, options);
+    const StringList shapes = bind_inputs(graph, options);
     for (int i = 0; i < options->dims.count; i++) {
         const char *name = split_assignment(graph->arena, options->dims.items[i], &rest);
         bind_symbol(graph, name, rest);
     }
-    for (int i = 0; i < options->shapes.count; i++) {
-        const char *name = split_assignment(graph->arena, options->shapes.items[i], &rest);
-        bind_shape(graph, name, rest);
+    for (int i = 0; i < shapes.count; i++) {
+        const char *name = split_assignment(graph->arena, shapes.items[i], &rest);
+        bind_shape(graph, graph->inputs.items[place_of_input(graph, "shape", name)], rest);
     }
-    if (!options->open_dimensions) report_open(graph);
+    report_open(graph, options->open_dimensions);
+    note_optional(graph);
 }

@@ -31,17 +31,6 @@ static bool is_resolved(const Node *node) {
     return resolved;
 }
 
-/* Of the model's outputs, whatever it says that they are. */
-static void check_outputs(const Graph *graph) {
-    for (int i = 0; i < graph->outputs.count; i++)
-        if (graph->outputs.items[i]->kind != VALUE_TENSOR)
-            fail(STATUS_UNSUPPORTED,
-                 "output %s is a sequence or an optional value; fovea's inputs and outputs are tensors: export the "
-                 "model "
-                 "with the tensors in it",
-                 quoted(graph->outputs.items[i]->name));
-}
-
 /* Infers a node and adds it to those that are kept, or the nodes that it expands to, which may expand in their turn.
  * What is resolved needs no node. */
 static void infer_node(Node *node, FoldBudget *budget, NodeList *kept) {
@@ -96,8 +85,9 @@ void pass_infer(Graph *graph, const PassOptions *options) {
     NodeList nodes = graph->nodes;
     graph->nodes = (NodeList){0};
     for (int i = 0; i < nodes.count; i++) infer_node(nodes.items[i], &budget, &graph->nodes);
-    check_outputs(graph);
     if (options->open_dimensions) complete_outputs(graph, declared);
+    const NodeList copies = split_outputs(graph);
+    for (int i = 0; i < copies.count; i++) infer_node(copies.items[i], &budget, &graph->nodes);
     graph_prune(graph);
     bound_outputs(graph);
 }

@@ -11,6 +11,16 @@ static bool has_own_memory(const Graph *graph, int output) {
     return value->constant == NULL && !value->is_input;
 }
 
+Node *copying_node(Graph *graph, Value *from, Value *to) {
+    Node *node = node_new(graph, "Identity", "");
+    node->op = op_find("", "Identity");
+    node->version = node->op->versions[0];
+    list_add(graph->arena, &node->inputs, from);
+    list_add(graph->arena, &node->outputs, to);
+    to->producer = node;
+    return node;
+}
+
 void pass_own_outputs(Graph *graph, const PassOptions *options) {
     (void)options;
     for (int i = 0; i < graph->outputs.count; i++) {
@@ -18,11 +28,7 @@ void pass_own_outputs(Graph *graph, const PassOptions *options) {
         Value *from = graph->outputs.items[i], *to = graph_value(graph, from->name);
         to->type = from->type;
         to->shape = from->shape;
-        Node *node = graph_node(graph, "Identity", "");
-        node->op = op_find("", "Identity");
-        node->version = node->op->versions[0];
-        list_add(graph->arena, &node->inputs, from);
-        list_add(graph->arena, &node->outputs, to);
+        list_add(graph->arena, &graph->nodes, copying_node(graph, from, to));
         graph->outputs.items[i] = to;
     }
     graph_index(graph);

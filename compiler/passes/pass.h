@@ -15,7 +15,8 @@ enum { STRIPES_AUTO = -1 };
 typedef struct {
     StringList dims;             /* --dim: "batch=1", "batch=1..64" */
     StringList constants;        /* --constant: "sr=16000", "axes=in.npz" */
-    StringList shapes;           /* --shape: "x=1x3x224x224" */
+    StringList shapes;           /* --shape: "x=1x3x224x224", "list=[2x3],[4x5]" */
+    StringList absent;           /* --absent: "mask" */
     StringList fuse;             /* --fuse: names of rules; empty: all */
     StringList patterns;         /* --patterns: files of the user's own blocks */
     const char *probes;          /* --probes: auto, all, none, or a glob over tensor names and probe ids */
@@ -52,8 +53,17 @@ bool dumps_after(const PassOptions *options, const char *pass);
 /* The patterns of fovea and of the user's files; read when first asked for. */
 const struct PatternSet *graph_patterns(Graph *graph, const PassOptions *options);
 
-/* Gives inputs the values of --constant: they are inputs no more. */
-void bind_constants(Graph *graph, const PassOptions *options);
+/* Decides which inputs there are: those of --constant and --absent are inputs no more, and the tensors of a sequence
+ * take its place. Returns what of --shape is left, which is of tensors. */
+StringList bind_inputs(Graph *graph, const PassOptions *options);
+
+/* Puts so many tensors in the place of an input that is a sequence: NAME_0, NAME_1 and so on. */
+void split_input(Graph *graph, int place, int count);
+/* Likewise of the outputs that are sequences, once inferred; an output without a value is left out. Returns the nodes
+ * that copy the elements, which are in no list yet. */
+NodeList split_outputs(Graph *graph);
+/* An Identity that makes one value a copy of another, in no list yet. */
+Node *copying_node(Graph *graph, Value *from, Value *to);
 
 /* Sets .is_batched of the outputs, when all passes have run: they put other values in the place of these. */
 void mark_batched_outputs(Graph *graph);

@@ -228,6 +228,11 @@ static void compare_inputs(const Comparison *c) {
 }
 
 static void compare_outputs(const Comparison *c) {
+    if (c->one->outputs.count != c->many->outputs.count) {
+        report(STATUS_UNSUPPORTED, "how many tensors the outputs are depends on how many samples (%s) there are",
+               quoted(c->one->batch.name));
+        give_up(c);
+    }
     for (int i = 0; i < c->one->outputs.count; i++) {
         const Value *output = c->one->outputs.items[i];
         const Spread spread = spread_of(c, output, c->many->outputs.items[i]);
@@ -244,7 +249,7 @@ static void compare_outputs(const Comparison *c) {
 /* The model with so many samples, as far as inference. */
 static Graph *with_samples(const Graph *one, const PassOptions *options, int64_t count) {
     Graph *many = load_model(one->arena, one->path, NULL);
-    bind_constants(many, options);
+    bind_inputs(many, options);
     for (int i = 0; i < many->inputs.count; i++) {
         const Value *input = one->inputs.items[i];
         Shape *shape = &many->inputs.items[i]->shape;

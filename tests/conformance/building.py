@@ -53,13 +53,25 @@ def message_of(stderr):
     return "; ".join(shown[:4]) + ("; ..." if len(shown) > 4 else "") or stderr.strip()[-200:]
 
 
+def shape_text(array):
+    return "x".join(map(str, array.shape))
+
+
 def shape_options(case, but=()):
-    """--shape for every input but some: it counts where the model leaves dimensions open."""
+    """--shape for every input but some: it counts where the model leaves dimensions open, or how long a sequence is."""
     options = []
-    for name, array in (case.data_sets[0][0] if case.data_sets else {}).items():
-        if array.ndim > 0 and name not in but:
-            options += ["--shape", f"{name}={'x'.join(map(str, array.shape))}"]
+    for name, value in (case.data_sets[0][0] if case.data_sets else {}).items():
+        if isinstance(value, list):
+            options += ["--shape", f"{name}={','.join(f'[{shape_text(array)}]' for array in value) or 'none'}"]
+        elif value is not None and value.ndim > 0 and name not in but:
+            options += ["--shape", f"{name}={shape_text(value)}"]
     return options
+
+
+def absent_options(case):
+    """--absent for the optional inputs without a value."""
+    given = case.data_sets[0][0] if case.data_sets else {}
+    return [word for name, value in given.items() if value is None for word in ("--absent", name)]
 
 
 class Build:
@@ -90,14 +102,16 @@ class Build:
         if case.obstacle:
             return Outcome(case.obstacle, supported=False)
         outcome = Outcome()
-        model, options = case.name + ".onnx", []
+        model, absent = case.name + ".onnx", absent_options(case)
+        options = absent
         done = self.compile_model(case, model, options)
-        is_open = done.returncode == 3 and "not wholly known" in done.stderr
+        is_open = done.returncode == 3 and re.search("not wholly known|how many tensors it holds", done.stderr)
         if is_open:
-            options = shape_options(case)
+            options = absent + shape_options(case)
             done = self.compile_model(case, model, options)
         if done.returncode == 3 and case.fixed and "known when compiling" in done.stderr:
             model, options = case.name + ".fixed.onnx", shape_options(case, but=case.fixed) if is_open else []
+            options = absent + options
             done = self.compile_model(case, model, options)
             outcome.fixed = True
         if self.follows_reference and " ".join(REFERENCE_LENGTHS) in done.stderr:

@@ -26,7 +26,8 @@ class Case:
     group: str  # the operator that it tests, or the folder that it comes from
     rtol: float
     atol: float
-    data_sets: list = field(default_factory=list)  # of (inputs, outputs), each a dict of arrays by name
+    # Of (inputs, outputs), each a dict by name of an array, a list of arrays (a sequence), or None (nothing is given).
+    data_sets: list = field(default_factory=list)
     fixed: list = field(default_factory=list)  # names of the inputs that NAME.fixed.onnx has as constants
     obstacle: str = ""  # why it cannot be run with tensors alone
     prefix: str = ""  # of its symbols and files in generated code
@@ -44,21 +45,36 @@ class NotTensors(Exception):
 def as_array(value):
     import onnx
 
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [as_array(element) for element in value]
     if isinstance(value, onnx.TensorProto):
         return onnx.numpy_helper.to_array(value)
     if isinstance(value, (np.ndarray, np.generic)):
         return np.asarray(value)
-    raise NotTensors("a sequence or an optional value is no tensor")
+    raise NotTensors("its data are no tensors")
 
 
 def named(values, names):
     return {name: as_array(value) for name, value in zip(names, values)}
 
 
+def tensors_of(values):
+    """The tensors that generated code has in the place of values: of a sequence NAME_0, NAME_1, ..."""
+    tensors = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            tensors.update({f"{name}_{i}": element for i, element in enumerate(value)})
+        elif value is not None:
+            tensors[name] = value
+    return tensors
+
+
 # Where what a result's shape depends on, or whether there is a result, are other inputs than small integers, or the
 # first one.
 SHAPE_INPUTS = {"BlackmanWindow": [0], "Compress": [1], "ConstantOfShape": [0], "Dropout": [1, 2], "HammingWindow": [0],
-                "HannWindow": [0], "Loop": [0, 1], "MelWeightMatrix": [0, 1, 2, 3, 4],
+                "HannWindow": [0], "If": [0], "Loop": [0, 1], "MelWeightMatrix": [0, 1, 2, 3, 4],
                 "NonMaxSuppression": [0, 1, 2, 3, 4], "NonZero": [0], "OneHot": [1], "Range": [0, 1, 2],
                 "Resize": [1, 2, 3], "Unique": [0], "Upsample": [1]}
 
@@ -87,6 +103,7 @@ def fix_inputs(model, data_sets):
     initialized = {i.name for i in model.graph.initializer}
     names = [i.name for i in model.graph.input if i.name not in initialized]
     first, wanted = data_sets[0][0], shape_inputs(model)
+    first = {name: value for name, value in first.items() if isinstance(value, np.ndarray)}
     small = {name for name in names[1:] if name in first and first[name].dtype in (np.int32, np.int64)
              and first[name].ndim <= 1 and first[name].size <= 64}
     fixed = [name for name in names if name in first and (name in small or name in wanted)

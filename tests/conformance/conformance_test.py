@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+
 import arrays
 import building
 import cases as official
@@ -24,7 +26,8 @@ PASSING = os.path.join(HERE, "passing.txt")
 
 
 def write_inputs(build, case, manifest):
-    for k, (inputs, _) in enumerate(case.data_sets):
+    for k, (values, _) in enumerate(case.data_sets):
+        inputs = official.tensors_of(values)
         with open(os.path.join(build.data, f"{case.prefix}.{k}.in"), "wb") as file:
             for tensor in manifest["inputs"]:
                 data = arrays.stored(inputs[tensor["name"]]).tobytes()
@@ -32,16 +35,33 @@ def write_inputs(build, case, manifest):
                 file.write(data.ljust(building.aligned(len(data)), b"\0"))
 
 
+def compare_names(manifest, values):
+    """What tensors the outputs lack, or have too many, as a sequence of another length has; "" where they are all."""
+    names = [tensor["name"] for tensor in manifest["outputs"]]
+    missing = [name for name in official.tensors_of(values) if name not in names]
+    if missing:
+        return f"there is no output {missing[0]}"
+    for name, value in values.items():
+        made = [n for n in names if n == name or re.fullmatch(re.escape(name) + r"_\d+", n)]
+        if not isinstance(value, np.ndarray) and len(made) != len(value or []):
+            return f"output {name} is of {len(made)} tensors, expected {len(value or [])}"
+    return ""
+
+
 def compare_data_set(build, case, outcome, k):
     """Why data set k does not give what it should, or "". Notes in the outcome how far floats are off."""
     manifest = outcome.manifest
     with open(os.path.join(build.data, f"{case.prefix}.{k}.out"), "rb") as file:
         written = file.read()
+    different = compare_names(manifest, case.data_sets[k][1])
+    if different:
+        return different
     places, _ = building.offsets(manifest["outputs"])
+    wanted = official.tensors_of(case.data_sets[k][1])
     rule, results = drawn.rule_of(case, case.data_sets[k][0]), []
     outcome.drawn |= rule is not None
     for tensor, place in zip(manifest["outputs"], places):
-        expected = case.data_sets[k][1].get(tensor["name"])
+        expected = wanted.get(tensor["name"])
         if expected is None:
             continue  # the case does not say what it should be
         if tensor.get("padded"):

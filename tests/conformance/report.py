@@ -15,7 +15,9 @@ HEAD = """# Conformance
 The official test cases of the onnx package ({version}), each compiled by `fovea compile`, its C built as strict C99
 without a warning, and run; results compared at the standard's own tolerance. **{passed} of {total} cases pass.**
 In {fixed} of these the inputs that shapes depend on (axes, sizes, indices) are given as constants, since fovea wants to
-know shapes when it compiles. A case whose name ends in `expanded` is an operator spelt as others.
+know shapes when it compiles. A sequence is an input or output for each of its tensors, whose number is compared too; a case
+without a value for an optional input is compiled with `--absent`. A case whose name ends in `expanded` is an operator spelt
+as others.
 
 In {drawn} the results are drawn at random (Bernoulli, Dropout in training), by every implementation in its own way: they are
 checked by what may be drawn (0 or 1; 0 or the input scaled, as the mask says) and by how many, which has to be within five

@@ -187,7 +187,6 @@ def check_refused(checks: Checks) -> None:
         ("an element of nothing", nothing, INVALID, "without an element"),
         ("nothing of no type", [node("Optional", "", "o"), node("OptionalHasElement", "o", "y")], INVALID, "a type"),
         ("a type for a number", [node("SequenceEmpty", "", "q", dtype=99), *length()], INVALID, "dtype=99"),
-        ("an output that is a sequence", [node("SequenceConstruct", "x x", "y")], UNSUPPORTED, "'y' is a sequence"),
         ("a branch that is not known", open_choice, UNSUPPORTED, "which branch is taken .* they give a sequence"),
         ("a list without end", [*growing, *length()], UNSUPPORTED, "more than 16777216 elements together"),
         ("pieces without end", [node("ConstantOfShape", "large", "w"), node("SplitToSequence", "w", "q"), *length()],
@@ -204,16 +203,7 @@ def check_refused(checks: Checks) -> None:
 
 
 def check_borders(checks: Checks) -> None:
-    """A model's inputs and outputs are tensors; their shapes decide how long a list is."""
-    made = model([*PARTS, joined()])
-    made.graph.output[0].CopyFrom(helper.make_value_info("q", LIST))
-    checks.refused("an output", made, UNSUPPORTED, "output 'q': it is a sequence; fovea's inputs and outputs")
-    made = model([joined()])
-    made.graph.input.append(helper.make_value_info("q", LIST))
-    checks.refused("an input", made, UNSUPPORTED, "input 'q': it is a sequence")
-    made = model([node("OptionalGetElement", "o", "y")])
-    made.graph.input.append(helper.make_value_info("o", MAYBE))
-    checks.refused("an optional input", made, UNSUPPORTED, "input 'o': it is an optional value")
+    """The shapes of a model's inputs decide how long a list is."""
     opened = model([split(), joined()], [("x", ["n", 3])])
     path, _ = checks.place(opened)
     status, said = fovea("inspect", path)

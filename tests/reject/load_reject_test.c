@@ -540,11 +540,7 @@ static void test_types(void **state) {
     static const struct {
         int field;
         const char *text;
-    } others[] = {{4, "input 'z': it is a sequence"},
-                  {5, "it is a map"},
-                  {7, "it is of an opaque type"},
-                  {8, "it is a sparse tensor"},
-                  {9, "it is an optional value"}};
+    } others[] = {{5, "input 'z': it is a map"}, {7, "it is of an opaque type"}, {8, "it is a sparse tensor"}};
     Proto empty = text_new(arena), unknown = text_new(arena), value = text_new(arena);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         Proto graph = graph_with_type(others[i].field, &empty);
@@ -568,6 +564,26 @@ static void test_types(void **state) {
     add_float_initializer(&disagree, "w", 3, (float[]){1, 2, 3});
     assert_graph_refused(&disagree, STATUS_INVALID,
                          "input 'w': it is stated as float[2], but its initializer is float[3]");
+}
+
+/* Sequences and optional values: what they hold. */
+static void test_holding_types(void **state) {
+    (void)state;
+    enum { ELEMENT_TYPE = 1, SEQUENCE = 4, OPTIONAL = 9 };
+    const int holders[] = {SEQUENCE, OPTIONAL};
+    Proto empty = text_new(arena);
+    for (size_t i = 0; i < sizeof holders / sizeof *holders; i++) {
+        Proto graph = graph_with_type(holders[i], &empty), untyped = text_new(arena), of_map = text_new(arena);
+        Proto map = text_new(arena), nothing = text_new(arena);
+        assert_graph_refused(&graph, STATUS_INVALID, "input 'z': it does not say the type of what it holds");
+        proto_message(&untyped, ELEMENT_TYPE, &nothing);
+        graph = graph_with_type(holders[i], &untyped);
+        assert_graph_refused(&graph, STATUS_INVALID, "input 'z': it does not say the type of what it holds");
+        proto_message(&map, 5, &empty);
+        proto_message(&of_map, ELEMENT_TYPE, &map);
+        graph = graph_with_type(holders[i], &of_map);
+        assert_graph_refused(&graph, STATUS_UNSUPPORTED, "input 'z': it holds what are no tensors");
+    }
 }
 
 /* ---- data of tensors ---- */
@@ -824,6 +840,7 @@ int main(void) {
         TEST(test_versions),
         TEST(test_dimensions),
         TEST(test_types),
+        TEST(test_holding_types),
         TEST(test_tensor_data),
         TEST(test_sequence_files),
         TEST(test_external_locations),
