@@ -25,7 +25,8 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
     const int LEFT = -PW, RIGHT = (OW - COLUMNS) * SW - PW;
     /* Whether only the first and the last tile reach beyond a row. */
     const int PLAIN = COLUMNS * SW >= PW && RIGHT - SW + SPAN <= W;
-    const int high = OH / SHARES, share = high * ((C + BLOCK - 1) / BLOCK); /* rows of a share, and what it has of work */
+    const int high = OH / SHARES,
+              share = high * ((C + BLOCK - 1) / BLOCK); /* rows of a share, and what it has of work */
     for (int item = first; item < last; item++) {
         const int oh = item / share % SHARES * high + item % high, n = item / share / SHARES;
         const int block = item % share / high * BLOCK;
