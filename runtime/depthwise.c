@@ -9,8 +9,8 @@
  * tile, at most OW and 16. The last tile of a row and the last vector of channels are moved back to end with it, and
  * store what is new. Blocks of BLOCK channels, a multiple of 16, are computed one after another, so that the rows of x
  * that one row of y reads stay in the first cache for the next one. Of small maps the weights of the next block are
- * fetched meanwhile, as there is little else to hide the wait for them. Rows come in SHARES, a divisor of OH, so that a
- * thread has those that it has in the layers around.
+ * fetched meanwhile, as there is little else to hide the wait for them. Rows come in SHARES, a divisor of OH, so that
+ * who does one has the same rows in the layers around.
  * sums [N][OH][C] or NULL: what the pixels of each row of y add up to, for a mean
  * items: (C + BLOCK - 1) / BLOCK * N * OH
  * name: depthwise{KH}x{KW}_last_{C}_{OH}x{OW}
