@@ -322,8 +322,8 @@ reading its input and writing its output. Of a peer it is loading its library, t
 Python that runs already and whose own memory is left out; what a peer makes of a model beforehand (ncnn's, TVM's and
 the generators' files) is there already."""
 MADE = """\
-Code is instructions and constants of the object file, without weights. Of weights only what is read becomes resident:
-of MiniLM's table of words, a few rows."""
+Code is instructions and constants of the object file, without weights. Weights that the system maps by large pages become
+resident with what lies beside them: all of MiniLM's table of words, of which a run reads a few rows."""
 LAYERS = f"""\
 The {SLOWEST} slowest steps of each model, on one thread, as `--profile` tells them: the fastest of many runs."""
 AVX2 = """\
