@@ -149,11 +149,29 @@ INLINE vf vh_whole(vh value) {
 #endif
 }
 
+/* A vector whose second half is zeros. */
+INLINE vf vh_above_zeros(vh value) {
+#if HALVES
+    return __builtin_shufflevector(value, (vh){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    return value;
+#endif
+}
+
+INLINE void vh_store(float *to, vh value) {
+#if HALVES
+    *(vh_anywhere *)to = value;
+#else
+    vf_store(to, value);
+#endif
+}
+
 /* The first count lanes alone, 0 <= count <= LANES; the others are 0. */
 INLINE vf vf_load_part(const float *from, const int count) {
     float lane[LANES] = {0};
     int at = 0;
     if (count == LANES) return vf_load(from);
+    if (HALVES && count == LANES / 2) return vh_above_zeros(vh_load(from)); /* not through memory */
     UNROLL
     for (int size = LANES / 2; size > 0; size /= 2)
         if ((count & size) != 0) {
@@ -168,6 +186,10 @@ INLINE void vf_store_part(float *to, vf value, const int count) {
     int at = 0;
     if (count == LANES) {
         vf_store(to, value);
+        return;
+    }
+    if (HALVES && count == LANES / 2) {
+        vh_store(to, vh_of(value));
         return;
     }
     vf_store(lane, value);
@@ -405,10 +427,18 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const 
         if (halved) half = vh_load(w + whole * PANEL + k * 16);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
-            const float in = (x + (place == NULL ? r * X : place[r]))[k]; /* not one sum of ints: Clang gathers */
-            UNROLL
-            for (int v = 0; v < whole; v++) sum[r * VECTORS + v] += in * column[v];
-            if (halved) last[r] += in * half;
+            const float *const in =
+                (x + (place == NULL ? r * X : place[r])) + k; /* not one sum of ints: Clang gathers */
+            if (halved && whole > 1) {                        /* in all lanes once, not once for each length */
+                const vf all = vf_keep(vf_all(*in));
+                UNROLL
+                for (int v = 0; v < whole; v++) sum[r * VECTORS + v] += all * column[v];
+                last[r] += vh_of(all) * half;
+            } else {
+                UNROLL
+                for (int v = 0; v < whole; v++) sum[r * VECTORS + v] += *in * column[v];
+                if (halved) last[r] += *in * half;
+            }
         }
     }
     UNROLL

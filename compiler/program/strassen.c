@@ -8,11 +8,14 @@ enum { FACTORS = 7 };
 
 static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
-int64_t strassen_weights_count(int64_t depth, int64_t columns) { return FACTORS * depth * columns / 4; }
+int64_t strassen_weights_count(int64_t depth, int64_t columns) {
+    return divide_up(columns / 2, PANEL_WIDTH) * FACTORS * (depth / 2) * PANEL_WIDTH;
+}
 
 bool strassen_is_possible(const StrassenShape *shape) {
-    const bool whole = shape->depth % (2 * PANEL_WIDTH) == 0 && shape->columns % (2 * PANEL_WIDTH) == 0;
-    return whole && shape->rows > 1 && strassen_weights_count(shape->depth, shape->columns) <= INT_MAX;
+    const bool even = shape->depth % 2 == 0 && shape->columns % 2 == 0;
+    return even && shape->depth >= 2 * PANEL_WIDTH && shape->columns >= 2 && shape->rows > 1 &&
+           strassen_weights_count(shape->depth, shape->columns) <= INT_MAX;
 }
 
 /* One of the seven, of pairs of rows. */
@@ -20,8 +23,8 @@ static TileProduct quarter(const StrassenShape *shape) {
     return (TileProduct){.rows = divide_up(shape->rows, 2),
                          .columns = shape->columns / 2,
                          .depth = shape->depth / 2,
-                         .stride = shape->depth / 2 + PANEL_WIDTH,
-                         .rest = REST_IS_REPEATED};
+                         .stride = shape->depth,
+                         .rest = REST_IS_SMALLER};
 }
 
 int strassen_best(const StrassenShape *shape, int target, Tile *best, int most) {
@@ -29,18 +32,20 @@ int strassen_best(const StrassenShape *shape, int target, Tile *best, int most) 
     return tile_best(target, &product, best, most);
 }
 
-/* Left factors of a chunk lie in the second-level cache, or not far from it; where there are few chunks, several items
- * share each, so that eight threads end at about the same time. */
+/* What a chunk takes of x, and the sums of it, lie in the second-level cache, or not far from it. Where there are few
+ * chunks, several items share each, and where these would still be few, chunks are smaller: so that eight threads end
+ * at about the same time. */
 static void plan_chunks(const StrassenShape *shape, StrassenPlan *plan, int target) {
-    enum { MOST_FLOATS = 3 << 17, ENOUGH_ITEMS = 16 };
+    enum { MOST_FLOATS = 3 << 17, ENOUGH_ITEMS = 16, ENOUGH_GROUPS = 8 };
     const TileProduct product = quarter(shape);
     const int64_t tiles = divide_up(product.rows, plan->rows[target]);
-    const int64_t most = MOST_FLOATS / (FACTORS * plan->rows[target] * product.stride);
-    const int64_t chunks = divide_up(tiles, most < 1 ? 1 : most);
-    const int64_t vectors = product.columns / TARGET_LANES[target];
-    const int64_t groups = divide_up(vectors, plan->vectors[target]);
-    const int64_t splits = divide_up(ENOUGH_ITEMS, chunks);
-    plan->chunk[target] = (int)divide_up(tiles, chunks);
+    const int64_t groups = divide_up(product.columns, plan->vectors[target] * TARGET_LANES[target]);
+    const int64_t most = MOST_FLOATS / (plan->rows[target] * 4 * (shape->depth + PANEL_WIDTH));
+    const int64_t fewest = divide_up(tiles, most < 1 ? 1 : most);
+    const int64_t wanted = groups < ENOUGH_GROUPS ? divide_up(ENOUGH_ITEMS, groups) : 1;
+    const int64_t size = divide_up(tiles, wanted > fewest ? wanted : fewest);
+    const int64_t splits = divide_up(ENOUGH_ITEMS, divide_up(tiles, size));
+    plan->chunk[target] = (int)size;
     plan->splits[target] = (int)(splits < groups ? splits : groups);
 }
 
@@ -60,15 +65,18 @@ StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile til
 }
 
 /* In multiply-adds, as tile_cost(). Beside its products the kernel makes the left factors, and takes results through
- * memory once more; it reads seven quarters of weights where the other reads four. */
+ * the cache once more, which is slower where these do not stay in it; it reads seven quarters of weights where the
+ * other reads four. */
 bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *whole, Tile tile) {
-    static const double FROM_MEMORY = 6, LEFT = 14, RESULT = 10, WORTH = 0.985; /* larger weights */
+    static const double FROM_MEMORY = 6, LEFT = 8, RESULT = 6, FAR_RESULT = 8, WORTH = 0.985; /* larger weights */
+    enum { CACHED_RESULTS = 1 << 19 };
     Tile best;
     const TileProduct product = quarter(shape);
     tile_best(target, &product, &best, 1);
-    const double weights = (double)(shape->depth * shape->columns), rows = (double)shape->rows;
+    const double weights = (double)(shape->depth * shape->columns), results = (double)(shape->rows * shape->columns);
     const double products = FACTORS * (double)product.depth * tile_cost(target, &product, best.rows, best.vectors);
-    const double around = rows * (LEFT * (double)product.depth + RESULT * (double)shape->columns);
+    const double around =
+        LEFT * (double)(shape->rows * product.depth) + (results > CACHED_RESULTS ? FAR_RESULT : RESULT) * results;
     const double plain = (double)shape->depth * tile_cost(target, whole, tile.rows, tile.vectors);
     return products + around + 0.75 * FROM_MEMORY * weights < WORTH * plain;
 }
@@ -81,12 +89,15 @@ static void factor(const double b[4], float *factors, int64_t apart) {
 }
 
 void strassen_factor(const float *panels, int64_t depth, int64_t columns, float *factors) {
-    const int64_t block = depth / 2 * PANEL_WIDTH,
-                  right = columns / 2 * depth; /* floats to the lower, the right half */
-    for (int64_t panel = 0; panel < columns / (2 * PANEL_WIDTH); panel++)
-        for (int64_t i = 0; i < block; i++) {
-            const float *const from = panels + panel * 2 * block + i;
-            const double quarters[] = {from[0], from[right], from[block], from[right + block]};
-            factor(quarters, factors + panel * FACTORS * block + i, block);
+    const int64_t deep = depth / 2, half = columns / 2;
+    for (int64_t n = 0; n < half; n++)
+        for (int64_t k = 0; k < deep; k++) {
+            double quarters[4];
+            for (int i = 0; i < 4; i++) {
+                const int64_t row = k + i / 2 * deep, column = n + i % 2 * half;
+                quarters[i] = panels[(column / PANEL_WIDTH * depth + row) * PANEL_WIDTH + column % PANEL_WIDTH];
+            }
+            const int64_t panel = n / PANEL_WIDTH * FACTORS * deep + k;
+            factor(quarters, factors + panel * PANEL_WIDTH + n % PANEL_WIDTH, deep * PANEL_WIDTH);
         }
 }

@@ -17,7 +17,8 @@ typedef struct {
     int splits[TARGET_COUNT];                      /* items that share a chunk */
 } StrassenPlan;
 
-/* Whether the kernel can compute it: quarters are made of whole panels, and generated code can count in them. */
+/* Whether the kernel can compute it: there are quarters, no shorter than a vector, and generated code can count in
+ * them. */
 bool strassen_is_possible(const StrassenShape *shape);
 
 /* The sizes with which the kernel takes least time. */
@@ -33,8 +34,9 @@ bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *pr
 
 /* Floats of the right factors. */
 int64_t strassen_weights_count(int64_t depth, int64_t columns);
-/* The right factors [columns/32][7][depth/2][16] of a matrix in panels [columns/16][depth][16], summed in double and
- * rounded once; runtime/strassen.h says what they are. depth and columns are multiples of 32. */
+/* The right factors [(columns/2+15)/16][7][depth/2][16] of a matrix in panels [(columns+15)/16][depth][16], summed in
+ * double and rounded once; runtime/strassen.h says what they are. depth and columns are even; what is behind the last
+ * column is left as it is. */
 void strassen_factor(const float *panels, int64_t depth, int64_t columns, float *factors);
 
 #endif

@@ -64,4 +64,5 @@ def check(what, size):
 
 check("an odd number of rows", (131, 256, 384))
 check("an even number of rows", (256, 512, 192))
+check("quarters that end within a vector", (196, 480, 112))
 finish(checks)

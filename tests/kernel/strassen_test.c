@@ -1,6 +1,6 @@
-/* Strassen's algorithm against sums over all indices: odd rows, strided rows, tiles and groups that begin earlier,
- * chunks of every length, and the same bits however the items are split; and the sizes that the compiler chooses for
- * it. */
+/* Strassen's algorithm against sums over all indices: odd rows, strided rows, tiles that begin earlier, quarters that
+ * end within a vector, chunks of every length, and the same bits however the items are split; and the sizes that the
+ * compiler chooses for it. */
 #define UNROLL /* sizes are no constants here */
 #include "program/strassen.h"
 #include "runtime/strassen.c"
@@ -18,7 +18,7 @@ typedef struct {
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_tile(Random *random, Problem *p) {
-    const int in_panel = 16 / LANES, panels = p->N / 32, high = (p->M + 1) / 2;
+    const int in_panel = 16 / LANES, panels = (p->N / 2 + 15) / 16, high = (p->M + 1) / 2;
     p->VECTORS = in_panel * random_between(random, 1, panels);
     if (random_below(random, 2) == 0) p->VECTORS = in_panel > 1 ? in_panel / 2 : 1;
     while (p->VECTORS > 16) p->VECTORS -= in_panel;
@@ -31,12 +31,13 @@ static void choose_tile(Random *random, Problem *p) {
 
 static Problem random_problem(Random *random, Arena *arena) {
     Problem p = {.M = random_between(random, 2, 40)};
-    p.K = 32 * random_between(random, 1, 3), p.N = 32 * random_between(random, 1, 4);
+    p.K = 2 * random_between(random, 16, 48), p.N = 2 * random_between(random, 1, 64);
+    if (random_below(random, 3) == 0) p.K = p.K / 32 * 32, p.N = (p.N + 31) / 32 * 32;
     p.X = p.K + random_between(random, 0, 3);
     choose_tile(random, &p);
     p.x = random_floats(random, arena, p.M * p.X);
     p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.N);
-    p.scratch_count = 7 * p.CHUNK * p.ROWS * (p.K / 2 + 16);
+    p.scratch_count = 4 * p.CHUNK * p.ROWS * ((p.K / 2 + 15) / 16 * 16 + 16);
     p.scratch = arena_new_array(arena, float, (size_t)p.scratch_count);
     return p;
 }
@@ -64,9 +65,10 @@ static void check(Random *random) {
     Arena *arena = arena_new();
     Problem p = random_problem(random, arena);
     const float *w = random_floats(random, arena, p.K * p.N);
-    float *panels = arena_new_array(arena, float, (size_t)(p.K * p.N));
+    float *panels = arena_new_array(arena, float, (size_t)(p.K * (p.N + 15)));
     float *factors = arena_new_array(arena, float, (size_t)strassen_weights_count(p.K, p.N));
-    for (int left = 0; left < p.N; left += 16) panel_pack(panels + left * p.K, w + left, p.K, 16, p.N, 1);
+    for (int left = 0; left < p.N; left += 16)
+        panel_pack(panels + left * p.K, w + left, p.K, p.N - left < 16 ? p.N - left : 16, p.N, 1);
     strassen_factor(panels, p.K, p.N, factors);
     p.factors = factors;
     float *y = arena_new_array(arena, float, (size_t)(p.M * p.N)),
@@ -92,17 +94,17 @@ static void test_plan(void **state) {
     (void)state;
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
-        const StrassenShape shape = {random_between(&random, 2, 5000), 32 * random_between(&random, 1, 100),
-                                     32 * random_between(&random, 1, 100)};
+        const StrassenShape shape = {random_between(&random, 2, 5000), 2 * random_between(&random, 16, 1600),
+                                     2 * random_between(&random, 1, 1600)};
         const StrassenPlan plan = strassen_plan(&shape);
         for (int target = 0; target < TARGET_COUNT; target++) {
             const int64_t high = (shape.rows + 1) / 2, tiles = (high + plan.rows[target] - 1) / plan.rows[target];
             const int width = plan.vectors[target] * TARGET_LANES[target];
             assert_in_range(plan.rows[target], 1, high);
             assert_in_range(plan.rows[target] * plan.vectors[target], 1, 32);
-            assert_true(width % 16 == 0 ? width <= shape.columns / 2 : 16 % width == 0);
+            assert_true(width % 16 == 0 ? width <= (shape.columns / 2 + 15) / 16 * 16 : 16 % width == 0);
             assert_in_range(plan.chunk[target], 1, tiles);
-            assert_in_range(plan.splits[target], 1, shape.columns / 2 / TARGET_LANES[target]);
+            assert_in_range(plan.splits[target], 1, (shape.columns / 2 + width - 1) / width);
         }
     }
 }
@@ -120,10 +122,14 @@ static void test_choice(void **state) {
     (void)state;
     assert_true(pays(128, 384, 1536));
     assert_true(pays(197, 768, 192));
+    assert_true(pays(196, 112, 672));  /* quarters of three and a half panels */
     assert_false(pays(49, 512, 2048)); /* few rows: weights are read from memory */
     assert_false(pays(3136, 64, 256)); /* short sums */
-    assert_false(strassen_is_possible(&(StrassenShape){128, 384, 80}));
-    assert_false(strassen_is_possible(&(StrassenShape){128, 80, 384}));
+    assert_false(pays(784, 40, 240));
+    assert_true(strassen_is_possible(&(StrassenShape){128, 384, 80}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 384, 81}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 81, 384}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 30, 384})); /* quarters shorter than the longest vector */
     assert_false(strassen_is_possible(&(StrassenShape){1, 384, 384}));
 }
 
