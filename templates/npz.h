@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NPZ_MAX_RANK = 8, NPZ_MAX_NAME = 1024 };
+enum { NPZ_MAX_RANK = 8, NPZ_MAX_NAME = 1024, NPZ_ALIGNMENT = 64 };
 
 typedef struct {
     char name[NPZ_MAX_NAME]; /* without ".npy" */
@@ -18,7 +18,7 @@ typedef struct {
     int64_t dims[NPZ_MAX_RANK];
     int64_t count; /* elements */
     size_t bytes;
-    const unsigned char *data; /* row-major, inside the file's memory; not aligned */
+    const unsigned char *data; /* row-major, inside the file's memory; aligned if the entries are in order */
 } npz_array;
 
 typedef struct {
@@ -101,6 +101,22 @@ static const char *npz_parse(unsigned char *memory, size_t size, npz_file *file)
     return NULL;
 }
 
+/* Moves the arrays to aligned addresses: each over its own header, which has been read. None where entries overlap or are
+ * in another order than in the directory. */
+static void npz_align(npz_file *file) {
+    const unsigned char *end = file->memory;
+    for (int i = 0; i < file->count; i++) {
+        if (file->arrays[i].data < end + NPZ_ALIGNMENT) return;
+        end = file->arrays[i].data + file->arrays[i].bytes;
+    }
+    for (int i = 0; i < file->count; i++) {
+        npz_array *const array = &file->arrays[i];
+        unsigned char *const from = file->memory + (array->data - file->memory);
+        array->data = from - (uintptr_t)from % NPZ_ALIGNMENT;
+        memmove(from - (uintptr_t)from % NPZ_ALIGNMENT, from, array->bytes);
+    }
+}
+
 /* What to read a file into: as many bytes as it has and one, if that is known beforehand, as it is not of a pipe. */
 static size_t npz_room(FILE *in) {
     const long size = fseek(in, 0, SEEK_END) == 0 ? ftell(in) : -1;
@@ -126,7 +142,9 @@ static const char *npz_read(const char *path, npz_file *file) {
     }
     if (wrong == NULL && ferror(in)) wrong = "it cannot be read";
     fclose(in);
-    return wrong != NULL ? wrong : npz_parse(file->memory, size, file);
+    if (wrong == NULL) wrong = npz_parse(file->memory, size, file);
+    if (wrong == NULL) npz_align(file);
+    return wrong;
 }
 
 static void npz_free(npz_file *file) {
@@ -154,12 +172,17 @@ static void npz_put(unsigned char *p, int bytes, uint32_t value) {
     for (int i = 0; i < bytes; i++) p[i] = (unsigned char)(value >> 8 * i);
 }
 
-static uint32_t npz_crc(uint32_t crc, const void *data, size_t size) {
-    const unsigned char *p = (const unsigned char *)data;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= p[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1u ? 0xEDB88320u : 0u);
+/* The remainders of single bytes. */
+static void npz_crc_table(uint32_t table[256]) {
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++) table[i] = table[i] >> 1 ^ (table[i] & 1u ? 0xEDB88320u : 0u);
     }
+}
+
+static uint32_t npz_crc(const uint32_t table[256], uint32_t crc, const void *data, size_t size) {
+    const unsigned char *p = (const unsigned char *)data;
+    for (size_t i = 0; i < size; i++) crc = crc >> 8 ^ table[(crc ^ p[i]) & 0xFFu];
     return crc;
 }
 
@@ -198,8 +221,10 @@ static void npz_add(npz_writer *writer, const char *name, const char *type, int 
         return;
     }
     writer->directory = grown;
-    uint32_t crc = npz_crc(0xFFFFFFFFu, header, 10 + (size_t)used);
-    crc = npz_crc(crc, data, bytes) ^ 0xFFFFFFFFu;
+    uint32_t table[256];
+    npz_crc_table(table);
+    uint32_t crc = npz_crc(table, 0xFFFFFFFFu, header, 10 + (size_t)used);
+    crc = npz_crc(table, crc, data, bytes) ^ 0xFFFFFFFFu;
     unsigned char local[30] = "PK\3\4", *const entry = grown + writer->directory_size;
     memset(entry, 0, 46);
     memcpy(entry, "PK\1\2", 4);

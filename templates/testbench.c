@@ -72,9 +72,9 @@ static int compare_times(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The array of an input, copied to aligned memory; NULL, with a message, where it does not fit. The first array with
- * samples says how many there are. */
-static void *take(const npz_file *file, const tensor *wanted, int64_t *samples) {
+/* The array of an input, in aligned memory: the file's, or a copy. NULL, with a message, where it does not fit. The first
+ * array with samples says how many there are. */
+static const void *take(const npz_file *file, const tensor *wanted, int64_t *samples, void **copy) {
     const npz_array *const array = npz_find(file, wanted->name);
     int fits = array != NULL && array->rank == wanted->rank && strcmp(array->type, wanted->type) == 0;
     for (int d = 0; fits && d < wanted->rank; d++) {
@@ -88,9 +88,9 @@ static void *take(const npz_file *file, const tensor *wanted, int64_t *samples) 
         fprintf(stderr, "]\n");
         return NULL;
     }
-    void *const memory = allocate(array->bytes);
-    if (memory != NULL) memcpy(memory, array->data, array->bytes);
-    return memory;
+    if ((uintptr_t)array->data % {{NAME}}_ALIGNMENT == 0) return array->data;
+    *copy = allocate(array->bytes);
+    return *copy == NULL ? NULL : memcpy(*copy, array->data, array->bytes);
 }
 
 #if {{NAME}}_PROBES
@@ -180,7 +180,9 @@ typedef struct {
 
 typedef struct {
     {{name}}_context context;
-    void *in[INPUTS + 1], *out[OUTPUTS + 1], *weights;
+    npz_file file; /* that inputs are in */
+    const void *in[INPUTS + 1];
+    void *copies[INPUTS + 1], *out[OUTPUTS + 1], *weights;
     int64_t samples;
 #ifdef {{NAME}}_THREADS
     pool threads;
@@ -216,13 +218,10 @@ static int parse_options(int argc, char **argv, options *given) {
 
 /* Reads the inputs and takes the memory that a run needs. */
 static int prepare(bench *b, const options *given) {
-    npz_file file;
-    memset(&file, 0, sizeof file);
-    const char *const wrong = given->input == NULL ? NULL : npz_read(given->input, &file);
+    const char *const wrong = given->input == NULL ? NULL : npz_read(given->input, &b->file);
     int status = wrong == NULL ? 0 : fail(given->input, wrong);
     for (int i = 0; status == 0 && i < INPUTS; i++)
-        if ((b->in[i] = take(&file, &inputs[i], &b->samples)) == NULL) status = 4;
-    npz_free(&file);
+        if ((b->in[i] = take(&b->file, &inputs[i], &b->samples, &b->copies[i])) == NULL) status = 4;
     for (int i = 0; status == 0 && i < OUTPUTS; i++)
         if ((b->out[i] = allocate(outputs[i].bytes * (size_t)times(b, &outputs[i]))) == NULL)
             status = fail("memory", "not enough");
@@ -310,10 +309,11 @@ int {{name}}_testbench(int argc, char **argv) {
 #if {{NAME}}_PROFILE
     if (status == 0 && given.profile > 0) status = profile(&b, given.profile);
 #endif
-    for (int i = 0; i < INPUTS; i++) release(b.in[i]);
+    for (int i = 0; i < INPUTS; i++) release(b.copies[i]);
     for (int i = 0; i < OUTPUTS; i++) release(b.out[i]);
     release(b.context.workspace);
     release(b.weights);
+    npz_free(&b.file);
 #ifdef {{NAME}}_THREADS
     if (b.context.parallel_for != NULL) pool_stop(&b.threads);
 #endif
