@@ -122,7 +122,7 @@ KERNEL void attention(const T *restrict q, const T *restrict k, const T *restric
  * q [LQ][D]   k [LK][D]   v [LK][DV]   y [LQ][DV]   mask, bias, keep [LQ][LK] or NULL
  * The pairs have the dimensions BATCH[RANK]. Q, K, V, Y, MASK, BIAS and KEEP are the strides of q, k, ...: of the RANK
  * dimensions of the pairs, of a matrix's rows, and of its columns.
- * In scratch: k and v of a pair in panels of 16 keys or columns, queries [ROWS][D], scores [ROWS][LK, to a whole panel]
+ * In scratch: k and v of a pair in panels of 16 keys or columns, queries [ROWS][D], scores [ROWS][LK, to whole vectors]
  * probs, logits [COUNT][LQ][LK] or NULL: the probabilities, and what the softmax is taken of
  * name: attention_{COUNT}x{LQ}x{LK}_{D}_{DV}
  * items: COUNT * BLOCKS
@@ -136,8 +136,8 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                             const int DV, const int *Q, const int *K, const int *V, const int *Y, const int *MASK,
                             const int *BIAS, const int *KEEP, const int KEPT, const int GUARDED, const int ROWS,
                             const int SCORES, const int VALUES, const int BLOCKS) {
-    const int pitch = (LK + 15) / 16 * 16, columns = (DV + 15) / 16 * 16, width = VALUES * LANES;
-    float *const keys = scratch, *const values = keys + pitch * D, *const queries = values + columns * LK;
+    const int pitch = (LK + LANES - 1) / LANES * LANES, columns = (DV + 15) / 16 * 16, width = VALUES * LANES;
+    float *const keys = scratch, *const values = keys + (LK + 15) / 16 * 16 * D, *const queries = values + columns * LK;
     float *const scores = queries + ROWS * D;
     const float per_octave = 1.44269504f; /* 1 / ln 2: e^x is 2^(x / ln 2) */
     /* scores that nothing is added to are in octaves from the start; -FLT_MAX of a mask would be infinite then */
@@ -165,10 +165,15 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             for (int d = 0; d < full; d += LANES) vf_store(queries + r * D + d, scale * unit * vf_load(from + d));
             for (int d = full; d < D; d++) queries[r * D + d] = scale * unit * from[d * Q[RANK + 1]];
         }
-        for (int j = 0; j < pitch / (SCORES * LANES) * (SCORES * LANES); j += SCORES * LANES)
-            tile_store(scores + j, queries, keys + j / 16 * 16 * D + j % 16, pitch, ROWS, SCORES, D, D, 16 * D);
-        for (int j = pitch / (SCORES * LANES) * (SCORES * LANES); j < pitch; j += LANES)
-            tile_store(scores + j, queries, keys + j / 16 * 16 * D + j % 16, pitch, ROWS, 1, D, D, 16 * D);
+        int key = 0;
+        for (; key + SCORES * LANES <= LK; key += SCORES * LANES)
+            tile_store(scores + key, queries, keys + key / 16 * 16 * D + key % 16, pitch, ROWS, SCORES, SCORES * LANES,
+                       D, D, 16 * D);
+        for (; key + LANES <= LK; key += LANES)
+            tile_store(scores + key, queries, keys + key / 16 * 16 * D + key % 16, pitch, ROWS, 1, LANES, D, D, 16 * D);
+        if (LK % LANES != 0)
+            tile_store(scores + key, queries, keys + key / 16 * 16 * D + key % 16, pitch, ROWS, 1, LK % LANES, D, D,
+                       16 * D);
         for (int r = 0; r < ROWS; r++) {
             float *const row = scores + r * pitch;
             const int i = top + r;
@@ -182,9 +187,10 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                     if ((keep[at_keep + i * KEEP[RANK] + j * KEEP[RANK + 1]] != 0) != KEPT) row[j] = fill;
             if (logits != NULL && i >= begin)
                 for (int j = 0; j < LK; j++) logits[(pair * LQ + i) * LK + j] = row[j] / unit;
-            UNROLL
-            for (int j = LK / LANES * LANES; j < pitch; j += LANES)
-                vf_store(row + j, vf_first(vf_load(row + j), LK - j, vf_all(-INFINITY)));
+            if (LK % LANES != 0) {
+                float *const end = row + LK / LANES * LANES;
+                vf_store(end, vf_first(vf_load(end), LK % LANES, vf_all(-INFINITY)));
+            }
             for (int j = 0; j < pitch; j += LANES) most = vf_max(vf_load(row + j), most);
             largest[r] = vf_largest(most);
         }

@@ -160,15 +160,12 @@ MATHS A M(erf)(A x) {
  * x > -1; below, 6e-8 |x| and, down to x = -5.6, 5e-5 of the result; -7e-15 for all x < -8. */
 MATHS A M(gelu)(A x) {
     const A s = M(min)(ALL(8.0f), M(fabs)(x));
-    A p = s * 1.83057063e-7f - 4.38133147e-6f;
-    p = p * s + 4.18179712e-5f;
-    p = p * s - 1.72861815e-4f;
-    p = p * s - 1.96428183e-4f;
-    p = p * s + 7.15693092e-3f;
-    p = p * s - 5.25627965e-2f;
-    p = p * s - 0.459188055f;
-    p = p * s - 1.15110707f;
-    return M(max)(x, ALL(0.0f)) - s * M(exp2_biased)(p * s, 126.0f);
+    const A square = s * s; /* even and odd powers apart do not wait for each other */
+    A even = square * 1.83057063e-7f + 4.18179712e-5f, odd = square * -4.38133147e-6f - 1.72861815e-4f;
+    even = even * square - 1.96428183e-4f, odd = odd * square + 7.15693092e-3f;
+    even = even * square - 5.25627965e-2f, odd = odd * square - 0.459188055f;
+    even = even * square - 1.15110707f;
+    return M(max)(x, ALL(0.0f)) - s * M(exp2_biased)((odd * s + even) * s, 126.0f);
 }
 
 /* log(1 + e^x), which is max(x, 0) + log(1 + e^-|x|), with log(1 + e) = 2 artanh(e / (e + 2)); 3 ULP. */

@@ -61,22 +61,32 @@ KERNEL void layer_normalization_rows(const float *restrict x, const float *restr
                                      float *restrict y, float *restrict mean, float *restrict deviation,
                                      const float epsilon, const int first, const int last, const int ROWS,
                                      const int N) {
+    enum { AT_ONCE = 4 }; /* rows, which do not wait for one another's sums */
     const int full = N / LANES * LANES;
-    for (int r = first; r < last; r++) {
-        const float *const row = x + r * N;
-        const float middle = vf_sum(row_power(row, 0, N, 1)) / (float)N;
-        const float inverse = 1 / sqrtf(vf_sum(row_power(row, middle, N, 2)) / (float)N + epsilon);
-        for (int i = 0; i < full; i += LANES) {
-            const vf shift = bias == NULL ? vf_all(0) : vf_load(bias + i);
-            OUT_VECTOR(y, r * N + i, (vf_load(row + i) - middle) * inverse * vf_load(scale + i) + shift, LANES);
+    for (int top = first; top < last; top += AT_ONCE) {
+        const int rows = last - top < AT_ONCE ? last - top : AT_ONCE;
+        float middle[AT_ONCE], inverse[AT_ONCE];
+        for (int r = 0; r < rows; r++) middle[r] = vf_sum(row_power(x + (top + r) * N, 0, N, 1)) / (float)N;
+        for (int r = 0; r < rows; r++) {
+            const float variance = vf_sum(row_power(x + (top + r) * N, middle[r], N, 2)) / (float)N;
+            inverse[r] = 1 / sqrtf(variance + epsilon);
         }
-        if (full < N) {
-            const vf shift = bias == NULL ? vf_all(0) : vf_load_part(bias + full, N % LANES);
-            const vf factor = inverse * vf_load_part(scale + full, N % LANES);
-            OUT_VECTOR(y, r * N + full, (vf_load_part(row + full, N % LANES) - middle) * factor + shift, N % LANES);
+        for (int r = 0; r < rows; r++) {
+            const int at = (top + r) * N;
+            for (int i = 0; i < full; i += LANES) {
+                const vf shift = bias == NULL ? vf_all(0) : vf_load(bias + i);
+                const vf centred = vf_load(x + at + i) - middle[r];
+                OUT_VECTOR(y, at + i, centred * inverse[r] * vf_load(scale + i) + shift, LANES);
+            }
+            if (full < N) {
+                const vf shift = bias == NULL ? vf_all(0) : vf_load_part(bias + full, N % LANES);
+                const vf factor = inverse[r] * vf_load_part(scale + full, N % LANES);
+                const vf centred = vf_load_part(x + at + full, N % LANES) - middle[r];
+                OUT_VECTOR(y, at + full, centred * factor + shift, N % LANES);
+            }
+            if (mean != NULL) mean[top + r] = middle[r];
+            if (deviation != NULL) deviation[top + r] = inverse[r];
         }
-        if (mean != NULL) mean[r] = middle;
-        if (deviation != NULL) deviation[r] = inverse;
     }
 }
 

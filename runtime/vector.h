@@ -583,13 +583,14 @@ INLINE void sum_pixels(float *sums, const float *x, int channels, const int pixe
     }
 }
 
-/* A product's tile that goes to memory: row r begins at to + r * TO. Row r of x begins at x + r * X. */
+/* A product's tile that goes to memory: row r begins at to + r * TO, and of each row the first COLUMNS floats are made
+ * and those behind them in the same vector are of no use. Row r of x begins at x + r * X. */
 INLINE void tile_store(float *to, const float *x, const float *w, const int TO, const int ROWS, const int VECTORS,
-                       const int X, const int DEPTH, const int PANEL) {
+                       const int COLUMNS, const int X, const int DEPTH, const int PANEL) {
     vf sum[32];
     UNROLL
     for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
-    tile_multiply(sum, x, w, ROWS, VECTORS, X, DEPTH, PANEL);
+    tile_multiply_part(sum, x, NULL, w, ROWS, VECTORS, COLUMNS, X, DEPTH, PANEL, NULL, 0);
     UNROLL
     for (int i = 0; i < ROWS * VECTORS; i++) vf_store(to + i / VECTORS * TO + i % VECTORS * LANES, sum[i]);
 }
