@@ -35,10 +35,10 @@ static int list_strassen(const Program *program, const Product *p, Tile *tiles, 
     return possible ? strassen_best(&shape, choice_target(program), tiles, most) : 0;
 }
 
-/* Rows first only where these would not stay in the cache while the weights do. */
+/* Rows first only where these, or the results, would not stay in the cache while the weights do. */
 static bool has_weights_first(const Product *p) {
-    enum { CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
-    return p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS;
+    enum { CACHED_ROWS = 1 << 18, CACHED_RESULTS = 1 << 19, CACHED_WEIGHTS = 1 << 16 };
+    return (p->m * p->k < CACHED_ROWS && p->m * p->n < CACHED_RESULTS) || p->k * p->n > CACHED_WEIGHTS;
 }
 
 /* The cost model's first; the tiles next to its, for the best one the other order, and Strassen's algorithm. */
