@@ -115,11 +115,15 @@ static int best_direct(const Planar *conv, int target, Direct best[MOST_DIRECT])
     return count;
 }
 
-static void set_direct(ConvWay *way, const Planar *conv, int target, const Direct *direct) {
-    enum { ENOUGH_ITEMS = 4 };
-    const int64_t panels = conv->groups * panels_of(conv);
+/* Items for threads to end at about the same time: bands, which are smaller where these are few, and parts of the
+ * channels, which each copy the band for themselves. Tiles that are joined need the band that was chosen for them. */
+static void set_direct(ConvWay *way, const Planar *conv, int target, Direct *direct, int threads) {
+    enum { FEW_SPLITS = 4 };
+    const int64_t enough = threads > 2 ? 2 * threads : 4, panels = conv->groups * panels_of(conv);
+    const int64_t most = conv->batch * conv->h.output * FEW_SPLITS / enough;
+    if (!direct->is_joined && direct->band > most) direct->band = most < 1 ? 1 : most;
     const int64_t bands = conv->batch * divide_up(conv->h.output, direct->band);
-    const int64_t splits = divide_up(ENOUGH_ITEMS, bands);
+    const int64_t splits = divide_up(enough, bands);
     way->rows[target] = direct->tile.rows, way->vectors[target] = direct->tile.vectors;
     way->band[target] = (int)direct->band, way->joined[target] = direct->is_joined;
     way->splits[target] = (int)(splits < panels ? splits : panels);
@@ -135,7 +139,7 @@ static void add_direct(Ways *ways, Direct direct, int64_t band) {
     for (int i = 0; i < TARGET_COUNT; i++) {
         Direct best[MOST_DIRECT];
         best_direct(conv, i, best);
-        set_direct(&way, conv, i, i == target ? &direct : &best[0]);
+        set_direct(&way, conv, i, i == target ? &direct : &best[0], ways->program->threads);
     }
     add(ways,
         arena_printf(ways->program->arena, "%dx%d %sband %d", direct.tile.rows, direct.tile.vectors,
@@ -167,7 +171,8 @@ static bool winograd_applies(const Planar *conv) {
 
 static void list_ways(Ways *ways) {
     const Planar *conv = ways->conv;
-    const WinogradShape shape = {conv->batch, conv->channels, conv->outputs, conv->h.output, conv->w.output};
+    const WinogradShape shape = {conv->batch,    conv->channels, conv->outputs,
+                                 conv->h.output, conv->w.output, ways->program->threads};
     Direct direct[MOST_DIRECT];
     const int count = best_direct(conv, choice_target(ways->program), direct);
     const bool applies = !ways->program->is_direct && winograd_applies(conv) && winograd_is_possible(&shape);

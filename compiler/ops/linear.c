@@ -24,19 +24,21 @@ static void add(Program *program, LinearWays *ways, LinearWay way) {
     ways->ways[ways->count++] = way;
 }
 
-static StrassenShape strassen_shape(const Product *p) { return (StrassenShape){p->m, p->k, p->n}; }
+static StrassenShape strassen_shape(const Program *program, const Product *p) {
+    return (StrassenShape){p->m, p->k, p->n, program->threads};
+}
 
 /* The best tiles of Strassen's algorithm, where it may be taken; returns how many. */
 static int list_strassen(const Program *program, const Product *p, Tile *tiles, int most) {
-    const StrassenShape shape = strassen_shape(p);
+    const StrassenShape shape = strassen_shape(program, p);
     const bool possible = !program->is_plain && strassen_is_possible(&shape);
     return possible ? strassen_best(&shape, choice_target(program), tiles, most) : 0;
 }
 
-/* Rows first only where these would not stay in the cache while the weights do. */
+/* Rows first only where these, or the results, would not stay in the cache while the weights do. */
 static bool has_weights_first(const Product *p) {
-    enum { CACHED_ROWS = 1 << 18, CACHED_WEIGHTS = 1 << 16 };
-    return p->m * p->k < CACHED_ROWS || p->k * p->n > CACHED_WEIGHTS;
+    enum { CACHED_ROWS = 1 << 18, CACHED_RESULTS = 1 << 19, CACHED_WEIGHTS = 1 << 16 };
+    return (p->m * p->k < CACHED_ROWS && p->m * p->n < CACHED_RESULTS) || p->k * p->n > CACHED_WEIGHTS;
 }
 
 /* The cost model's first; the tiles next to its, for the best one the other order, and Strassen's algorithm. */
@@ -45,7 +47,7 @@ static void list_ways(Program *program, const Product *p, LinearWays *ways) {
     Tile plain[PLAIN], strassen[STRASSEN];
     const int target = choice_target(program);
     const TileProduct product = product_tile(p, REST_IS_SMALLER);
-    const StrassenShape shape = strassen_shape(p);
+    const StrassenShape shape = strassen_shape(program, p);
     const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
     const bool weights_first = has_weights_first(p),
                pays = others > 0 && strassen_pays(&shape, target, &product, plain[0]);
@@ -59,7 +61,7 @@ static void list_ways(Program *program, const Product *p, LinearWays *ways) {
 
 /* "linear 197x192x576": rows, depth and columns. */
 static const char *key_of(const Program *program, const Product *p) {
-    const StrassenShape shape = strassen_shape(p);
+    const StrassenShape shape = strassen_shape(program, p);
     const bool is_forbidden = program->is_plain && strassen_is_possible(&shape);
     const char *key = arena_printf(program->arena, "%slinear %lldx%lldx%lld", is_forbidden ? "plain " : "",
                                    (long long)p->m, (long long)p->k, (long long)p->n);
@@ -79,7 +81,7 @@ static void give_split(Program *program, Step *step, int64_t rows) {
 
 /* On the other targets the way is the cost model's with the same kernel. */
 static void give_strassen(Program *program, Step *step, const Product *p, const LinearWay *way) {
-    const StrassenShape shape = strassen_shape(p);
+    const StrassenShape shape = strassen_shape(program, p);
     const StrassenPlan plan = strassen_plan_tile(&shape, choice_target(program), way->tile);
     step_pick(program, step, "ROWS", plan.rows), step_pick(program, step, "VECTORS", plan.vectors);
     step_pick(program, step, "CHUNK", plan.chunk), step_pick(program, step, "SPLITS", plan.splits);

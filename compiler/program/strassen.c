@@ -33,18 +33,19 @@ int strassen_best(const StrassenShape *shape, int target, Tile *best, int most) 
 }
 
 /* What a chunk takes of x, and the sums of it, lie in the second-level cache, or not far from it. Where there are few
- * chunks, several items share each, and where these would still be few, chunks are smaller: so that eight threads end
- * at about the same time. */
+ * chunks, several items share each, and where these would still be few, chunks are smaller: so that threads end at
+ * about the same time. */
 static void plan_chunks(const StrassenShape *shape, StrassenPlan *plan, int target) {
-    enum { MOST_FLOATS = 3 << 17, ENOUGH_ITEMS = 16, ENOUGH_GROUPS = 8 };
+    enum { MOST_FLOATS = 3 << 17 };
+    const int64_t enough = shape->threads > 8 ? 2 * shape->threads : 16; /* items */
     const TileProduct product = quarter(shape);
     const int64_t tiles = divide_up(product.rows, plan->rows[target]);
     const int64_t groups = divide_up(product.columns, plan->vectors[target] * TARGET_LANES[target]);
     const int64_t most = MOST_FLOATS / (plan->rows[target] * 4 * (shape->depth + PANEL_WIDTH));
     const int64_t fewest = divide_up(tiles, most < 1 ? 1 : most);
-    const int64_t wanted = groups < ENOUGH_GROUPS ? divide_up(ENOUGH_ITEMS, groups) : 1;
+    const int64_t wanted = groups < enough / 2 ? divide_up(enough, groups) : 1;
     const int64_t size = divide_up(tiles, wanted > fewest ? wanted : fewest);
-    const int64_t splits = divide_up(ENOUGH_ITEMS, divide_up(tiles, size));
+    const int64_t splits = divide_up(enough, divide_up(tiles, size));
     plan->chunk[target] = (int)size;
     plan->splits[target] = (int)(splits < groups ? splits : groups);
 }

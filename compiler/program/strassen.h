@@ -9,6 +9,7 @@
 /* Rows times a constant matrix of depth x columns. */
 typedef struct {
     int64_t rows, depth, columns;
+    int threads; /* that share the work; 0: one */
 } StrassenShape;
 
 typedef struct {

@@ -4,6 +4,7 @@
 
 #include "program/tile.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { LARGEST_TILE = 6 };
@@ -30,7 +31,8 @@ static TileProduct product_of(const WinogradShape *shape, int64_t chunk) {
 
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
  * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache (of 1 MB)
- * cannot keep beside the scratch come from the third for each chunk. */
+ * cannot keep beside the scratch come from the third for each chunk. Threads that share a chunk transform it each for
+ * itself, and wait for the last. */
 static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const int points = plan->tile * plan->tile, vectors = plan->vectors[TARGET_AVX512];
     const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
@@ -42,9 +44,11 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const TileProduct product = product_of(shape, plan->chunk);
     const double products =
         (double)(points * shape->channels) * tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
-    const double transformed = plan->chunk * transforms * ((double)padded(shape->channels) + outputs);
+    const double threads = shape->threads > 1 ? shape->threads : 1, items = chunks * plan->splits;
+    const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
+    const double transformed = plan->chunk * transforms * (again * (double)padded(shape->channels) + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
-    return chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
+    return waiting * chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
 }
 
 /* The same of a direct convolution, row by row. */
@@ -58,11 +62,11 @@ static double direct_cost(const WinogradShape *shape) {
 }
 
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
-    enum { ENOUGH_ITEMS = 16 }; /* for eight threads to end at about the same time */
+    const int64_t enough = shape->threads > 8 ? 2 * shape->threads : 16; /* for all to end at about the same time */
     if (chunk < 1) chunk = 1;
     if (chunk > tiles_of(shape, tile)) chunk = tiles_of(shape, tile);
     WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
-    const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(ENOUGH_ITEMS, chunks);
+    const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(enough, chunks);
     plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
     const TileProduct product = product_of(shape, chunk);
     tile_choose(&product, plan.rows, plan.vectors);
@@ -85,11 +89,14 @@ bool winograd_is_possible(const WinogradShape *shape) {
     return winograd_weights_count(shape->outputs, shape->channels, LARGEST_TILE) <= INT32_MAX;
 }
 
+/* The tile is that of one thread, so that results are the same bits for all numbers of threads. */
 WinogradPlan winograd_plan(const WinogradShape *shape) {
     if (!winograd_is_possible(shape)) return (WinogradPlan){0};
-    const WinogradPlan small = winograd_plan_tile(shape, 4), large = winograd_plan_tile(shape, 6);
-    const WinogradPlan best = cost_of(shape, &small) < cost_of(shape, &large) ? small : large;
-    return direct_cost(shape) < cost_of(shape, &best) ? (WinogradPlan){0} : best;
+    WinogradShape alone = *shape;
+    alone.threads = 1;
+    const WinogradPlan small = winograd_plan_tile(&alone, 4), large = winograd_plan_tile(&alone, 6);
+    const WinogradPlan best = cost_of(&alone, &small) < cost_of(&alone, &large) ? small : large;
+    return direct_cost(shape) < cost_of(&alone, &best) ? (WinogradPlan){0} : winograd_plan_tile(shape, best.tile);
 }
 
 /* G of Winograd's method: a line's three weights as a polynomial at the finite points, over the product of a point's

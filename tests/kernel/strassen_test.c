@@ -95,7 +95,7 @@ static void test_plan(void **state) {
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
         const StrassenShape shape = {random_between(&random, 2, 5000), 2 * random_between(&random, 16, 1600),
-                                     2 * random_between(&random, 1, 1600)};
+                                     2 * random_between(&random, 1, 1600), random_between(&random, 0, 64)};
         const StrassenPlan plan = strassen_plan(&shape);
         for (int target = 0; target < TARGET_COUNT; target++) {
             const int64_t high = (shape.rows + 1) / 2, tiles = (high + plan.rows[target] - 1) / plan.rows[target];
@@ -109,8 +109,23 @@ static void test_plan(void **state) {
     }
 }
 
+static int64_t items(const StrassenShape *shape, const StrassenPlan *plan, int target) {
+    const int64_t rows = plan->chunk[target] * plan->rows[target];
+    return ((shape->rows + 1) / 2 + rows - 1) / rows * plan->splits[target];
+}
+
+/* Every thread has something to do, also where a product has few columns. */
+static void test_items(void **state) {
+    (void)state;
+    const StrassenShape narrow[] = {{197, 768, 192, 8}, {128, 1536, 384, 16}, {784, 512, 128, 16}, {784, 512, 256, 8}};
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
+        const StrassenPlan plan = strassen_plan(&narrow[i]);
+        assert_in_range(items(&narrow[i], &plan, TARGET_AVX512), narrow[i].threads, 8 * narrow[i].threads);
+    }
+}
+
 static bool pays(int64_t rows, int64_t depth, int64_t columns) {
-    const StrassenShape shape = {rows, depth, columns};
+    const StrassenShape shape = {rows, depth, columns, 1};
     const TileProduct product = {.rows = rows, .columns = columns, .depth = depth, .stride = depth};
     Tile tile;
     tile_best(TARGET_AVX512, &product, &tile, 1);
@@ -126,11 +141,12 @@ static void test_choice(void **state) {
     assert_false(pays(49, 512, 2048)); /* few rows: weights are read from memory */
     assert_false(pays(3136, 64, 256)); /* short sums */
     assert_false(pays(784, 40, 240));
-    assert_true(strassen_is_possible(&(StrassenShape){128, 384, 80}));
-    assert_false(strassen_is_possible(&(StrassenShape){128, 384, 81}));
-    assert_false(strassen_is_possible(&(StrassenShape){128, 81, 384}));
-    assert_false(strassen_is_possible(&(StrassenShape){128, 30, 384})); /* quarters shorter than the longest vector */
-    assert_false(strassen_is_possible(&(StrassenShape){1, 384, 384}));
+    assert_true(strassen_is_possible(&(StrassenShape){128, 384, 80, 1}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 384, 81, 1}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 81, 384, 1}));
+    assert_false(
+        strassen_is_possible(&(StrassenShape){128, 30, 384, 1})); /* quarters shorter than the longest vector */
+    assert_false(strassen_is_possible(&(StrassenShape){1, 384, 384, 1}));
 }
 
 int main(void) {
@@ -138,6 +154,7 @@ int main(void) {
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

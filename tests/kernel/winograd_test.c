@@ -119,9 +119,9 @@ static void test_plan(void **state) {
     (void)state;
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
-        const WinogradShape shape = {random_between(&random, 1, 3), random_between(&random, 1, 600),
+        const WinogradShape shape = {random_between(&random, 1, 3),   random_between(&random, 1, 600),
                                      random_between(&random, 1, 600), random_between(&random, 1, 70),
-                                     random_between(&random, 1, 70)};
+                                     random_between(&random, 1, 70),  random_between(&random, 0, 64)};
         const int tile = random_below(&random, 2) == 0 ? 4 : 6, side = tile - 2;
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
         const int64_t panels = (shape.outputs + 15) / 16;
@@ -141,11 +141,28 @@ static void test_plan(void **state) {
 /* Large maps take F(4, 3), small ones of many channels F(2, 3), whose weights are fewer; of few channels none. */
 static void test_choice(void **state) {
     (void)state;
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 64, 64, 56, 56}).tile, 6);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 256, 256, 14, 14}).tile, 6);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 7, 7}).tile, 4);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 1, 16, 64, 64}).tile, 0);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 1, 1}).tile, 0);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 64, 64, 56, 56, 1}).tile, 6);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 256, 256, 14, 14, 1}).tile, 6);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 7, 7, 1}).tile, 4);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 1, 16, 64, 64, 1}).tile, 0);
+    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 1, 1, 1}).tile, 0);
+}
+
+/* Threads change how the work is cut, never what is computed. */
+static void test_threads(void **state) {
+    (void)state;
+    Random random = random_new();
+    for (int i = 0; i < 100; i++) {
+        WinogradShape shape = {1,
+                               random_between(&random, 1, 600),
+                               random_between(&random, 1, 600),
+                               random_between(&random, 1, 70),
+                               random_between(&random, 1, 70),
+                               1};
+        const int alone = winograd_plan(&shape).tile;
+        shape.threads = random_between(&random, 2, 64);
+        assert_int_equal(winograd_plan(&shape).tile, alone);
+    }
 }
 
 int main(void) {
@@ -153,6 +170,7 @@ int main(void) {
         cmocka_unit_test(test_convolution),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

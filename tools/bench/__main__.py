@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import avx2
+import cores
 import report
 import web
 from contenders import peer_of
@@ -89,7 +90,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"{FULL.rounds} by default")
     parser.add_argument("--quick", action="store_true", help="few short rounds, and growth only where --only says so")
     parser.add_argument("--write", action="store_true", help="measure nothing: write docs/benchmarks.md of what was measured")
-    parser.add_argument("what", nargs="?", choices=["page"], help="page: models in Chromium, beside ONNX Runtime Web")
+    what = "page: models in Chromium, beside ONNX Runtime Web; cores: fovea and ONNX Runtime on 1, 2, 4 ... threads"
+    parser.add_argument("what", nargs="?", choices=["page", "cores"], help=what)
     return parser.parse_args()
 
 
@@ -128,8 +130,8 @@ def write_page(kept: Path, is_serious: bool) -> None:
 
 def main() -> None:
     arguments = parse()
-    if arguments.what == "page":
-        web.main()
+    if arguments.what:
+        (web if arguments.what == "page" else cores).main()
         return
     effort = effort_of(arguments)
     is_serious = not arguments.quick and len(arguments.peers) == len(PEERS)

@@ -2,6 +2,7 @@
 # with a stamp that says what is in it, and small programs.
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from models import BUILD, ROOT
@@ -41,6 +42,7 @@ def version_of(name: str, peer: Base) -> str:
         return ""
 
 
+@cache
 def program_of(name: str, folder: Path = BUILD, march: str = "native") -> Path:
     """The program of name.c beside this file."""
     source, program = HERE / f"{name}.c", folder / name

@@ -4,7 +4,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
@@ -46,11 +45,10 @@ def check(output: np.ndarray, model: Model) -> float:
 
 
 class Entrant:
-    """A contender that has started and agrees, the medians of its bursts in order of rounds, and why it failed, if it
-    did."""
+    """A contender, set up before, that has started and agrees, the medians of its bursts in order of rounds, and why it
+    failed, if it did."""
 
     def __init__(self, contender: Fovea | Worker, model: Model, effort: Effort) -> None:
-        contender.set_up()
         self.contender, self.bursts, self.reason = contender, [], ""
         self.first = contender.start()
         self.difference = check(self.first.output, model)
@@ -81,6 +79,7 @@ class Entrant:
 def enter(contender: Fovea | Worker, model: Model, effort: Effort) -> Entrant | str:
     """The entrant, or why there is none."""
     try:
+        contender.set_up()
         return Entrant(contender, model, effort)
     except RuntimeError as reason:
         contender.stop()
@@ -94,19 +93,19 @@ def grow(model: Model, peers: list[str], effort: Effort, say) -> dict:
 
 
 @cache
-def peak_program() -> Path:
-    return program_of("peak")
-
-
-@cache
 def peak() -> float:
     """Floating-point operations a second that one core does at most."""
-    return float(call([peak_program()]))
+    return peak_together(1)
+
+
+def peak_together(threads: int) -> float:
+    """Those of so many threads, now."""
+    return float(call([program_of("peak"), *([] if threads == 1 else [str(threads)])]))
 
 
 def have_cores(threads: int) -> bool:
     """Whether each thread has a core of its own now, and nobody else a good part of it."""
-    return threads == 1 or float(call([peak_program(), str(threads)])) > APART * threads * peak()
+    return threads == 1 or peak_together(threads) > APART * threads * peak()
 
 
 def take_round(entrants: list[Entrant], number: int, are_apart: Callable[[], bool], is_needed: bool):

@@ -1,5 +1,5 @@
 # Writes the page and its charts from what results.py collects. The page is written whole; what people have to say about
-# it is in shortfalls.md, which is taken in.
+# it is in shortfalls.md, and what a machine with many cores showed in cores.md, which are taken in.
 
 from pathlib import Path
 from statistics import median
@@ -310,6 +310,7 @@ class Report:
         parts += self.layer_parts()
         if self.avx2():
             parts += ["## AVX2 alone", AVX2, self.avx2()]
+        parts += ["## Many cores", (HERE / "cores.md").read_text()]
         if self.missing():
             parts += ["## Who is missing", self.missing()]
         parts += ["## What falls short, and what was tried", self.not_met(), (HERE / "shortfalls.md").read_text()]
