@@ -144,8 +144,8 @@ static void test_choice(void **state) {
     assert_true(strassen_is_possible(&(StrassenShape){128, 384, 80, 1}));
     assert_false(strassen_is_possible(&(StrassenShape){128, 384, 81, 1}));
     assert_false(strassen_is_possible(&(StrassenShape){128, 81, 384, 1}));
-    assert_false(
-        strassen_is_possible(&(StrassenShape){128, 30, 384, 1})); /* quarters shorter than the longest vector */
+    /* quarters shorter than the longest vector */
+    assert_false(strassen_is_possible(&(StrassenShape){128, 30, 384, 1}));
     assert_false(strassen_is_possible(&(StrassenShape){1, 384, 384, 1}));
 }
 
