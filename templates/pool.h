@@ -24,8 +24,11 @@ typedef struct {
     void *arg;
     uint32_t tasks;
 
-    /* Of each task the last round in which it was taken; and one more once it is done. */
+    /* The round that is written down, for those who wait for it: apart, so that they do not read what is being written.
+     * Of each task the last round in which it was taken; and one more once it is done. */
     unsigned char before[POOL_LINES];
+    uint64_t announced;
+    unsigned char between[POOL_LINES - sizeof(uint64_t)];
     struct {
         uint64_t state;
         unsigned char rest[POOL_LINES - sizeof(uint64_t)];
@@ -86,10 +89,10 @@ static void *pool_work(void *argument) {
     pool *const p = (pool *)argument;
     const uint32_t number = __atomic_add_fetch(&p->numbered, 1, __ATOMIC_RELAXED);
     for (uint64_t seen = 0;;) {
-        pool_wait(p, &p->begun, &p->round, seen);
-        seen = __atomic_load_n(&p->round, __ATOMIC_ACQUIRE);
+        pool_wait(p, &p->begun, &p->announced, seen);
+        seen = __atomic_load_n(&p->announced, __ATOMIC_ACQUIRE);
         if (__atomic_load_n(&p->stops, __ATOMIC_ACQUIRE)) return NULL;
-        if (seen % 2 == 0) pool_do_tasks(p, seen, number);
+        pool_do_tasks(p, seen, number);
     }
 }
 
@@ -102,14 +105,15 @@ static void pool_run(void *user, int32_t n, void (*task)(void *arg, int32_t i), 
     __atomic_store_n(&p->task, task, __ATOMIC_RELEASE);
     __atomic_store_n(&p->arg, arg, __ATOMIC_RELEASE);
     __atomic_store_n(&p->tasks, (uint32_t)n, __ATOMIC_RELEASE);
-    pool_set(p, &p->begun, &p->round, round);
+    __atomic_store_n(&p->round, round, __ATOMIC_RELEASE);
+    pool_set(p, &p->begun, &p->announced, round);
     pool_do_tasks(p, round, 0);
     for (int32_t i = 0; i < n; i++) pool_wait(p, &p->done, &p->taken[i].state, round);
 }
 
 static void pool_stop(pool *p) {
     __atomic_store_n(&p->stops, 1, __ATOMIC_SEQ_CST);
-    pool_set(p, &p->begun, &p->round, p->round + 2);
+    pool_set(p, &p->begun, &p->announced, p->round + 2);
     for (uint32_t i = 1; i < p->threads; i++) pthread_join(p->workers[i], NULL);
     pthread_cond_destroy(&p->begun.changed);
     pthread_cond_destroy(&p->done.changed);
