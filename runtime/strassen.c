@@ -45,8 +45,9 @@ KERNEL void strassen(const float *restrict x, const float *restrict w, const flo
                     const int from = left + quarter % 2 * half, below = quarter / 2 * (M - high);
                     vf added[32];
                     UNROLL
-                    for (int v = 0; v < VECTORS && bias != NULL; v++) {
-                        const int part = left + v * LANES < half ? half - left - v * LANES : 0;
+                    for (int v = 0; v < VECTORS; v++) {
+                        const int more = half - left - v * LANES, part = more < 0 ? 0 : more;
+                        if (bias == NULL) continue;
                         added[v] = vf_load_part(bias + from + v * LANES, part < LANES ? part : LANES);
                     }
                     for (int r = start - m; r < ROWS; r++) {
