@@ -151,6 +151,27 @@ static int by_start(const void *a, const void *b) {
 
 static int (*const ORDERS[])(const void *, const void *) = {by_size, by_size_and_time, by_time, by_start};
 
+static void move_first(Item *items, int at) {
+    const Item moved = items[at];
+    memmove(items + 1, items, (size_t)at * sizeof *items);
+    items[0] = moved;
+}
+
+/* Moves the item that ends last to the front, so that it is placed before all others; or, to make room for it, the one
+ * beside it that lives longest: always where that is for probes alone. */
+static void move_forward(Item *items, int count, bool is_beside) {
+    int highest = 0, longest = -1;
+    for (int i = 1; i < count; i++)
+        if (items[i].offset + items[i].size > items[highest].offset + items[highest].size) highest = i;
+    for (int i = 0; i < count && !items[i].is_shown; i++) {
+        if (i == highest || items[i].last < items[highest].first || items[i].first > items[highest].last) continue;
+        const int time = items[i].last - items[i].first;
+        if (longest < 0 || time > items[longest].last - items[longest].first) longest = i;
+    }
+    if (longest >= 0 && (is_beside || items[highest].is_shown)) move_first(items, longest);
+    else if (!items[highest].is_shown) move_first(items, highest);
+}
+
 /* The first of the chain of in-place pairs that a buffer belongs to. */
 static const Buffer *chain_start(const Buffer *buffer) {
     while (buffer->in_place_of != NULL) buffer = buffer->in_place_of;
@@ -221,6 +242,7 @@ static void add_staged(Program *program) {
 }
 
 void plan_memory(Program *program) {
+    enum { TRIES = 16 }; /* with each order, while there is a gap to the lower bound */
     find_lifetimes(program);
     find_in_place(program);
     size_t room = (size_t)program->buffers.count;
@@ -232,11 +254,15 @@ void plan_memory(Program *program) {
     program->unprobed_bytes = program->workspace_bytes = INT64_MAX;
     for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) {
         if (count > 0) qsort(items, (size_t)count, sizeof *items, ORDERS[k]);
-        Total total = place(items, count, placed);
-        if (total.unprobed >= program->unprobed_bytes) continue;
-        program->unprobed_bytes = total.unprobed;
-        program->workspace_bytes = total.all;
-        memcpy(best, items, (size_t)count * sizeof *items);
+        for (int i = 0; i < TRIES && program->workspace_bytes > program->lower_bound_bytes; i++) {
+            if (i > 0) move_forward(items, count, i % 2 == 0);
+            Total total = place(items, count, placed);
+            if (total.unprobed > program->unprobed_bytes) continue;
+            if (total.unprobed == program->unprobed_bytes && total.all >= program->workspace_bytes) continue;
+            program->unprobed_bytes = total.unprobed;
+            program->workspace_bytes = total.all;
+            memcpy(best, items, (size_t)count * sizeof *items);
+        }
     }
     int64_t *offset_of = arena_new_array(program->arena, int64_t, room);
     for (int i = 0; i < count; i++)
