@@ -42,6 +42,7 @@ def momentum(rate, count, x, gradient, mean, alpha, beta, norm_coefficient, mode
 def add(cases, op_type, step, lists, dtype, shapes, count, **options):
     """lists: how many tensors belong to each that is trained, with itself and its gradient."""
     tensors = [[np.abs(rng.standard_normal(shape)).astype(dtype) for shape in shapes] for _ in range(lists)]
+    tensors[0] = [x + dtype(8) for x in tensors[0]]  # nothing cancels: a single number is judged by itself
     inputs = {"rate": np.asarray(rng.uniform(0.1, 1), dtype), "count": np.asarray(count, np.int64)}
     inputs |= {f"t{k}_{i}_": tensor for k, of_kind in enumerate(tensors) for i, tensor in enumerate(of_kind)}
     each = [step(inputs["rate"].astype(np.float64), count, *(t.astype(np.float64) for t in own), **options)
