@@ -151,25 +151,21 @@ static int by_start(const void *a, const void *b) {
 
 static int (*const ORDERS[])(const void *, const void *) = {by_size, by_size_and_time, by_time, by_start};
 
-static void move_first(Item *items, int at) {
-    const Item moved = items[at];
-    memmove(items + 1, items, (size_t)at * sizeof *items);
-    items[0] = moved;
-}
-
-/* Moves the item that ends last to the front, so that it is placed before all others; or, to make room for it, the one
- * beside it that lives longest: always where that is for probes alone. */
+/* Moves the item that ends highest to the front, so that it is placed before all others; or, to make room for it, the
+ * one beside it that lives longest. */
 static void move_forward(Item *items, int count, bool is_beside) {
     int highest = 0, longest = -1;
     for (int i = 1; i < count; i++)
         if (items[i].offset + items[i].size > items[highest].offset + items[highest].size) highest = i;
-    for (int i = 0; i < count && !items[i].is_shown; i++) {
+    for (int i = 0; i < count; i++) {
         if (i == highest || items[i].last < items[highest].first || items[i].first > items[highest].last) continue;
         const int time = items[i].last - items[i].first;
         if (longest < 0 || time > items[longest].last - items[longest].first) longest = i;
     }
-    if (longest >= 0 && (is_beside || items[highest].is_shown)) move_first(items, longest);
-    else if (!items[highest].is_shown) move_first(items, highest);
+    const int at = is_beside && longest >= 0 ? longest : highest;
+    const Item moved = items[at];
+    memmove(items + 1, items, (size_t)at * sizeof *items);
+    items[0] = moved;
 }
 
 /* The first of the chain of in-place pairs that a buffer belongs to. */
@@ -213,6 +209,14 @@ static int64_t largest_live_sum(const Program *program, const Item *items, int c
     return largest;
 }
 
+/* Brings the items that are not for probes alone to the front; returns how many there are. */
+static int without_shown(Item *items, int count) {
+    if (count > 0) qsort(items, (size_t)count, sizeof *items, by_start);
+    int unprobed = 0;
+    while (unprobed < count && !items[unprobed].is_shown) unprobed++;
+    return unprobed;
+}
+
 static int64_t value_bytes(const Value *value) { return shape_count(&value->shape) * type_info(value->type)->bytes; }
 
 /* Where those inputs and outputs end that lie apart and come before one; NULL: all. */
@@ -252,13 +256,15 @@ void plan_memory(Program *program) {
     int count = collect_items(program, items, item_of);
     program->lower_bound_bytes = largest_live_sum(program, items, count);
     program->unprobed_bytes = program->workspace_bytes = INT64_MAX;
+    /* by what is there without probes alone, so that code without them is the same */
+    const int unprobed = without_shown(items, count);
+    const int64_t unprobed_bound = largest_live_sum(program, items, unprobed);
     for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) {
         if (count > 0) qsort(items, (size_t)count, sizeof *items, ORDERS[k]);
-        for (int i = 0; i < TRIES && program->workspace_bytes > program->lower_bound_bytes; i++) {
-            if (i > 0) move_forward(items, count, i % 2 == 0);
+        for (int i = 0; i < TRIES && program->unprobed_bytes > unprobed_bound; i++) {
+            if (i > 0) move_forward(items, unprobed, i % 2 == 0);
             Total total = place(items, count, placed);
-            if (total.unprobed > program->unprobed_bytes) continue;
-            if (total.unprobed == program->unprobed_bytes && total.all >= program->workspace_bytes) continue;
+            if (total.unprobed >= program->unprobed_bytes) continue;
             program->unprobed_bytes = total.unprobed;
             program->workspace_bytes = total.all;
             memcpy(best, items, (size_t)count * sizeof *items);

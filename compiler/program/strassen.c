@@ -37,7 +37,7 @@ int strassen_best(const StrassenShape *shape, int target, Tile *best, int most) 
  * about the same time. */
 static void plan_chunks(const StrassenShape *shape, StrassenPlan *plan, int target) {
     enum { MOST_FLOATS = 3 << 17 };
-    const int64_t enough = shape->threads > 8 ? 2 * shape->threads : 16; /* items */
+    const int64_t enough = tile_enough_items(shape->threads);
     const TileProduct product = quarter(shape);
     const int64_t tiles = divide_up(product.rows, plan->rows[target]);
     const int64_t groups = divide_up(product.columns, plan->vectors[target] * TARGET_LANES[target]);

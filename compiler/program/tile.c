@@ -188,3 +188,8 @@ void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_
     for (int target = 0; target < TARGET_COUNT; target++)
         tile_best_columns(target, outputs, kernel, stride, dilation, &columns_out[target], 1);
 }
+
+int64_t tile_enough_items(int threads) {
+    enum { FEW_THREADS = 8 }; /* for so many it is cut in any case */
+    return 2 * (threads > FEW_THREADS ? threads : FEW_THREADS);
+}

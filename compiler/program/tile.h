@@ -57,4 +57,8 @@ void tile_choose_both(int64_t rows, const int64_t columns[2], const int64_t dept
  * this size: in multiply-adds of a core that never waits. */
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors);
 
+/* Items into which the work of a kernel is cut that prepares a chunk for many products, so that threads end at about the
+ * same time; 0 threads: one. */
+int64_t tile_enough_items(int threads);
+
 #endif

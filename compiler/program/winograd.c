@@ -62,7 +62,7 @@ static double direct_cost(const WinogradShape *shape) {
 }
 
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
-    const int64_t enough = shape->threads > 8 ? 2 * shape->threads : 16; /* for all to end at about the same time */
+    const int64_t enough = tile_enough_items(shape->threads);
     if (chunk < 1) chunk = 1;
     if (chunk > tiles_of(shape, tile)) chunk = tiles_of(shape, tile);
     WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
