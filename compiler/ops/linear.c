@@ -46,11 +46,12 @@ static void list_ways(Program *program, const Product *p, LinearWays *ways) {
     enum { PLAIN = 5, STRASSEN = 2 };
     Tile plain[PLAIN], strassen[STRASSEN];
     const int target = choice_target(program);
+    const Machine machine = {target, target_machine(program->target).far_weight};
     const TileProduct product = product_tile(p, REST_IS_SMALLER);
     const StrassenShape shape = strassen_shape(program, p);
     const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
     const bool weights_first = has_weights_first(p),
-               pays = others > 0 && strassen_pays(&shape, target, &product, plain[0]);
+               pays = others > 0 && strassen_pays(&shape, &machine, &product, plain[0]);
     for (int i = 0; pays && i < others; i++) add(program, ways, (LinearWay){strassen[i], true, false});
     for (int i = 0; i < found; i++) {
         add(program, ways, (LinearWay){plain[i], false, weights_first});
@@ -85,6 +86,7 @@ static void give_strassen(Program *program, Step *step, const Product *p, const 
     const StrassenPlan plan = strassen_plan_tile(&shape, choice_target(program), way->tile);
     step_pick(program, step, "ROWS", plan.rows), step_pick(program, step, "VECTORS", plan.vectors);
     step_pick(program, step, "CHUNK", plan.chunk), step_pick(program, step, "SPLITS", plan.splits);
+    step_pick(program, step, "BLOCK", plan.block);
 }
 
 static void give_tiles(Program *program, Step *step, const Product *p, const LinearWay *way) {

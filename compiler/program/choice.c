@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-int choice_target(const Program *program) { return program->tuning == NULL ? TARGET_AVX512 : program->tuning->target; }
+int choice_target(const Program *program) {
+    return program->tuning == NULL ? target_machine(program->target).registers : program->tuning->target;
+}
 
 static _Noreturn void fail_unknown(const Choice *choice, const char *name) {
     report(STATUS_INVALID, "the tuning has %s for %s, which cannot be chosen", quoted(name), quoted(choice->key));

@@ -34,20 +34,23 @@ int strassen_best(const StrassenShape *shape, int target, Tile *best, int most) 
 
 /* What a chunk takes of x, and the sums of it, lie in the second-level cache, or not far from it. Where there are few
  * chunks, several items share each, and where these would still be few, chunks are smaller: so that threads end at
- * about the same time. */
+ * about the same time. A tile of AVX-512 reads weights slowly enough for the second-level cache, others do not. */
 static void plan_chunks(const StrassenShape *shape, StrassenPlan *plan, int target) {
-    enum { MOST_FLOATS = 3 << 17 };
+    enum { MOST_SUMS = 96 };
+    const int64_t most_floats = target == TARGET_AVX2 ? 3 << 15 : 3 << 17;
     const int64_t enough = tile_enough_items(shape->threads);
     const TileProduct product = quarter(shape);
     const int64_t tiles = divide_up(product.rows, plan->rows[target]);
     const int64_t groups = divide_up(product.columns, plan->vectors[target] * TARGET_LANES[target]);
-    const int64_t most = MOST_FLOATS / (plan->rows[target] * 4 * (shape->depth + PANEL_WIDTH));
+    const int64_t most = most_floats / (plan->rows[target] * 4 * (shape->depth + PANEL_WIDTH));
     const int64_t fewest = divide_up(tiles, most < 1 ? 1 : most);
     const int64_t wanted = groups < enough / 2 ? divide_up(enough, groups) : 1;
     const int64_t size = divide_up(tiles, wanted > fewest ? wanted : fewest);
     const int64_t splits = divide_up(enough, divide_up(tiles, size));
     plan->chunk[target] = (int)size;
     plan->splits[target] = (int)(splits < groups ? splits : groups);
+    const int block = target == TARGET_AVX512 ? 1 : MOST_SUMS / (plan->rows[target] * plan->vectors[target]);
+    plan->block[target] = block < plan->chunk[target] ? block : plan->chunk[target];
 }
 
 StrassenPlan strassen_plan(const StrassenShape *shape) {
@@ -67,9 +70,10 @@ StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile til
 
 /* In multiply-adds, as tile_cost(). Beside its products the kernel makes the left factors, and takes results through
  * the cache once more, which is slower where these do not stay in it; it reads seven quarters of weights where the
- * other reads four. */
-bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *whole, Tile tile) {
-    static const double FROM_MEMORY = 6, LEFT = 8, RESULT = 6, FAR_RESULT = 8, WORTH = 0.985; /* larger weights */
+ * other reads four. With AVX2 both took as long on an EPYC (Zen 3) and a Xeon, for larger weights. */
+bool strassen_pays(const StrassenShape *shape, const Machine *machine, const TileProduct *whole, Tile tile) {
+    static const double LEFT = 8, RESULT = 6, FAR_RESULT = 8, WORTH = 0.985; /* larger weights */
+    const int target = machine->registers;
     enum { CACHED_RESULTS = 1 << 19 };
     Tile best;
     const TileProduct product = quarter(shape);
@@ -79,7 +83,8 @@ bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *wh
     const double around =
         LEFT * (double)(shape->rows * product.depth) + (results > CACHED_RESULTS ? FAR_RESULT : RESULT) * results;
     const double plain = (double)shape->depth * tile_cost(target, whole, tile.rows, tile.vectors);
-    return products + around + 0.75 * FROM_MEMORY * weights < WORTH * plain;
+    if (target == TARGET_AVX2) return false;
+    return products + around + 0.75 * machine->far_weight * weights < WORTH * plain;
 }
 
 /* Seven factors of the quarters b11, b12, b21, b22 of an element. */

@@ -2,6 +2,7 @@
 #ifndef FOVEA_PROGRAM_STRASSEN_H
 #define FOVEA_PROGRAM_STRASSEN_H
 
+#include "program/target.h"
 #include "program/tile.h"
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@ typedef struct {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT]; /* of a tile */
     int chunk[TARGET_COUNT];                       /* tiles of rows that are taken at once */
     int splits[TARGET_COUNT];                      /* items that share a chunk */
+    int block[TARGET_COUNT];                       /* tiles that go through a right factor together */
 } StrassenPlan;
 
 /* Whether the kernel can compute it: there are quarters, no shorter than a vector, and generated code can count in
@@ -30,8 +32,8 @@ StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile til
 /* The tiles with which it takes least time on a target, the best first; returns how many, at most `most`. */
 int strassen_best(const StrassenShape *shape, int target, Tile *best, int most);
 
-/* Whether it takes less time than the kernel linear with this tile, on this target. */
-bool strassen_pays(const StrassenShape *shape, int target, const TileProduct *product, Tile tile);
+/* Whether it takes less time than the kernel linear with this tile, on this machine. */
+bool strassen_pays(const StrassenShape *shape, const Machine *machine, const TileProduct *product, Tile tile);
 
 /* Floats of the right factors. */
 int64_t strassen_weights_count(int64_t depth, int64_t columns);

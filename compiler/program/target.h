@@ -23,6 +23,15 @@ typedef struct Target {
 
 extern const Target TARGETS[]; /* ended by a NULL name; the first is portable, for any compiler and machine */
 
+/* What the cost model supposes of a machine. */
+typedef struct {
+    int registers;
+    double far_weight; /* what a weight takes that comes from behind the second-level cache, in multiply-adds */
+} Machine;
+
+/* Where code for a target is supposed to run: this machine for native, one with AVX-512 for portable. */
+Machine target_machine(const Target *target);
+
 /* The target of a name; NULL: there is none. */
 const Target *target_find(const char *name);
 

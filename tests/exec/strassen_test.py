@@ -62,7 +62,7 @@ def check(what, size):
         checks.check(f"{what}: off", "strassen" not in pathlib.Path(folder, "off", "model.c").read_text())
 
 
-check("an odd number of rows", (131, 256, 384))
-check("an even number of rows", (256, 512, 192))
-check("quarters that end within a vector", (196, 480, 112))
+check("an odd number of rows", (531, 256, 384))
+check("an even number of rows", (656, 512, 192))
+check("quarters that end within a vector", (596, 480, 112))
 finish(checks)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef struct {
-    int M, K, N, X, ROWS, VECTORS, CHUNK, SPLITS;
+    int M, K, N, X, ROWS, VECTORS, CHUNK, SPLITS, BLOCK;
     int items, scratch_count;
     const float *x, *factors, *bias;
     float *scratch;
@@ -26,6 +26,7 @@ static void choose_tile(Random *random, Problem *p) {
     p->ROWS = random_between(random, 1, most);
     const int tiles = (high + p->ROWS - 1) / p->ROWS;
     p->CHUNK = random_between(random, 1, tiles), p->SPLITS = random_between(random, 1, 4);
+    p->BLOCK = random_between(random, 1, 96 / (p->ROWS * p->VECTORS));
     p->items = (tiles + p->CHUNK - 1) / p->CHUNK * p->SPLITS;
 }
 
@@ -46,7 +47,7 @@ static Problem random_problem(Random *random, Arena *arena) {
 static void multiply(const Problem *p, int first, int last, int fresh, float *y) {
     for (int i = 0; i < p->scratch_count && fresh == first; i++) p->scratch[i] = NAN;
     strassen(p->x, p->factors, p->bias, p->scratch, y, first, last, fresh, p->M, p->K, p->N, p->X, p->ROWS, p->VECTORS,
-             p->CHUNK, p->SPLITS);
+             p->CHUNK, p->SPLITS, p->BLOCK);
 }
 
 static void check_sums(const Problem *p, const float *w, const float *y) {
@@ -105,6 +106,7 @@ static void test_plan(void **state) {
             assert_true(width % 16 == 0 ? width <= (shape.columns / 2 + 15) / 16 * 16 : 16 % width == 0);
             assert_in_range(plan.chunk[target], 1, tiles);
             assert_in_range(plan.splits[target], 1, (shape.columns / 2 + width - 1) / width);
+            assert_in_range(plan.block[target] * plan.rows[target] * plan.vectors[target], 1, 96);
         }
     }
 }
@@ -124,12 +126,25 @@ static void test_items(void **state) {
     }
 }
 
-static bool pays(int64_t rows, int64_t depth, int64_t columns) {
+static bool pays_on(const Machine *machine, int64_t rows, int64_t depth, int64_t columns) {
     const StrassenShape shape = {rows, depth, columns, 1};
     const TileProduct product = {.rows = rows, .columns = columns, .depth = depth, .stride = depth};
     Tile tile;
-    tile_best(TARGET_AVX512, &product, &tile, 1);
-    return strassen_pays(&shape, TARGET_AVX512, &product, tile);
+    tile_best(machine->registers, &product, &tile, 1);
+    return strassen_pays(&shape, machine, &product, tile);
+}
+
+static bool pays(int64_t rows, int64_t depth, int64_t columns) {
+    return pays_on(&(Machine){TARGET_AVX512, 6}, rows, depth, columns);
+}
+
+/* Weights that come slowly have to be used by more rows, and with AVX2 nothing is gained. */
+static void test_machines(void **state) {
+    (void)state;
+    const Machine far = {TARGET_AVX512, 24}, avx2 = {TARGET_AVX2, 6};
+    assert_false(pays_on(&far, 128, 384, 1536));
+    assert_true(pays_on(&far, 784, 384, 1536));
+    assert_false(pays_on(&avx2, 784, 384, 1536));
 }
 
 /* It pays with many rows and columns and sums that are long enough for their quarters. */
@@ -153,7 +168,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_choice), cmocka_unit_test(test_machines),
         cmocka_unit_test(test_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

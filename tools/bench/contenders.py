@@ -49,8 +49,8 @@ class Fovea:
     name = "fovea"
 
     def __init__(self, model: Model, threads: int, *options: str, march: str = "native") -> None:
-        """options: what else fovea compile is given. march: what the C compiler builds for."""
-        self.model, self.options, self.compiler = model, options, compiler(march)
+        """options: what else fovea compile is given. march: what the C is for."""
+        self.model, self.options, self.compiler = model, ["--target", march, *options], compiler(march)
         self.folder = BUILD / "work/fovea" / "".join([f"{model.label}-{threads}", *options, "" if march == "native" else march])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.threads = [] if threads == 1 else ["--threads", str(threads)]
