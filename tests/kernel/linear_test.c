@@ -1,5 +1,6 @@
 /* Linear layers and products on vectors against sums over all indices: every tile that the cost model knows for this
  * target, tails of rows and columns, strided operands, few rows, and work that is cut in two. */
+#define UNROLL /* sizes are no constants here */
 #include "program/tile.h"
 #include "support/numbers.h"
 

@@ -166,10 +166,8 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_choice), cmocka_unit_test(test_machines),
-        cmocka_unit_test(test_items),
+        cmocka_unit_test(test_sums),     cmocka_unit_test(test_plan),  cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_machines), cmocka_unit_test(test_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
