@@ -1,5 +1,5 @@
 # Writes the page and its charts from what results.py collects. The page is written whole; what people have to say about
-# it is in shortfalls.md, and what a machine with many cores showed in cores.md, which are taken in.
+# it is in shortfalls.md, and what other machines showed in machines.md and cores.md, which are taken in.
 
 from pathlib import Path
 from statistics import median
@@ -43,7 +43,7 @@ range), and then times everybody in turns.
 - **Ratios** are peer time / fovea time: above 1, fovea is faster. In each of {rounds} rounds every contender runs for
   about {seconds:g} s, after a warm-up; the median of those runs counts. The ratio is taken round by round, and the
   table has the median of the rounds. Peers far slower than fovea are timed in the first rounds only.
-- **fovea** is the program that `fovea compile --testbench` writes, built with `{compiler}`; on two threads
+- **fovea** is the program that `fovea compile --target native --testbench` writes, built with `{compiler}`; on two threads
   with `--threads 2`.
 - **Peers** get their number of threads by their own options, and are stopped while others run.
 - **Two threads** need two cores, which a virtual machine does not always have. Between turns `tools/bench/peak.c`
@@ -310,6 +310,7 @@ class Report:
         parts += self.layer_parts()
         if self.avx2():
             parts += ["## AVX2 alone", AVX2, self.avx2()]
+        parts += ["## Other machines", (HERE / "machines.md").read_text()]
         parts += ["## Many cores", (HERE / "cores.md").read_text()]
         if self.missing():
             parts += ["## Who is missing", self.missing()]
