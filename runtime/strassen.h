@@ -23,7 +23,7 @@ INLINE void strassen_factors(float *to, const float *upper, const float *lower, 
         }
 }
 
-/* Of COUNT tiles as strassen_tiles() takes them: quarter TO = quarter FROM (-1: zeros) + a left factor, whose rows are
+/* Of count tiles as strassen_tiles() takes them: quarter TO = quarter FROM (-1: zeros) + a left factor, whose rows are
  * ROW floats apart, times the right one of that number, which is added to quarter ALSO as well (-1: to none). */
 INLINE void strassen_product(vf *tile, const int TO, const int FROM, const int ALSO, const float *left, const int ROW,
                              const float *right, const float *ahead, const int NUMBER, const int count, const int most,

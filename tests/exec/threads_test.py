@@ -40,12 +40,12 @@ def many_forms(path):
         helper.make_node("MatMul", ["tokens", "square"], ["mixed"]),  # by Strassen's algorithm; fewer items than ranges
     ]
     outputs = {"channels": [1, 64, 64], "rows": [1, 16, 64], "bent": [1, 64, 64, 16], "product": [1, 16, 64, 48],
-               "long": [1, 700], "mixed": [198, 192]}
+               "long": [1, 700], "mixed": [796, 192]}
     graph = helper.make_graph(
         nodes, "forms",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 64, 64]),
          helper.make_tensor_value_info("row", TensorProto.FLOAT, [1, 300]),
-         helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [198, 192])],
+         helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [796, 192])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
         [weight("w", 16, 8, 3, 3), weight("b", 16), weight("depthwise", 16, 1, 3, 3), weight("offsets", 16),
          weight("matrix", 64, 48), weight("square", 192, 192), weight("wide", 300, 700)])
