@@ -4,6 +4,11 @@
 
 {{includes}}
 
+/* GCC 12 and 13 mix up the lanes of some vectors that they make of statements side by side. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
+
 {{weights_declarations}}
 
 {{probes}}

@@ -167,6 +167,24 @@ def check_forms(checks: Checks, forms: list[Form]) -> None:
                     )
 
 
+def unrolled() -> Form:
+    """A layer so small that all of its loops are unrolled. GCC 12 and 13 make wrong vectors of what comes out, where it
+    is the only layer of a model, unless told not to."""
+    form = Form("RNN", "unrolled")
+    form.opset, form.steps, form.layout = 14, 4, False
+    form.attributes = {"direction": "bidirectional", "hidden_size": 7}
+    form.arrays = {
+        "X": floats(4, 1, 4),
+        "W": floats(2, 7, 4, spread=0.3),
+        "R": floats(2, 7, 7, spread=0.3),
+        "B": floats(2, 14),
+        "sequence_lens": np.full(1, 2, np.int32),
+        "initial_h": floats(2, 1, 7),
+    }
+    form.outputs, form.constant = ["unrolled_Y", "unrolled_Y_h"], {"W", "B"}
+    return form
+
+
 def layer(op_type: str = "LSTM", lengths: tuple[int, ...] = (3, 3), **attributes: Any) -> ModelProto:
     gates = CELLS[op_type][0]
     initializers = [
@@ -204,6 +222,7 @@ def main() -> None:
     check_forms(
         checks, [Form(op_type, f"{op_type}{i}") for op_type in CELLS for i in range(12 if op_type == "LSTM" else 8)]
     )
+    check_forms(checks, [unrolled()])
     check_refused(checks)
     finish(checks)
 
