@@ -11,6 +11,7 @@
 /* One or more buffers at one offset: a chain of in-place pairs is alive from its first to its last. */
 typedef struct {
     int first, last;
+    int span; /* how many steps of those at which an item begins that is not for probes alone */
     int64_t size, offset;
     int number; /* of one of the buffers */
     bool is_shown;
@@ -90,14 +91,10 @@ static void find_in_place(Program *program) {
     }
 }
 
-/* Bytes: of all items, and of those that are not for probes alone, which come first. */
-typedef struct {
-    int64_t all, unprobed;
-} Total;
-
-/* Places items in the order given: each into the smallest gap among those already placed that are alive with it. */
-static Total place(Item *items, int count, Item **placed) {
-    Total total = {0};
+/* Places items in the order given: each into the smallest gap among those already placed that are alive with it.
+ * Returns where the highest ends. */
+static int64_t place(Item *items, int count, Item **placed) {
+    int64_t highest = 0;
     for (int i = 0; i < count; i++) {
         int64_t end = 0, best = -1, best_gap = INT64_MAX;
         for (int k = 0; k < i; k++) { /* placed ones, by offset */
@@ -108,44 +105,48 @@ static Total place(Item *items, int count, Item **placed) {
             if (other->offset + other->size > end) end = other->offset + other->size;
         }
         items[i].offset = best >= 0 ? best : end;
-        if (items[i].offset + items[i].size > total.all) total.all = items[i].offset + items[i].size;
-        if (!items[i].is_shown) total.unprobed = total.all;
+        if (items[i].offset + items[i].size > highest) highest = items[i].offset + items[i].size;
         int at = i;
         for (; at > 0 && placed[at - 1]->offset > items[i].offset; at--) placed[at] = placed[at - 1];
         placed[at] = &items[i];
     }
-    return total;
+    return highest;
+}
+
+/* The sum of where the highest item ends that is alive at a step, over the steps at which an item begins: others may be
+ * there for probes alone. height: one a step, overwritten. */
+static double sum_of_heights(const Item *items, int count, int64_t *height, int steps) {
+    double sum = 0;
+    for (int step = 0; step < steps; step++) height[step] = -1;
+    for (int i = 0; i < count; i++) height[items[i].first] = 0;
+    for (int i = 0; i < count; i++)
+        for (int step = items[i].first; step <= items[i].last; step++)
+            if (height[step] >= 0 && items[i].offset + items[i].size > height[step])
+                height[step] = items[i].offset + items[i].size;
+    for (int step = 0; step < steps; step++) sum += height[step] >= 0 ? (double)height[step] : 0;
+    return sum;
 }
 
 #define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b) ? 1 : 0)
 
-/* What is for probes alone comes last, so that the rest is placed as if there were no probes. */
-#define SHOWN_LAST(x, y)                                                                                               \
-    if ((x)->is_shown != (y)->is_shown) return (x)->is_shown ? 1 : -1
-
 static int by_size(const void *a, const void *b) {
     const Item *x = a, *y = b;
-    SHOWN_LAST(x, y);
     return x->size != y->size ? COMPARE(y->size, x->size) : COMPARE(x->number, y->number);
 }
 
 static int by_size_and_time(const void *a, const void *b) {
     const Item *x = a, *y = b;
-    SHOWN_LAST(x, y);
-    double area_x = (double)x->size * (x->last - x->first + 1), area_y = (double)y->size * (y->last - y->first + 1);
+    double area_x = (double)x->size * x->span, area_y = (double)y->size * y->span;
     return area_x != area_y ? COMPARE(area_y, area_x) : COMPARE(x->number, y->number);
 }
 
 static int by_time(const void *a, const void *b) {
     const Item *x = a, *y = b;
-    SHOWN_LAST(x, y);
-    int time_x = x->last - x->first, time_y = y->last - y->first;
-    return time_x != time_y ? COMPARE(time_y, time_x) : by_size(a, b);
+    return x->span != y->span ? COMPARE(y->span, x->span) : by_size(a, b);
 }
 
 static int by_start(const void *a, const void *b) {
     const Item *x = a, *y = b;
-    SHOWN_LAST(x, y);
     return x->first != y->first ? COMPARE(x->first, y->first) : by_size(a, b);
 }
 
@@ -159,8 +160,7 @@ static void move_forward(Item *items, int count, bool is_beside) {
         if (items[i].offset + items[i].size > items[highest].offset + items[highest].size) highest = i;
     for (int i = 0; i < count; i++) {
         if (i == highest || items[i].last < items[highest].first || items[i].first > items[highest].last) continue;
-        const int time = items[i].last - items[i].first;
-        if (longest < 0 || time > items[longest].last - items[longest].first) longest = i;
+        if (longest < 0 || items[i].span > items[longest].span) longest = i;
     }
     const int at = is_beside && longest >= 0 ? longest : highest;
     const Item moved = items[at];
@@ -184,7 +184,11 @@ static int collect_items(const Program *program, Item *items, int *item_of) {
         int *at = &item_of[chain_start(buffer)->number];
         if (*at < 0) {
             *at = count++;
-            items[*at] = (Item){buffer->first, buffer->last, aligned(buffer_bytes(buffer)), 0, i, buffer->is_shown};
+            items[*at] = (Item){.first = buffer->first,
+                                .last = buffer->last,
+                                .size = aligned(buffer_bytes(buffer)),
+                                .number = i,
+                                .is_shown = buffer->is_shown};
         }
         Item *item = &items[*at];
         if (buffer->first < item->first) item->first = buffer->first;
@@ -210,11 +214,67 @@ static int64_t largest_live_sum(const Program *program, const Item *items, int c
 }
 
 /* Brings the items that are not for probes alone to the front; returns how many there are. */
-static int without_shown(Item *items, int count) {
-    if (count > 0) qsort(items, (size_t)count, sizeof *items, by_start);
+static int bring_unprobed_forward(Item *items, int count) {
     int unprobed = 0;
-    while (unprobed < count && !items[unprobed].is_shown) unprobed++;
+    for (int i = 0; i < count; i++) {
+        if (items[i].is_shown) continue;
+        const Item moved = items[i];
+        items[i] = items[unprobed], items[unprobed++] = moved;
+    }
     return unprobed;
+}
+
+/* By steps that are there with probes and without, in either case the same. */
+static void find_spans(const Program *program, Item *items, int count) {
+    const int steps = program->steps.count;
+    int *begun =
+        arena_new_array(program->arena, int, (size_t)steps + 1); /* steps before this one at which some begin */
+    for (int i = 0; i < count; i++)
+        if (!items[i].is_shown) begun[items[i].first + 1] = 1;
+    for (int step = 0; step < steps; step++) begun[step + 1] += begun[step];
+    for (int i = 0; i < count; i++) items[i].span = begun[items[i].last + 1] - begun[items[i].first];
+}
+
+enum { TRIES = 16 }; /* with each order, while there is a gap to the lower bound */
+
+/* Places items in several orders, and leaves them in the order, and at the places, with which they need least; of those
+ * that need as much, at most steps: so that much room is left for what is for probes alone. */
+static void place_unprobed(const Program *program, Item *items, int count, Item **placed) {
+    Item *best = arena_new_array(program->arena, Item, (size_t)count);
+    int64_t *height = arena_new_array(program->arena, int64_t, (size_t)program->steps.count);
+    const int64_t bound = largest_live_sum(program, items, count);
+    int64_t least = INT64_MAX;
+    double least_sum = 0;
+    for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) {
+        qsort(items, (size_t)count, sizeof *items, ORDERS[k]);
+        for (int i = 0; i == 0 || (i < TRIES && least > bound); i++) {
+            if (i > 0) move_forward(items, count, i % 2 == 0);
+            const int64_t bytes = place(items, count, placed);
+            const double sum = sum_of_heights(items, count, height, program->steps.count);
+            if (bytes > least || (bytes == least && sum >= least_sum)) continue;
+            least = bytes, least_sum = sum;
+            memcpy(best, items, (size_t)count * sizeof *items);
+        }
+    }
+    memcpy(items, best, (size_t)count * sizeof *items);
+}
+
+/* Places those behind the first `unprobed` as well, of which the places stay; returns where the highest ends. */
+static int64_t place_shown(const Program *program, Item *items, int unprobed, int count, Item **placed) {
+    Item *shown = items + unprobed, *best = arena_new_array(program->arena, Item, (size_t)count);
+    int64_t least = INT64_MAX;
+    for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) {
+        qsort(shown, (size_t)(count - unprobed), sizeof *items, ORDERS[k]);
+        for (int i = 0; i < TRIES && least > program->lower_bound_bytes; i++) {
+            if (i > 0) move_forward(shown, count - unprobed, i % 2 == 0);
+            const int64_t bytes = place(items, count, placed);
+            if (bytes >= least) continue;
+            least = bytes;
+            memcpy(best, items, (size_t)count * sizeof *items);
+        }
+    }
+    memcpy(items, best, (size_t)count * sizeof *items);
+    return least;
 }
 
 static int64_t value_bytes(const Value *value) { return shape_count(&value->shape) * type_info(value->type)->bytes; }
@@ -246,33 +306,27 @@ static void add_staged(Program *program) {
 }
 
 void plan_memory(Program *program) {
-    enum { TRIES = 16 }; /* with each order, while there is a gap to the lower bound */
     find_lifetimes(program);
     find_in_place(program);
     size_t room = (size_t)program->buffers.count;
-    Item *items = arena_new_array(program->arena, Item, room), *best = arena_new_array(program->arena, Item, room);
+    Item *items = arena_new_array(program->arena, Item, room);
     Item **placed = arena_new_array(program->arena, Item *, room);
     int *item_of = arena_new_array(program->arena, int, room);
-    int count = collect_items(program, items, item_of);
+    const int count = collect_items(program, items, item_of);
     program->lower_bound_bytes = largest_live_sum(program, items, count);
-    program->unprobed_bytes = program->workspace_bytes = INT64_MAX;
-    /* by what is there without probes alone, so that code without them is the same */
-    const int unprobed = without_shown(items, count);
-    const int64_t unprobed_bound = largest_live_sum(program, items, unprobed);
-    for (size_t k = 0; k < sizeof ORDERS / sizeof *ORDERS; k++) {
-        if (count > 0) qsort(items, (size_t)count, sizeof *items, ORDERS[k]);
-        for (int i = 0; i < TRIES && program->unprobed_bytes > unprobed_bound; i++) {
-            if (i > 0) move_forward(items, unprobed, i % 2 == 0);
-            Total total = place(items, count, placed);
-            if (total.unprobed >= program->unprobed_bytes) continue;
-            program->unprobed_bytes = total.unprobed;
-            program->workspace_bytes = total.all;
-            memcpy(best, items, (size_t)count * sizeof *items);
-        }
+    program->unprobed_bytes = program->workspace_bytes = 0;
+    if (count > 0) {
+        /* Without what is for probes alone first, so that code without probes is the same. */
+        const int unprobed = bring_unprobed_forward(items, count);
+        find_spans(program, items, count);
+        place_unprobed(program, items, unprobed, placed);
+        program->unprobed_bytes = place(items, unprobed, placed);
+        program->workspace_bytes =
+            unprobed < count ? place_shown(program, items, unprobed, count, placed) : program->unprobed_bytes;
     }
     int64_t *offset_of = arena_new_array(program->arena, int64_t, room);
     for (int i = 0; i < count; i++)
-        offset_of[chain_start(program->buffers.items[best[i].number])->number] = best[i].offset;
+        offset_of[chain_start(program->buffers.items[items[i].number])->number] = items[i].offset;
     for (int i = 0; i < program->buffers.count; i++) {
         Buffer *buffer = program->buffers.items[i];
         if (item_of[chain_start(buffer)->number] >= 0) buffer->offset = offset_of[chain_start(buffer)->number];

@@ -187,6 +187,26 @@ static void check_finds_wrong_plans(void **state) {
     arena_free(arena);
 }
 
+/* Where placements need as much, the one is taken that leaves more room for what is for probes alone. */
+static void lies_low_below_probes(void **state) {
+    (void)state;
+    enum { LINE = 16 }; /* floats */
+    Arena *arena = arena_new();
+    Program *program = program_make(arena);
+    Buffer *input = input_make(program, 1);
+    Buffer *kept = join(program, input, input, 8 * LINE);
+    Buffer *large = join(program, input, input, 16 * LINE);
+    join(program, large, input, LINE);
+    Buffer *shown = join(program, input, input, 20 * LINE);
+    shown->is_shown = true;
+    join(program, kept, shown, LINE);
+    plan_memory(program);
+    assert_int_equal(program->unprobed_bytes, 25 * 64);
+    assert_int_equal(program->workspace_bytes, 29 * 64);
+    assert_int_equal(program->lower_bound_bytes, 29 * 64);
+    arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_stays_in_place),
@@ -195,6 +215,7 @@ int main(void) {
         cmocka_unit_test(unused_buffers_take_nothing_and_empty_ones_an_address),
         cmocka_unit_test(random_programs_are_near_the_bound),
         cmocka_unit_test(check_finds_wrong_plans),
+        cmocka_unit_test(lies_low_below_probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
