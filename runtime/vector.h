@@ -106,6 +106,21 @@ typedef float vh_anywhere __attribute__((vector_size(2 * LANES), aligned(4), may
 typedef vf vh;
 #endif
 
+/* VF_MAX(a, b), VF_MIN(a, b): a > b ? a : b and a < b ? a : b of each lane, by the instruction for it, where GCC has a
+ * name for that. It would compare first, and choose then; Clang knows. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__has_builtin)
+#if LANES == 16 && __has_builtin(__builtin_ia32_maxps512_mask)
+#define VF_MAX(a, b) __builtin_ia32_maxps512_mask(a, b, a, -1, 4) /* all lanes, rounded as ever */
+#define VF_MIN(a, b) __builtin_ia32_minps512_mask(a, b, a, -1, 4)
+#elif LANES == 8 && __has_builtin(__builtin_ia32_maxps256)
+#define VF_MAX(a, b) __builtin_ia32_maxps256(a, b)
+#define VF_MIN(a, b) __builtin_ia32_minps256(a, b)
+#elif LANES == 4 && __has_builtin(__builtin_ia32_maxps)
+#define VF_MAX(a, b) __builtin_ia32_maxps(a, b)
+#define VF_MIN(a, b) __builtin_ia32_minps(a, b)
+#endif
+#endif
+
 /* LANES floats from anywhere. */
 INLINE vf vf_load(const float *from) {
 #if LANES == 1
@@ -325,6 +340,8 @@ INLINE vf vf_max(vf a, vf b) {
 #if LANES == 1
     const vf kept = vf_keep(a);
     return kept > b ? kept : b;
+#elif defined(VF_MAX)
+    return VF_MAX(a, b);
 #else
     return vf_select(a > b, a, b);
 #endif
@@ -334,6 +351,8 @@ INLINE vf vf_min(vf a, vf b) {
 #if LANES == 1
     const vf kept = vf_keep(a);
     return kept < b ? kept : b;
+#elif defined(VF_MIN)
+    return VF_MIN(a, b);
 #else
     return vf_select(a < b, a, b);
 #endif
