@@ -47,11 +47,14 @@ static int most_in_a_set(int rows, int64_t stride) {
     return most;
 }
 
-/* What a step costs beyond its work: rows that drive each other out of the first-level cache, of 8 ways, and weights of
- * a group that the second one cannot keep for all tiles. */
+/* What a step costs beyond its work: rows that drive each other out of the first-level cache, of 8 ways, weights of a
+ * group that the second one cannot keep for all tiles, and, with AVX2 after few steps, results of which less than two
+ * cache lines of a row are written together. */
 static double waiting(int target, const TileProduct *product, int rows, int vectors) {
-    enum { WAYS = 7, CACHED_WEIGHTS = 160 << 10 };
+    enum { WAYS = 7, CACHED_WEIGHTS = 160 << 10, FEW_STEPS = 16, WRITTEN = 32 };
     double factor = 1;
+    const bool is_written_soon = target == TARGET_AVX2 && product->depth <= FEW_STEPS;
+    if (is_written_soon && vectors * TARGET_LANES[target] < WRITTEN) factor += 0.2;
     if (most_in_a_set(rows, product->stride) > WAYS && product->stride != 0) factor += 0.25;
     if (vectors * TARGET_LANES[target] * product->depth > CACHED_WEIGHTS) factor += 0.3;
     return factor;
