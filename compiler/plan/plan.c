@@ -224,11 +224,10 @@ static int bring_unprobed_forward(Item *items, int count) {
     return unprobed;
 }
 
-/* By steps that are there with probes and without, in either case the same. */
+/* Spans are the same with probes and without: steps that are there for probes alone do not count. */
 static void find_spans(const Program *program, Item *items, int count) {
     const int steps = program->steps.count;
-    int *begun =
-        arena_new_array(program->arena, int, (size_t)steps + 1); /* steps before this one at which some begin */
+    int *begun = arena_new_array(program->arena, int, (size_t)steps + 1); /* before each step, how many that count */
     for (int i = 0; i < count; i++)
         if (!items[i].is_shown) begun[items[i].first + 1] = 1;
     for (int step = 0; step < steps; step++) begun[step + 1] += begun[step];
