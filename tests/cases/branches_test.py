@@ -2,7 +2,7 @@
 Near misses among them: a softmax over the channels, weights from one branch alone."""
 import torch
 from between import between, one
-from harness import Block, Built, case, keep, main
+from harness import Built, case, keep, main
 from torch import Tensor, nn
 from torch.nn import functional as F
 

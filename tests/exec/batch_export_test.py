@@ -1,11 +1,10 @@
 """Networks exported with a batch of any size, by both of PyTorch's exporters, compiled with --dim batch=1..4: outputs and
 probes of three samples are PyTorch's, and the bits of each sample's own run, with threads, variants for processors and
-weights in a file too. Other numbers of samples are refused. The seed is printed, and FOVEA_TEST_SEED repeats it."""
+weights in a file too. Other numbers of samples are refused. The seed is printed, and FOVEA_SEED repeats it."""
 
 import logging
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import warnings
@@ -16,8 +15,9 @@ import torch
 from generated import STRICT, build, compile_model, run
 from hostile import Checks, finish
 from torch import Tensor, nn
+from random_seed import random_seed
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 MOST, COUNT = 4, 3
 
 WRONG_NUMBERS = """
@@ -123,7 +123,6 @@ def check_numbers(checks: Checks) -> None:
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     torch.manual_seed(SEED)
     logging.disable(logging.WARNING)
     checks = Checks()

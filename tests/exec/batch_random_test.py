@@ -1,6 +1,6 @@
 """Random graphs over a batch of any size: each is either refused, by the node that mixes samples, or gives for several
 samples what ONNX Runtime gives. Sizes are chosen so that others are as large as the batch. The seed is printed;
-FOVEA_TEST_SEED repeats it, and FOVEA_TEST_GRAPHS says how many graphs there are."""
+FOVEA_SEED repeats it, and FOVEA_TEST_GRAPHS says how many graphs there are."""
 import os
 import random
 import sys
@@ -9,9 +9,10 @@ sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import onnxruntime
 from hostile import INVALID, UNSUPPORTED, Checks, encoded, finish, fovea, model, node, tensor
+from random_seed import random_seed
 
 onnxruntime.set_default_logger_severity(3)
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 GRAPHS = int(os.environ.get("FOVEA_TEST_GRAPHS", 150))
 COUNT = 3  # samples
 
@@ -132,7 +133,6 @@ def check(checks, seed):
 
 
 def main():
-    print(f"seed {SEED}")
     checks = Checks()
     accepted = [check(checks, SEED + i) for i in range(GRAPHS)]
     taken, refused = accepted.count(True), accepted.count(False)

@@ -10,9 +10,9 @@ import tempfile
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import onnxruntime
-from generated import STRICT, build, compile_model
+from generated import build, compile_model
 from generated import run as run_testbench
-from hostile import FOVEA, INVALID, UNSUPPORTED, USAGE, Checks, encoded, finish, fovea, model, node, tensor
+from hostile import FOVEA, UNSUPPORTED, Checks, encoded, finish, model, node, tensor
 from onnx import TensorProto
 
 onnxruntime.set_default_logger_severity(3)

@@ -1,5 +1,5 @@
 """Small networks whose maps lie channels last: generated C, for each length of vectors that this machine and its compilers
-have, agrees with ONNX Runtime. Random sizes, with tails of all kinds. The seed is printed; FOVEA_TEST_SEED repeats it."""
+have, agrees with ONNX Runtime. Random sizes, with tails of all kinds. The seed is printed; FOVEA_SEED repeats it."""
 import os
 import pathlib
 import random
@@ -14,13 +14,13 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from generated import build, compile_model, run, worst_difference
 from hostile import Checks, finish
+from random_seed import random_seed
 
 NETWORKS = int(os.environ.get("FOVEA_TEST_GRAPHS", 3))
 FLAGS = [("gcc", "-O2"), ("clang", "-O2"), ("gcc", "-O2", "-DLANES=1")]
 if "avx2" in pathlib.Path("/proc/cpuinfo").read_text():
     FLAGS += [("gcc", "-O2", "-march=x86-64-v3"), ("gcc", "-O2", "-march=native"), ("clang", "-O2", "-march=native")]
-seed = int(os.environ.get("FOVEA_TEST_SEED", random.randrange(1 << 32)))
-print(f"FOVEA_TEST_SEED={seed}")
+seed = random_seed()
 chance, numbers = random.Random(seed), np.random.default_rng(seed)
 checks = Checks()
 

@@ -5,7 +5,6 @@ import os
 import pathlib
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
@@ -13,11 +12,11 @@ import onnx
 from generated import build, compile_model, run
 from hostile import Checks, finish
 from onnx import helper, numpy_helper
+from random_seed import random_seed
 
 ROWS, COLUMNS = 9, 144
 TYPES = (np.float32, np.float64, np.int32, np.int64)
-seed = int(os.environ.get("FOVEA_SEED", time.time()))
-print(f"FOVEA_SEED={seed}")
+seed = random_seed()
 random = np.random.default_rng(seed)
 checks = Checks()
 

@@ -1,10 +1,9 @@
 """NonZero and NonMaxSuppression of data that come at run time: what numpy and ONNX Runtime find, and -1 behind it;
 compiled and interpreted, and in the interface. What reads such a result, and what cannot be padded, is refused. Inputs
-are random; the seed is printed, and FOVEA_TEST_SEED repeats it."""
+are random; the seed is printed, and FOVEA_SEED repeats it."""
 import json
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,9 @@ from onnx import helper
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from node_cases import FOVEA, Cases  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 UNSUPPORTED = 3
 
@@ -92,7 +92,6 @@ def refusals(folder):
 
 
 def main():
-    print(f"seed {SEED}")
     cases = Cases(17)
     suppression(cases)
     cases.expect_of_runtime()

@@ -1,6 +1,6 @@
 """Gradient against torch.autograd, first and second derivatives: each rule of an operator, and random graphs in which
 tensors are used several times and broadcast. At the values that the graph computes with and at others; in functions,
-branches and loops. What cannot be differentiated is refused. The seed is printed, and FOVEA_TEST_SEED repeats it."""
+branches and loops. What cannot be differentiated is refused. The seed is printed, and FOVEA_SEED repeats it."""
 import os
 import pathlib
 import random
@@ -14,10 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from hostile import INVALID, UNSUPPORTED, Checks  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
 FOVEA = os.environ["FOVEA"]
 TRAINING = "ai.onnx.preview.training"
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 
 
@@ -438,7 +439,6 @@ def check_refusals():
 
 
 def main():
-    print(f"seed {SEED}")
     net = Net()
     for add in (add_elementwise, add_shapes, add_reductions, add_products):
         add(net)

@@ -2,7 +2,6 @@
 warning under gcc and clang, and computes the same. No byte of a name comes into code, comments or strings unescaped."""
 import json
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -12,7 +11,6 @@ sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 from generated import STRICT
 from hostile import FOVEA, INVALID, Checks, encoded, field, finish, fovea, is_printable, model, node, tensor
-from onnx import helper
 
 checks = Checks()
 rng = np.random.default_rng(3)

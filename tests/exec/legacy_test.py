@@ -1,8 +1,7 @@
 """Opsets before 7: inputs broadcast by attributes, hints of that time, what trained then; against numpy. Compiled and
-interpreted. Shapes are random; the seed is printed, and FOVEA_TEST_SEED repeats it."""
+interpreted. Shapes are random; the seed is printed, and FOVEA_SEED repeats it."""
 import os
 import pathlib
-import random
 import sys
 import tempfile
 
@@ -10,8 +9,9 @@ import numpy as np
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from node_cases import Cases  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 
 
@@ -89,7 +89,6 @@ def refusals(folder):
 
 
 def main():
-    print(f"seed {SEED}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for opset in (6, 4):

@@ -1,9 +1,8 @@
 """Losses, compiled and interpreted: reductions, weights, targets to ignore, types, ranks; against ONNX's reference.
-The seed is printed, and FOVEA_TEST_SEED repeats it."""
+The seed is printed, and FOVEA_SEED repeats it."""
 import itertools
 import os
 import pathlib
-import random
 import sys
 import tempfile
 
@@ -12,8 +11,9 @@ import onnx.reference
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from node_cases import Cases  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-13}
 
@@ -55,7 +55,6 @@ def refused(folder, words, inputs, **attributes):
 
 
 def main():
-    print(f"seed {SEED}")
     x, labels = np.zeros((2, 3, 4), np.float32), np.zeros((2, 4), np.int64)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

@@ -1,20 +1,20 @@
 """Operators of ai.onnx.ml on numbers, and TfIdfVectorizer: compiled and interpreted, what ONNX Runtime gives, or numpy
 where that has no kernel for a type. What is contradictory or needs strings is refused. Inputs are random; the seed is
-printed, and FOVEA_TEST_SEED repeats it."""
+printed, and FOVEA_SEED repeats it."""
 import itertools
 import os
 import pathlib
-import random
 import sys
 import tempfile
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from node_cases import Cases  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 ML = "ai.onnx.ml"
 INVALID, UNSUPPORTED = 1, 3
@@ -362,7 +362,6 @@ def refusals(folder):
 
 
 def main():
-    print(f"seed {SEED}")
     cases = Cases(17, [(ML, 5)])
     older = Cases(17, [(ML, 3)])
     for add in (ngrams, labels, features, trees):

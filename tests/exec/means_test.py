@@ -4,7 +4,6 @@ import os
 import pathlib
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
@@ -13,9 +12,9 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from generated import build, compile_model, run, worst_difference
 from hostile import Checks, finish
+from random_seed import random_seed
 
-seed = int(os.environ.get("FOVEA_SEED", time.time()))
-print(f"FOVEA_SEED={seed}")
+seed = random_seed()
 random = np.random.default_rng(seed)
 checks = Checks()
 

@@ -1,10 +1,9 @@
 """ONNX Runtime's own operators (com.microsoft): interpreted and compiled, fovea gives what ONNX Runtime gives, for each
 option that it takes; attention among them is one block with its map; options that it does not take are refused with status 3
-and named. Shapes are random; the seed is printed, and FOVEA_TEST_SEED repeats it."""
+and named. Shapes are random; the seed is printed, and FOVEA_SEED repeats it."""
 import json
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -13,9 +12,12 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
+from random_seed import random_seed
+
 FOVEA = os.environ["FOVEA"]
 TOLERANCE = 1e-5  # of the range of an output: float32, sums in different orders
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 onnxruntime.set_default_logger_severity(3)
 
@@ -310,7 +312,6 @@ def refused():
 
 
 def main():
-    print(f"seed {SEED}")
     failed = count = 0
     with tempfile.TemporaryDirectory() as folder:
         for group in (products, layers, packed_attention, multi_head_attention, grouped_attention, capped_attention, rotary):

@@ -1,12 +1,11 @@
 """Attention in networks that onnxruntime.quantization has quantised (QDQ): the blocks of the network of floats are found,
 under the same names and with the same probes, though pairs of QuantizeLinear and DequantizeLinear stand within them; the
 maps are those of floats but for the rounding, and outputs are at most one step from ONNX Runtime's. The seed is printed,
-and FOVEA_TEST_SEED repeats it."""
+and FOVEA_SEED repeats it."""
 
 import json
 import logging
 import os
-import random
 import subprocess
 import sys
 import warnings
@@ -20,8 +19,9 @@ from hostile import FOVEA, Checks, finish
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import Tensor, nn
+from random_seed import random_seed
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 SHAPE = (1, 3, 16, 16)
 
 
@@ -103,7 +103,6 @@ def check(checks: Checks, module: nn.Module) -> None:
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     torch.manual_seed(SEED)
     logging.disable(logging.WARNING)
     onnxruntime.set_default_logger_severity(3)

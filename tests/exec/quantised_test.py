@@ -6,13 +6,12 @@ its formats, with scales by tensor and by channel, for uint8 and int8, is at mos
 Runtime with its optimisations off and on.
 
 Values are random but those of the network, where a sum that is rounded the other way in one layer could, rarely, move
-more than that; the seed is printed, and FOVEA_TEST_SEED repeats it. Weights have 7 bits where ONNX Runtime multiplies:
+more than that; the seed is printed, and FOVEA_SEED repeats it. Weights have 7 bits where ONNX Runtime multiplies:
 on processors without instructions for such products its sums saturate at 16 bits."""
 import itertools
 import logging
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -23,8 +22,11 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
+from random_seed import random_seed
+
 FOVEA = os.environ["FOVEA"]
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 onnxruntime.set_default_logger_severity(3)
 logging.disable(logging.WARNING)  # of onnxruntime.quantization
@@ -364,7 +366,6 @@ def refused(folder):
 
 
 def main():
-    print(f"seed {SEED}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         faults = sum(compare(cases(), 0, folder) for cases in (elementwise, products, convolutions))

@@ -1,11 +1,10 @@
 """Random graphs, with attention in them and with what only looks like attention: generated C and the interpreter agree
 with ONNX Runtime; of some also what is made without fusion, with probes and under sanitizers. The seed is printed, and
-that of a graph that fails: FOVEA_TEST_SEED repeats it, with FOVEA_TEST_GRAPHS=1 it alone, checked in every way."""
+that of a graph that fails: FOVEA_SEED repeats it, with FOVEA_TEST_GRAPHS=1 it alone, checked in every way."""
 
 import json
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from generated import build, compile_model
 from generated import run as run_testbench
 from hostile import FOVEA, Checks, finish
 from random_graphs import FLOAT, NEAR_MISSES, Maker
+from random_seed import random_seed
 
 GRAPHS = int(os.environ.get("FOVEA_TEST_GRAPHS", 500))
 EVERY = 10  # of so many graphs one is checked in every way
@@ -180,8 +180,7 @@ def check_near_misses(checks, seed):
 
 
 def main():
-    seed = int(os.environ.get("FOVEA_TEST_SEED", random.randrange(1 << 30)))
-    print(f"FOVEA_TEST_SEED={seed}, {GRAPHS} graphs from there on")
+    seed = random_seed()
     start = time.monotonic()
     checks = Checks()
     check_near_misses(checks, seed)

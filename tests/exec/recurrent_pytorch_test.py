@@ -1,10 +1,9 @@
 """Recurrent networks of PyTorch, from both exporters, give what PyTorch gives: a tagger of words with a bidirectional
-LSTM of two layers, and a GRU in front of a classifier, batch first. The seed is printed, and FOVEA_TEST_SEED repeats
+LSTM of two layers, and a GRU in front of a classifier, batch first. The seed is printed, and FOVEA_SEED repeats
 it."""
 
 import logging
 import os
-import random
 import sys
 import warnings
 
@@ -13,8 +12,9 @@ import numpy as np
 import torch
 from hostile import Checks, finish, fovea
 from torch import Tensor, nn
+from random_seed import random_seed
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 
 
 class Tagger(nn.Module):
@@ -57,7 +57,6 @@ def check(checks: Checks, model: nn.Module, inputs: dict[str, Tensor], dynamo: b
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     torch.manual_seed(SEED)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     checks = Checks()

@@ -1,9 +1,8 @@
 """LSTM, GRU and RNN in random forms (directions, lengths, states, peepholes, clips, activations and their parameters,
 outputs left out) give what ONNX Runtime gives, interpreted and compiled; in float16 and double what they give in float.
-What contradicts itself is refused. The seed is printed, and FOVEA_TEST_SEED repeats it."""
+What contradicts itself is refused. The seed is printed, and FOVEA_SEED repeats it."""
 
 import os
-import random
 import sys
 from typing import Any
 
@@ -13,8 +12,9 @@ import onnxruntime
 from hostile import INVALID, Checks, encoded, finish, fovea, tensor
 from hostile import model as small_model
 from onnx import ModelProto, helper
+from random_seed import random_seed
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 onnxruntime.set_default_logger_severity(4)
 
@@ -217,7 +217,6 @@ def check_refused(checks: Checks) -> None:
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     checks = Checks()
     check_forms(
         checks, [Form(op_type, f"{op_type}{i}") for op_type in CELLS for i in range(12 if op_type == "LSTM" else 8)]

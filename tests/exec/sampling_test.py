@@ -1,11 +1,10 @@
 """Operators that read maps between elements, pool boxes, or put windows back, with random parameters: interpreted,
 and as generated C on two threads, fovea gives what ONNX Runtime gives. Of Col2Im it is ONNX's reference, as ONNX
 Runtime mixes up channels in one and three dimensions. One model holds a node for each draw. The seed is printed;
-FOVEA_TEST_SEED repeats it."""
+FOVEA_SEED repeats it."""
 
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -19,9 +18,10 @@ import onnxruntime
 from hostile import Checks, finish
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from random_seed import random_seed
 
 FOVEA = os.environ["FOVEA"]
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 OPSET = 20
 WAYS = (["--interpret"], ["--threads", "2"])
 rng = np.random.default_rng(SEED)
@@ -241,7 +241,6 @@ def check(model: Model, expected: dict[str, np.ndarray], folder: pathlib.Path,
 
 
 def main() -> None:
-    print(f"FOVEA_TEST_SEED={SEED}")
     model, kept, other = Model(), Model(), types_of_its_own()
     for add in (add_grid_samples, add_affine_grids, add_regions, add_transposed, add_unpooled, add_blocks,
                 add_deformed):

@@ -9,10 +9,11 @@ import numpy as np
 import onnxruntime
 from hostile import INVALID, UNSUPPORTED, USAGE, Checks, encoded, finish, fovea, model, node, tensor
 from onnx import ModelProto, NodeProto, TensorProto, TypeProto, helper
+from random_seed import random_seed
 
 onnxruntime.set_default_logger_severity(3)
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", np.random.SeedSequence().entropy % (1 << 31)))
+SEED = random_seed()
 RANDOM = np.random.default_rng(SEED)
 FLOATS = helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", 3])
 PAIRS = helper.make_tensor_type_proto(TensorProto.FLOAT, [2])
@@ -169,7 +170,6 @@ def check_refused(checks: Checks) -> None:
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     checks = Checks()
     check_sequences(checks)
     check_batch(checks)

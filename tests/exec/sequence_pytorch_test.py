@@ -1,10 +1,9 @@
 """Scripted models of PyTorch that keep tensors in lists, from the TorchScript exporter, give what PyTorch gives: a list
-that is split, appended to in loops and branches, changed, joined and stacked. The seed is printed, and FOVEA_TEST_SEED
+that is split, appended to in loops and branches, changed, joined and stacked. The seed is printed, and FOVEA_SEED
 repeats it."""
 
 import logging
 import os
-import random
 import sys
 import warnings
 from typing import List
@@ -15,8 +14,9 @@ import onnx
 import torch
 from hostile import Checks, finish, fovea
 from torch import Tensor, nn
+from random_seed import random_seed
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 
 
 class Recurrent(nn.Module):
@@ -99,7 +99,6 @@ def check(checks: Checks, model: nn.Module, opset: int) -> None:
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     torch.manual_seed(SEED)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     checks = Checks()

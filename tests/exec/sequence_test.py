@@ -9,10 +9,11 @@ import numpy as np
 import onnxruntime
 from hostile import INVALID, UNSUPPORTED, Checks, encoded, finish, fovea, model, node, tensor
 from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper
+from random_seed import random_seed
 
 onnxruntime.set_default_logger_severity(3)
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", np.random.SeedSequence().entropy % (1 << 31)))
+SEED = random_seed()
 X = np.random.default_rng(SEED).uniform(-1, 1, (6, 3)).astype(np.float32)
 CONSTANTS = [tensor(f"i{n}".replace("-", "m"), np.int64(n)) for n in (-7, -3, -1, 0, 1, 2, 3, 6, 7)]
 CONSTANTS += [
@@ -216,7 +217,6 @@ def check_borders(checks: Checks) -> None:
 
 
 def main() -> None:
-    print(f"seed {SEED}")
     checks = Checks()
     for what, nodes in CASES.items():
         check_case(checks, what, nodes, "--interpret")

@@ -1,8 +1,7 @@
 """DFT, STFT, windows and mel filters, compiled and interpreted: lengths of all kinds of factors, axes, directions,
-types, against numpy in double precision. Lengths are random; the seed is printed, and FOVEA_TEST_SEED repeats it."""
+types, against numpy in double precision. Lengths are random; the seed is printed, and FOVEA_SEED repeats it."""
 import os
 import pathlib
-import random
 import sys
 import tempfile
 
@@ -12,8 +11,9 @@ from onnx import helper
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from node_cases import TOLERANCE, Cases  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 
 
@@ -129,7 +129,6 @@ def refusals(folder):
 
 
 def main():
-    print(f"seed {SEED}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for cases in (*transforms(), *short_transforms(), *windows()):

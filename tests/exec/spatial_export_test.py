@@ -1,10 +1,9 @@
 """Networks that sample, unpool or work on volumes, as PyTorch users write them, from both exporters: fovea gives what
-PyTorch gives, interpreted. Weights are random; the seed is printed, and FOVEA_TEST_SEED repeats it."""
+PyTorch gives, interpreted. Weights are random; the seed is printed, and FOVEA_SEED repeats it."""
 
 import logging
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -17,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from hostile import Checks, finish
 from torch import Tensor, nn
+from random_seed import random_seed
 
 FOVEA = os.environ["FOVEA"]
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 checks = Checks()
 
 
@@ -111,7 +111,6 @@ def check(model: nn.Module, shape: tuple[int, ...], exporter: str, folder: pathl
 
 
 def main() -> None:
-    print(f"FOVEA_TEST_SEED={SEED}")
     torch.manual_seed(SEED)
     logging.disable(logging.WARNING)  # the exporters' own
     for model, shape, exporters in MODELS:

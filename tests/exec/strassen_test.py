@@ -4,7 +4,6 @@ import os
 import pathlib
 import sys
 import tempfile
-import time
 
 import numpy as np
 import onnx
@@ -13,10 +12,10 @@ from onnx import helper, numpy_helper
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from generated import build, compile_model, run
 from hostile import Checks, finish
+from random_seed import random_seed
 
 BOUND = 3e-6  # of the largest output
-seed = int(os.environ.get("FOVEA_SEED", time.time()))
-print(f"FOVEA_SEED={seed}")
+seed = random_seed()
 random = np.random.default_rng(seed)
 checks = Checks()
 

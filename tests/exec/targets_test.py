@@ -14,7 +14,7 @@ sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import onnx
 import onnxruntime
-from generated import FOVEA, MATHS, SOURCE, STRICT, build, compile_model, run, worst_difference
+from generated import FOVEA, MATHS, SOURCE, STRICT, build, compile_model, worst_difference
 from hostile import Checks, finish, model, node, tensor
 from wasm import imported_functions
 

@@ -1,9 +1,8 @@
 """Adagrad, Adam and Momentum against the standard's formulas: of floats and doubles, of one tensor and of several,
 before the first step and after; what does not go together is refused. Compiled and interpreted. Inputs are random; the
-seed is printed, and FOVEA_TEST_SEED repeats it."""
+seed is printed, and FOVEA_SEED repeats it."""
 import os
 import pathlib
-import random
 import sys
 import tempfile
 
@@ -11,8 +10,9 @@ import numpy as np
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from node_cases import Cases  # noqa: E402
+from random_seed import random_seed  # noqa: E402
 
-SEED = int(os.environ.get("FOVEA_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+SEED = random_seed()
 rng = np.random.default_rng(SEED)
 SMALL, TENTHS, THOUSANDTHS = (float(np.float32(number)) for number in (1e-6, 0.9, 0.999))  # attributes are floats
 TRAINING = "ai.onnx.preview.training"
@@ -77,7 +77,6 @@ def refusals(folder):
 
 
 def main():
-    print(f"seed {SEED}")
     cases = make_cases()
     with tempfile.TemporaryDirectory() as folder:
         cases.check(pathlib.Path(folder))

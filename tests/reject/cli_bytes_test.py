@@ -1,5 +1,5 @@
 """`fovea compile` on bytes that are no model: empty, foreign, cut off, damaged, nested, amplified, too large.
-The seed of what is random is printed; FOVEA_TEST_SEED repeats it."""
+The seed of what is random is printed; FOVEA_SEED repeats it."""
 import os
 import random
 import sys
@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 from hostile import INVALID, UNSUPPORTED, Checks, encoded, field, finish, fovea, model, node, tensor, varint
+from random_seed import random_seed
 
 checks = Checks()
 SMALL = encoded(model([node("Add", "x w", "h", "add"), node("Relu", "h", "y", "relu")],
@@ -34,8 +35,7 @@ def test_cut_off():
 
 def test_bit_flips():
     """Any answer but a crash, a bug or a system error; nothing is left of what was refused."""
-    seed = int(os.environ.get("FOVEA_TEST_SEED", random.randrange(1 << 32)))
-    print(f"FOVEA_TEST_SEED={seed}")
+    seed = random_seed()
     chance = random.Random(seed)
     for turn in range(300):
         damaged = bytearray(SMALL)

@@ -1,7 +1,6 @@
 """`fovea compile` on dimensions and shapes that do not fit: negative, symbolic, huge, contradicting, per operator.
 What is empty, or large without being in the file, is accepted within bounds of memory and time."""
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
@@ -9,7 +8,7 @@ import numpy as np
 from generated import build
 from generated import run as run_testbench
 from hostile import INVALID, UNSUPPORTED, USAGE, Checks, finish, model, node, tensor
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 checks = Checks()
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1

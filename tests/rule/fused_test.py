@@ -1,18 +1,18 @@
 """Fused attention blocks: each form becomes the operators that it should, or stays as it is; generated C gives what it
 gives without fusion, to within 1e-6 of an output's range; outputs are the same to the bit whatever is probed; and what a
-gate scales is written in place. The seed is printed; FOVEA_TEST_SEED repeats it."""
+gate scales is written in place. The seed is printed; FOVEA_SEED repeats it."""
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 from generated import build, compile_model, run
 from hostile import FOVEA, Checks, finish, model, node, tensor
 from onnx import TensorProto
+from random_seed import random_seed
 
 TOLERANCE = 1e-6  # of the range of an output
 UNFUSED = ("--fuse", "batchnorm,bias,loops,epilogue")
@@ -335,8 +335,7 @@ def test_numbers(checks, given, data):
         checks.check(name, array.tobytes() == results["all probes"][1][name].tobytes(), "other bits with all probes")
 
 
-seed = int(os.environ.get("FOVEA_TEST_SEED", time.time_ns() % 1000000))
-print(f"FOVEA_TEST_SEED={seed}")
+seed = random_seed()
 checks = Checks()
 random = np.random.default_rng(seed)
 test_numbers(checks, *make_forms(checks, random))

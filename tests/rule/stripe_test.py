@@ -1,12 +1,10 @@
 """--stripe changes no bit of a result where convolutions are direct: random chains of layers over odd sizes, with
 strides, pads, dilations, groups, pools, branches and outputs on the way. Attention and probed maps are left whole."""
 import os
-import pathlib
 import re
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 import onnx
@@ -14,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 from hostile import Checks, finish
+from random_seed import random_seed
 
 FOVEA = os.environ["FOVEA"]
 CHAINS = 40
-seed = int(os.environ.get("FOVEA_SEED", time.time()))
-print(f"FOVEA_SEED={seed}")
+seed = random_seed()
 random = np.random.default_rng(seed)
 checks = Checks()
 

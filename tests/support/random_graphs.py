@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from hostile import model, node, tensor
+from hostile import model, tensor
 from onnx import TensorProto, helper, numpy_helper
 
 NEAR_MISSES = ("axis", "after", "scaled", "sigmoid", "unturned", "other values")
