@@ -13,6 +13,7 @@ import argparse
 import copy
 import importlib
 import logging
+import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,8 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from exporting import keep_tables
 from weights import randomise
 
 HERE = Path(__file__).parent
@@ -145,6 +148,7 @@ def main() -> None:
 
     logging.disable(logging.WARNING)
     torch.set_num_threads(2)
+    keep_tables()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     exporters = arguments.exporter or EXPORTERS
     for name in arguments.only or MODELS:

@@ -1,0 +1,10 @@
+"""Makes PyTorch's newer exporter quick where it exports many modules: it would read the table of its operators' translations
+anew for each, which takes about as long as the rest of an export."""
+import functools
+
+from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+
+def keep_tables() -> None:
+    """The table for an opset is made once. Exports that add translations of their own must not be among those."""
+    ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
