@@ -35,9 +35,10 @@ def main():
                     got, maps = run(build(folder, compiler, *flags), inputs, "out.npz", "maps.npz")
                     failures += check(f"{network}, weights {weights}, {compiler}: outputs", outputs, got, 1e-5)
                     failures += check(f"{network}, weights {weights}, {compiler}: probes", probes, maps, 1e-5)
-                silent, _ = run(build(folder, "cc", "-O1"), inputs, "out.npz")
-                loud, _ = run(build(folder, "cc", "-O1"), inputs, "out.npz", "maps.npz")
-                poisoned, _ = run(build(folder, "cc", "-O1"), inputs, "out.npz", poison=0x5A)
+                binary = build(folder, "cc", "-O1")
+                silent, _ = run(binary, inputs, "out.npz")
+                loud, _ = run(binary, inputs, "out.npz", "maps.npz")
+                poisoned, _ = run(binary, inputs, "out.npz", poison=0x5A)
                 without, _ = run(build(folder, "cc", "-O1", "-DMODEL_PROBES=0"), inputs, "out.npz")
                 for key in outputs:
                     same = all(np.array_equal(silent[key], other[key]) for other in (loud, without, poisoned))
