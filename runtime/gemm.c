@@ -24,7 +24,8 @@ KERNEL void gemm(const T *restrict a, const T *restrict b, const T *restrict c, 
             if (width == 16)
                 for (int j = 0; j < 16; j++) to[j] = LOAD(columns[k * BK + j * BN]);
             else
-                for (int j = 0; j < 16; j++) to[j] = j < width ? LOAD(columns[k * BK + j * BN]) : 0;
+                for (int j = 0; j < width; j++) to[j] = LOAD(columns[k * BK + j * BN]);
+            for (int j = width; j < 16; j++) to[j] = 0;
         }
         for (int m = 0; m < M; m += 4) { /* rows after the last repeat it, and are not stored */
             const T *const a0 = a + batch * AB + m * AM, *const a1 = a0 + (m + 1 < M ? AM : 0);

@@ -634,8 +634,10 @@ INLINE void panel_pack(float *panel, const float *from, const int DEPTH, const i
                 for (int k = 0; k < LANES; k++) vf_store(panel + (done + k) * 16 + left, block[k]);
             }
     }
-    for (int n = 0; n < 16; n++)
-        for (int k = done; k < DEPTH; k++) panel[k * 16 + n] = n < COLUMNS ? (from + n * COLUMN)[k * ROW] : 0;
+    for (int n = 0; n < COLUMNS; n++)
+        for (int k = done; k < DEPTH; k++) panel[k * 16 + n] = (from + n * COLUMN)[k * ROW];
+    for (int k = done; k < DEPTH; k++)
+        for (int n = COLUMNS; n < 16; n++) panel[k * 16 + n] = 0;
 }
 
 #endif

@@ -159,8 +159,8 @@ static bool has_choice(const LoopWriter *writer) {
     return read > 1 && choices > 0;
 }
 
-/* Variables for what the body reads, so that it is read in any case: of sums side by side whose terms are read only
- * where a condition holds, GCC 12 mixes up the conditions at -O3 with AVX. */
+/* Variables for what the body reads, so that it is read in any case: where elements are read only if a condition holds,
+ * GCC 12 and 13 mix up the conditions of neighbours at -O3 with AVX. */
 static void read_always(Text *out, const LoopWriter *writer, const char *indent, const char **reads) {
     const Loop *loop = writer->loop;
     for (int i = 0; i < loop->input_count; i++) {
@@ -205,6 +205,7 @@ static void write_elementwise(Text *out, const LoopWriter *writer) {
     const char *reads[MAX_OPERANDS], *indent = indented(out->arena, loop->rank + 1);
     Text body = text_new(out->arena);
     read_inputs(writer, INDEX_NAMES, reads);
+    if (has_choice(writer)) read_always(&body, writer, indent, reads);
     const char *result = body_statements(&body, indent, loop, reads, "v");
     bool braces = body.length > 0 && loop->rank > 0;
     if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent);
@@ -228,15 +229,14 @@ static void add_combine(Text *out, const Loop *loop, const char *indent, const c
     text_printf(out, "%s%s = %s;\n", indent, accumulator, expression);
 }
 
-/* The body at these indices, combined into an accumulator, which may be one of several side by side; in braces where it
- * takes more than one statement. */
+/* The body at these indices, combined into an accumulator; in braces where it takes more than one statement. */
 static void add_accumulate(Text *out, const LoopWriter *writer, int depth, const char *const *indices,
-                           const char *accumulator, bool in_parts) {
+                           const char *accumulator) {
     Arena *arena = out->arena;
     const char *reads[MAX_OPERANDS], *indent = indented(arena, depth);
     Text body = text_new(arena);
     read_inputs(writer, indices, reads);
-    if (in_parts && has_choice(writer)) read_always(&body, writer, indent, reads);
+    if (has_choice(writer)) read_always(&body, writer, indent, reads);
     const char *value = body_statements(&body, indent, writer->loop, reads, "v");
     add_combine(&body, writer->loop, indent, accumulator, value);
     bool several = strchr(body.data, '\n') != body.data + body.length - 1;
@@ -264,11 +264,11 @@ static void write_lanes(Text *out, const LoopWriter *writer, int depth, const ch
     text_printf(out, "%*sfor (int %s = 0; %s < %" PRId64 "; %s += %d)\n", 4 * inner, "", name, name, whole, name,
                 LANES);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++)", 4 * (inner + 1), "", LANES);
-    add_accumulate(out, writer, inner + 2, indices, "part[s]", true);
+    add_accumulate(out, writer, inner + 2, indices, "part[s]");
     if (rest > 0) {
         indices[last] = arena_printf(arena, "%" PRId64 " + s", whole);
         text_printf(out, "%*sfor (int s = 0; s < %" PRId64 "; s++)", 4 * inner, "", rest);
-        add_accumulate(out, writer, inner + 1, indices, "part[s]", true);
+        add_accumulate(out, writer, inner + 1, indices, "part[s]");
         if (last > kept) text_printf(out, "%*s}\n", 4 * (inner - 1), "");
     }
     text_printf(out, "%*s%s result = part[0];\n%*sfor (int s = 1; s < %d; s++)", 4 * depth, "", c_type, 4 * depth, "",
@@ -285,7 +285,7 @@ static void write_plain(Text *out, const LoopWriter *writer, int depth, const ch
     if (writer->is_empty) return;
     open_loops(out, writer, loop->rank - loop->reduced, loop->rank, depth, false);
     out->data[--out->length] = '\0'; /* the brace or line break after the last `for` is the body's */
-    add_accumulate(out, writer, depth + loop->reduced, INDEX_NAMES, "result", false);
+    add_accumulate(out, writer, depth + loop->reduced, INDEX_NAMES, "result");
 }
 
 /* Results side by side, so that memory is read in order. */
@@ -308,7 +308,7 @@ static void write_together(Text *out, const LoopWriter *writer, const char *c_ty
     text_printf(out, "%*sfor (int s = 0; s < %d; s++) part[s] = %s;\n", 4 * depth, "", together, initial);
     open_loops(out, writer, kept, loop->rank, depth, false);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++)", 4 * (depth + loop->reduced), "", together);
-    add_accumulate(out, writer, depth + loop->reduced + 1, indices, result, true);
+    add_accumulate(out, writer, depth + loop->reduced + 1, indices, result);
     Text body = text_new(arena);
     const char *indent = indented(arena, depth + 1);
     if (loop->finish != NULL) result = body_statements(&body, indent, loop->finish, &result, "final");
