@@ -146,21 +146,14 @@ static void read_inputs(const LoopWriter *writer, const char *const *indices, co
     }
 }
 
-/* Whether a value may depend on only some of several inputs that are in memory. */
-static bool has_choice(const LoopWriter *writer) {
-    const Loop *loop = writer->loop;
-    int read = 0, choices = 0;
-    for (int i = 0; i < loop->input_count; i++) read += writer->pointers[i] != NULL;
-    for (int i = loop->input_count; i < loop->scalar_count; i++)
-        for (int type = 0; loop->scalars[i].formula != NULL && type < TYPE_COUNT; type++) {
-            const char *text = loop->scalars[i].formula->texts[type];
-            choices += text != NULL && strchr(text, '?') != NULL;
-        }
-    return read > 1 && choices > 0;
+/* Whether memory is read in an arm of a choice. */
+static bool reads_by_choice(const char *statements) {
+    for (const char *at = statements; (at = strchr(at, '?')) != NULL; at++)
+        if (memchr(at, '[', strcspn(at, ";")) != NULL) return true;
+    return false;
 }
 
-/* Variables for what the body reads, so that it is read in any case: where elements are read only if a condition holds,
- * GCC 12 and 13 mix up the conditions of neighbours at -O3 with AVX. */
+/* Variables for what the body reads. */
 static void read_always(Text *out, const LoopWriter *writer, const char *indent, const char **reads) {
     const Loop *loop = writer->loop;
     for (int i = 0; i < loop->input_count; i++) {
@@ -170,6 +163,22 @@ static void read_always(Text *out, const LoopWriter *writer, const char *indent,
         text_printf(out, "%sconst %s %s = %s;\n", indent, c_type, name, reads[i]);
         reads[i] = name;
     }
+}
+
+/* The body at these indices: statements, and the expression that is returned. What it would read only if a condition
+ * holds is read in any case: GCC 12 and 13 mix up the conditions of neighbours at -O3 with AVX. */
+static const char *body_at(Text *out, const LoopWriter *writer, const char *indent, const char *const *indices) {
+    const char *reads[MAX_OPERANDS];
+    Text body = text_new(out->arena);
+    read_inputs(writer, indices, reads);
+    const char *result = body_statements(&body, indent, writer->loop, reads, "v");
+    if (reads_by_choice(body.data) || reads_by_choice(result)) {
+        body = text_new(out->arena);
+        read_always(&body, writer, indent, reads);
+        result = body_statements(&body, indent, writer->loop, reads, "v");
+    }
+    text_add(out, body.data);
+    return result;
 }
 
 static const char *indented(Arena *arena, int depth) { return arena_printf(arena, "%*s", 4 * depth, ""); }
@@ -202,11 +211,9 @@ static void add_copy(Text *out, const LoopWriter *writer, const char *indent) {
 
 static void write_elementwise(Text *out, const LoopWriter *writer) {
     const Loop *loop = writer->loop;
-    const char *reads[MAX_OPERANDS], *indent = indented(out->arena, loop->rank + 1);
+    const char *indent = indented(out->arena, loop->rank + 1);
     Text body = text_new(out->arena);
-    read_inputs(writer, INDEX_NAMES, reads);
-    if (has_choice(writer)) read_always(&body, writer, indent, reads);
-    const char *result = body_statements(&body, indent, loop, reads, "v");
+    const char *result = body_at(&body, writer, indent, INDEX_NAMES);
     bool braces = body.length > 0 && loop->rank > 0;
     if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent);
     else add_store(&body, writer, indent, INDEX_NAMES, result);
@@ -233,11 +240,9 @@ static void add_combine(Text *out, const Loop *loop, const char *indent, const c
 static void add_accumulate(Text *out, const LoopWriter *writer, int depth, const char *const *indices,
                            const char *accumulator) {
     Arena *arena = out->arena;
-    const char *reads[MAX_OPERANDS], *indent = indented(arena, depth);
+    const char *indent = indented(arena, depth);
     Text body = text_new(arena);
-    read_inputs(writer, indices, reads);
-    if (has_choice(writer)) read_always(&body, writer, indent, reads);
-    const char *value = body_statements(&body, indent, writer->loop, reads, "v");
+    const char *value = body_at(&body, writer, indent, indices);
     add_combine(&body, writer->loop, indent, accumulator, value);
     bool several = strchr(body.data, '\n') != body.data + body.length - 1;
     if (!several) text_printf(out, "\n%s", body.data);
