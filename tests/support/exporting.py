@@ -1,5 +1,5 @@
-"""Makes PyTorch's newer exporter quick where it exports many modules: it would read the table of its operators' translations
-anew for each, which takes about as long as the rest of an export."""
+"""Makes PyTorch's newer exporter quicker where it exports many modules: it would make the table of its operators' translations
+anew for each, which takes nearly a second."""
 import functools
 
 from torch.onnx._internal.exporter._registration import ONNXRegistry
