@@ -21,12 +21,12 @@ const char *build_compiler(Arena *arena) {
     return NULL;
 }
 
-/* Splits CC, which may hold options ("ccache gcc"), into words. */
+/* Splits CC, which may hold options ("ccache gcc"), or CFLAGS into words. */
 static void add_words(Arena *arena, Words *words, const char *text) {
     while (*text != '\0') {
-        size_t length = strcspn(text, " ");
+        size_t length = strcspn(text, " \t\n");
         if (length > 0) list_add(arena, words, arena_printf(arena, "%.*s", (int)length, text));
-        text += length + (text[length] == ' ');
+        text += length + (text[length] != '\0');
     }
 }
 
@@ -55,7 +55,7 @@ static bool takes_flags(Arena *arena, const char *folder, const char *compiler, 
     return process_run_quietly(command.items) == 0;
 }
 
-/* The compiler's words, and how it is to compile. */
+/* The compiler's words, and how it is to compile; CFLAGS comes last, so that it prevails. */
 static Words command_for(Arena *arena, const Target *target, const char *folder, const char *binary) {
     const char *compiler = build_compiler(arena);
     Words command = {0};
@@ -65,6 +65,8 @@ static Words command_for(Arena *arena, const Target *target, const char *folder,
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) list_add(arena, &command, flags[i]);
     const bool may_lack = target->registers == TARGET_COUNT; /* where it is not, the code insists */
     if (!may_lack || takes_flags(arena, folder, compiler, target->flags)) add_words(arena, &command, target->flags);
+    const char *wished = getenv("CFLAGS");
+    if (wished != NULL) add_words(arena, &command, wished);
     return command;
 }
 

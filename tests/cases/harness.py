@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 import numpy as np
 import onnx
 import torch
-from exporting import keep_tables
+from exporting import export_quickly
 from generated import build, compile_model, run
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -202,7 +202,7 @@ def check(built: Built, outputs: Mapping[str, np.ndarray], wanted: Sequence[Bloc
     np.savez(folder / "in.npz", **inputs)
     sizes = [word for name, size in built.sizes().items() for word in ("--dim", f"{name}={size}")]
     compile_model(folder / "model.onnx", folder / "c", "--probes", built.open, *sizes)
-    binary = build(folder / "c", "cc", "-O0")
+    binary = build(folder / "c", "clang", "-O0")
     plain, _ = run(binary, folder / "in.npz", folder / "plain.npz")
     got, probes = run(binary, folder / "in.npz", folder / "out.npz", folder / "probes.npz")
     problems = [f"output {name} is not the same when probes are looked at" for name in plain
@@ -273,7 +273,7 @@ def main() -> None:
             parser.error(f"there is no case {name}")
     logging.disable(logging.CRITICAL)
     torch.set_num_threads(1)
-    keep_tables()
+    export_quickly()
 
     def only(exporter: str, opset: int) -> bool:
         return arguments.exporter in (None, exporter) and arguments.opset in (None, opset)

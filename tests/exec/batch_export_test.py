@@ -12,6 +12,7 @@ import warnings
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import torch
+from exporting import export_quickly
 from generated import STRICT, build, compile_model, run
 from hostile import Checks, finish
 from torch import Tensor, nn
@@ -124,6 +125,7 @@ def check_numbers(checks: Checks) -> None:
 
 def main() -> None:
     torch.manual_seed(SEED)
+    export_quickly()
     logging.disable(logging.WARNING)
     checks = Checks()
     for network in (Gated, Transformer):

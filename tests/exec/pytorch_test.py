@@ -18,7 +18,7 @@ sys.path[:0] = [str(SOURCE / "examples/pytorch"), str(SOURCE / "tests/support")]
 import numpy as np
 import onnx
 import torch
-from exporting import keep_tables
+from exporting import export_quickly
 from fovea_capture import MissingMaps, can_be_seen_as, capture
 from hostile import FOVEA, Checks, finish
 from onnx import numpy_helper
@@ -509,7 +509,7 @@ def check_command(folder: pathlib.Path) -> None:
 def main() -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    keep_tables()
+    export_quickly()
     for build in (se, cbam, windows, tokens, encoder, vit, swin, bert):
         torch.manual_seed(11)
         case = build()

@@ -10,6 +10,7 @@ import warnings
 sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import torch
+from exporting import export_quickly
 from hostile import Checks, finish, fovea
 from torch import Tensor, nn
 from random_seed import random_seed
@@ -58,6 +59,7 @@ def check(checks: Checks, model: nn.Module, inputs: dict[str, Tensor], dynamo: b
 
 def main() -> None:
     torch.manual_seed(SEED)
+    export_quickly()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     checks = Checks()
     for dynamo in (False, True):

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
+from exporting import export_quickly
 from hostile import Checks, finish
 from torch import Tensor, nn
 from random_seed import random_seed
@@ -112,6 +113,7 @@ def check(model: nn.Module, shape: tuple[int, ...], exporter: str, folder: pathl
 
 def main() -> None:
     torch.manual_seed(SEED)
+    export_quickly()
     logging.disable(logging.WARNING)  # the exporters' own
     for model, shape, exporters in MODELS:
         for parameter in model.eval().parameters():

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from exporting import keep_tables
+from exporting import export_quickly
 from weights import randomise
 
 HERE = Path(__file__).parent
@@ -148,7 +148,7 @@ def main() -> None:
 
     logging.disable(logging.WARNING)
     torch.set_num_threads(2)
-    keep_tables()
+    export_quickly()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     exporters = arguments.exporter or EXPORTERS
     for name in arguments.only or MODELS:
