@@ -17,9 +17,11 @@ from hostile import Checks, finish
 from random_seed import random_seed
 
 NETWORKS = int(os.environ.get("FOVEA_TEST_GRAPHS", 3))
-FLAGS = [("gcc", "-O2"), ("clang", "-O2"), ("gcc", "-O2", "-DLANES=1")]
-if "avx2" in pathlib.Path("/proc/cpuinfo").read_text():
-    FLAGS += [("gcc", "-O2", "-march=x86-64-v3"), ("gcc", "-O2", "-march=native"), ("clang", "-O2", "-march=native")]
+FLAGS = [("gcc", "-O1"), ("clang", "-O1"), ("gcc", "-O1", "-DLANES=1")]
+features = pathlib.Path("/proc/cpuinfo").read_text().split()
+for feature, level in (("avx2", "-march=x86-64-v3"), ("avx512bw", "-march=x86-64-v4")):
+    if feature in features:
+        FLAGS += [("gcc", "-O1", level), ("clang", "-O1", level)]
 seed = random_seed()
 chance, numbers = random.Random(seed), np.random.default_rng(seed)
 checks = Checks()
