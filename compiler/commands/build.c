@@ -98,7 +98,10 @@ static void build(Arena *scratch, void *argument) {
     list_add(scratch, &command, NULL);
     int status = process_run(command.items);
     progress(NULL);
-    if (status != 0) fail(STATUS_SYSTEM, "%s failed on the generated code (status %d)", compiler, status);
+    const char *wished = getenv("CFLAGS");
+    if (status != 0)
+        fail(STATUS_SYSTEM, "%s%s%s failed on the generated code (status %d)", compiler,
+             wished != NULL && *wished != '\0' ? " with CFLAGS=" : "", wished != NULL ? wished : "", status);
 }
 
 const EmittedModel *build_program(Program *program, const char *binary, const char *progressed) {

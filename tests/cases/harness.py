@@ -202,7 +202,7 @@ def check(built: Built, outputs: Mapping[str, np.ndarray], wanted: Sequence[Bloc
     np.savez(folder / "in.npz", **inputs)
     sizes = [word for name, size in built.sizes().items() for word in ("--dim", f"{name}={size}")]
     compile_model(folder / "model.onnx", folder / "c", "--probes", built.open, *sizes)
-    binary = build(folder / "c", "clang", "-O0")
+    binary = build(folder / "c", "clang", "-O0")  # what takes the least time: there are hundreds, run once
     plain, _ = run(binary, folder / "in.npz", folder / "plain.npz")
     got, probes = run(binary, folder / "in.npz", folder / "out.npz", folder / "probes.npz")
     problems = [f"output {name} is not the same when probes are looked at" for name in plain
