@@ -217,6 +217,7 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
             UNROLL
             for (int i = 0; i < ROWS * VALUES; i++) sum[i] = vf_all(0);
             tile_multiply(sum, scores, values + n / 16 * 16 * LK + n % 16, ROWS, VALUES, pitch, LK, 16 * LK);
+            const float *const factors = vf_anew(inverse); /* or they would be kept where the values belong */
             UNROLL
             for (int r = 0; r < ROWS; r++) {
                 const int i = top + r;
@@ -226,9 +227,9 @@ KERNEL void attention_tiled(const float *restrict q, const float *restrict k, co
                     const int column = n + u * LANES;
                     if (columns % width != 0 && column < left) continue;
                     if (DV % 16 == 0 || column + LANES <= DV) {
-                        OUT_VECTOR(y, at_y + i * Y[RANK] + column, inverse[r] * sum[r * VALUES + u], LANES);
+                        OUT_VECTOR(y, at_y + i * Y[RANK] + column, factors[r] * sum[r * VALUES + u], LANES);
                     } else if (column < DV) {
-                        OUT_VECTOR(y, at_y + i * Y[RANK] + column, inverse[r] * sum[r * VALUES + u], DV % LANES);
+                        OUT_VECTOR(y, at_y + i * Y[RANK] + column, factors[r] * sum[r * VALUES + u], DV % LANES);
                     }
                 }
             }

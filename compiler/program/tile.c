@@ -108,7 +108,8 @@ void tile_choose_both(int64_t rows, const int64_t columns[2], const int64_t dept
             int vectors[2] = {1, 1};
             double cost = 0;
             for (int i = 0; i < 2; i++) {
-                const TileProduct product = {.rows = rows, .columns = columns[i], .rest = REST_IS_REPEATED};
+                const TileProduct product = {
+                    .rows = rows, .columns = columns[i], .depth = depths[i], .rest = REST_IS_REPEATED};
                 cost += (double)depths[i] * least_cost(target, &product, r, kept, &vectors[i]);
             }
             if (cost >= least) continue;
