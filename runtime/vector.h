@@ -442,7 +442,10 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const 
         vh half;
         if (AHEAD != 0) PREFETCH(ahead + k * AHEAD);
         UNROLL
-        for (int v = 0; v < whole; v++) column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
+        for (int v = 0; v < whole; v++) {
+            column[v] = vf_load(w + v * LANES / 16 * PANEL + v * LANES % 16 + k * 16);
+            if (ROWS > 1) column[v] = vf_keep(column[v]);
+        }
         if (halved) half = vh_load(w + whole * PANEL + k * 16);
         UNROLL
         for (int r = 0; r < ROWS; r++) {
