@@ -29,16 +29,16 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
             for (int column = 0; column < OW; column += ROWS) {
                 const int ow = column + ROWS < OW ? column : OW - ROWS, left = ow * SW - PW;
                 const int is_inside = left >= 0 && left + SPAN <= W;
-                for (int c = 0; c < C; c++)
-                    for (int kh = above; kh < below; kh++) {
-                        const float *const row = x + ((n * C + c) * H + top + kh * DH) * W;
-                        if (!is_inside) copy_span(scratch + (c * KH + kh) * SPAN, row, left, SPAN, W);
-                        if (next == 0 && kh + SH >= KH && top + kh * DH + SH < H)
-                            for (int i = left > 0 ? left : 0; i < left + SPAN && i < W; i += 16)
-                                PREFETCH(row + SH * W + i);
-                    }
+                const int map = (n * C * H + top) * W;
+                for (int c = 0; c < C && !is_inside; c++)
+                    for (int kh = above; kh < below; kh++)
+                        copy_span(scratch + (c * KH + kh) * SPAN, x + (map + (c * H + kh * DH) * W), left, SPAN, W);
+                for (int c = 0; c < C && next == 0; c++)
+                    for (int kh = above > KH - SH ? above : KH - SH; kh < below && top + kh * DH + SH < H; kh++)
+                        for (int i = left > 0 ? left : 0; i < left + SPAN && i < W; i += 16)
+                            PREFETCH(x + (map + (c * H + kh * DH + SH) * W + i));
                 const float *const in = is_inside ? x : scratch;
-                const int from = is_inside ? (n * C * H + top) * W + left : 0;
+                const int from = is_inside ? map + left : 0;
                 const int plane = is_inside ? H * W : KH * SPAN, line = is_inside ? DH * W : SPAN;
                 vf sum[32];
                 UNROLL
