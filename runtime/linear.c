@@ -48,36 +48,38 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
     }
 }
 
-/* Linear layer of at most four rows: as linear, but each panel is read once, from its first to its last weight, at the
- * speed of the memory; SPLIT partial sums of a result do not wait for each other.
+/* Linear layer of at most three rows: as linear, but each weight is read once, at the speed of the memory, which brings
+ * several panels sooner than one; SPLIT partial sums of a result do not wait for each other. Of the last PANELS panels
+ * only those are stored that the group before does not have.
  * x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the last column   y [M][N]
  * name: linear_row_{M}x{K}x{N}
- * items: (N + 15) / 16
+ * items: ((N + 15) / 16 + PANELS - 1) / PANELS
  * types: float */
 KERNEL void linear_row(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,
                        const int first, const int last, const int M, const int K, const int N, const int X,
-                       const int SPLIT) {
-    enum { VECTORS = 16 / LANES };
+                       const int PANELS, const int SPLIT) {
+    const int all = (N + 15) / 16, vectors = PANELS * 16 / LANES, sums = M * vectors;
     for (int item = first; item < last; item++) {
-        const float *const panel = w + item * 16 * K;
+        const int from = (item + 1) * PANELS < all ? item * PANELS : all - PANELS;
+        const float *const panel = w + from * 16 * K;
         vf sum[64];
         UNROLL
-        for (int i = 0; i < SPLIT * M * VECTORS; i++) sum[i] = vf_all(0);
+        for (int i = 0; i < SPLIT * sums; i++) sum[i] = vf_all(0);
         for (int k = 0; k < K / SPLIT * SPLIT; k += SPLIT) {
             UNROLL
             for (int s = 0; s < SPLIT; s++)
-                tile_multiply(sum + s * M * VECTORS, x + k + s, panel + (k + s) * 16, M, VECTORS, X, 1, 0);
+                tile_multiply(sum + s * sums, x + k + s, panel + (k + s) * 16, M, vectors, X, 1, 16 * K);
         }
-        tile_multiply(sum, x + K / SPLIT * SPLIT, panel + K / SPLIT * SPLIT * 16, M, VECTORS, X, K % SPLIT, 0);
+        tile_multiply(sum, x + K / SPLIT * SPLIT, panel + K / SPLIT * SPLIT * 16, M, vectors, X, K % SPLIT, 16 * K);
         UNROLL
-        for (int i = M * VECTORS; i < SPLIT * M * VECTORS; i++) sum[i % (M * VECTORS)] += sum[i];
+        for (int i = sums; i < SPLIT * sums; i++) sum[i % sums] += sum[i];
         UNROLL
-        for (int i = 0; i < M * VECTORS; i++) {
-            const int column = item * 16 + i % VECTORS * LANES;
+        for (int i = 0; i < sums; i++) {
+            const int column = from * 16 + i % vectors * LANES;
             const int left = N % LANES == 0 || column + LANES <= N ? LANES : N % LANES;
-            if (column >= N) continue;
+            if (column >= N || (all % PANELS != 0 && column < item * PANELS * 16)) continue;
             const vf result = bias == NULL ? sum[i] : sum[i] + vf_load(bias + column);
-            OUT_VECTOR(y, i / VECTORS * N + column, result, left);
+            OUT_VECTOR(y, i / vectors * N + column, result, left);
         }
     }
 }

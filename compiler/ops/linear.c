@@ -69,17 +69,6 @@ static const char *key_of(const Program *program, const Product *p) {
     return p->a_m == p->k ? key : arena_printf(program->arena, "%s stride %lld", key, (long long)p->a_m);
 }
 
-/* Partial sums of a result where there are few: as many as hide the wait for one another. */
-static void give_split(Program *program, Step *step, int64_t rows) {
-    enum { SUMS = 8 };
-    int split[TARGET_COUNT];
-    for (int i = 0; i < TARGET_COUNT; i++) {
-        const int64_t sums = rows * (PANEL_WIDTH / TARGET_LANES[i]);
-        split[i] = sums < SUMS ? (int)(SUMS / sums) : 1;
-    }
-    step_pick(program, step, "SPLIT", split);
-}
-
 /* On the other targets the way is the cost model's with the same kernel. */
 static void give_strassen(Program *program, Step *step, const Product *p, const LinearWay *way) {
     const StrassenShape shape = strassen_shape(program, p);
@@ -127,7 +116,10 @@ static Step *linear_step(Program *program, const Product *p, const char *kernel,
 void linear_emit(Program *program, const Product *p) {
     enum { FEW_ROWS = 3 };
     if (p->m <= FEW_ROWS) {
-        give_split(program, linear_step(program, p, "linear_row", false), p->m);
+        int panels[TARGET_COUNT], split[TARGET_COUNT];
+        Step *step = linear_step(program, p, "linear_row", false);
+        tile_choose_panels(p->m, p->n, panels, split);
+        step_pick(program, step, "PANELS", panels), step_pick(program, step, "SPLIT", split);
         return;
     }
     LinearWays ways = {.count = 0};

@@ -158,6 +158,26 @@ void tile_choose(const TileProduct *product, int rows_out[TARGET_COUNT], int vec
     }
 }
 
+/* Weights come the sooner the more panels are read at once, as hardware fetches ahead in each by itself: what a panel
+ * takes among so many, measured on Zen 3 with weights from the third-level cache and from memory. The last group is
+ * moved back and reads some again. */
+void tile_choose_panels(int64_t rows, int64_t columns, int panels[TARGET_COUNT], int split[TARGET_COUNT]) {
+    enum { MOST_PANELS = 4, SUMS = 8 };
+    static const double PANEL_COST[MOST_PANELS] = {1.4, 1.2, 1.05, 1};
+    const int64_t all = divide_up(columns, PANEL_WIDTH);
+    for (int target = 0; target < TARGET_COUNT; target++) {
+        const int64_t sums = rows * (PANEL_WIDTH / TARGET_LANES[target]), room = REGISTERS[target] / 2;
+        double least = INFINITY;
+        for (int count = 1; count <= MOST_PANELS && count <= all && (count == 1 || count * sums <= room); count++) {
+            const double cost = PANEL_COST[count - 1] * (double)(divide_up(all, count) * count);
+            if (cost > least) continue;
+            least = cost;
+            panels[target] = count;
+        }
+        split[target] = (int)(panels[target] * sums < SUMS ? SUMS / (panels[target] * sums) : 1);
+    }
+}
+
 /* Whether a tile of so many columns stays in registers and is short enough to be unrolled; a single one has to do. */
 static bool slides(int columns, int64_t taps, int64_t inputs, int registers) {
     enum { MOST_UNROLLED = 32 };

@@ -53,7 +53,11 @@ int tile_best_columns(int target, int64_t outputs, int64_t kernel, int64_t strid
 void tile_choose_both(int64_t rows, const int64_t columns[2], const int64_t depths[2], int rows_out[TARGET_COUNT],
                       int vectors_out[2][TARGET_COUNT]);
 
-/* How long a target takes for one step of such a product (an element of each row, times a row of weights) with tiles of
+/* For a product of few rows, which takes as long as its weights take to come: how many panels are read side by side, at
+ * most as many as there are, and how many partial sums each result has, so that none waits for the one before. */
+void tile_choose_panels(int64_t rows, int64_t columns, int panels[TARGET_COUNT], int split[TARGET_COUNT]);
+
+/* How long a target takes for one step of a product (an element of each row, times a row of weights) with tiles of
  * this size: in multiply-adds of a core that never waits. */
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors);
 

@@ -45,9 +45,12 @@ static void check_linear(Random *random) {
         panel_pack(packed + left * k, w + left, k, n - left < 16 ? n - left : 16, n, 1);
     for (int i = 0; i < m * n; i++) y[i] = NAN;
     if (m <= 3) {
-        const int items = (n + 15) / 16, middle = random_between(random, 0, items), split = LANES < 4 ? 1 : 2;
-        linear_row(x, packed, added, y, 0, middle, m, k, n, stride, split);
-        linear_row(x, packed, added, y, middle, items, m, k, n, stride, split);
+        int panels[TARGET_COUNT], split[TARGET_COUNT];
+        tile_choose_panels(m, n, panels, split);
+        const int of = panels[OWN_TARGET], parts = split[OWN_TARGET], items = ((n + 15) / 16 + of - 1) / of;
+        const int middle = random_between(random, 0, items);
+        linear_row(x, packed, added, y, 0, middle, m, k, n, stride, of, parts);
+        linear_row(x, packed, added, y, middle, items, m, k, n, stride, of, parts);
     } else {
         const LinearTile t = random_tile(random, m, n);
         const int items = t.tiles * t.groups, middle = random_between(random, 0, items);
