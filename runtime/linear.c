@@ -27,6 +27,7 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
         for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
         if (full && GROUPS == 1) tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K); /* none to fetch */
         else if (full)
+            ROLLED
             for (int k = 0; k < K; k += 16) {
                 const int depth = K - k < 16 ? K - k : 16;
                 for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);
