@@ -36,7 +36,8 @@
 #endif
 
 /* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers; defined as nothing
- * where sizes are no constants, or each access is checked and code gets too long. ROLLED: before a loop whose body is
+ * where sizes are no constants, or each access is checked and code gets too long. UNROLL_4: before a loop over many
+ * steps, four of which take fewer instructions together; Clang sees to it itself. ROLLED: before a loop whose body is
  * long enough; Clang would unroll it. WIDE: before a function that computes with vectors (Clang would halve those of 64
  * bytes). */
 #if defined(__SANITIZE_ADDRESS__)
@@ -47,12 +48,16 @@
 #endif
 #endif
 #if defined(UNROLL)
+#define UNROLL_4
 #elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_4
 #elif defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 32")
+#define UNROLL_4 _Pragma("GCC unroll 4")
 #else
 #define UNROLL
+#define UNROLL_4
 #endif
 #if defined(__clang__)
 #define ROLLED _Pragma("clang loop unroll(disable)")
@@ -437,6 +442,7 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const 
     vh last[32];
     UNROLL
     for (int r = 0; r < halves; r++) last[r] = vh_of(sum[r * VECTORS + whole]);
+    UNROLL_4
     for (int k = 0; k < DEPTH; k++) {
         vf column[16];
         vh half;
