@@ -61,6 +61,8 @@
 #endif
 #if defined(__clang__)
 #define ROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__GNUC__)
+#define ROLLED _Pragma("GCC unroll 1")
 #else
 #define ROLLED
 #endif
