@@ -51,7 +51,7 @@ static int most_in_a_set(int rows, int64_t stride) {
  * group that the second one cannot keep for all tiles, and, with AVX2 after few steps, results of which less than two
  * cache lines of a row are written together. */
 static double waiting(int target, const TileProduct *product, int rows, int vectors) {
-    enum { WAYS = 7, CACHED_WEIGHTS = 160 << 10, FEW_STEPS = 16, WRITTEN = 32 };
+    enum { WAYS = 7, CACHED_WEIGHTS = 160 << 10, FEW_STEPS = 32, WRITTEN = 32 };
     double factor = 1;
     const bool is_written_soon = target == TARGET_AVX2 && product->depth <= FEW_STEPS;
     if (is_written_soon && vectors * TARGET_LANES[target] < WRITTEN) factor += 0.2;
