@@ -14,6 +14,7 @@ SIZES = dict(vocab_size=WORDS, hidden_size=HIDDEN, num_hidden_layers=LAYERS, num
 # "eager" is MatMul and Softmax; "sdpa" is one function of PyTorch's, for which ONNX has an operator from opset 23 on.
 OPSETS = {"eager": {"ts": (14,), "dynamo": (18,)}, "sdpa": {"ts": (17,), "dynamo": (18, 23)}}
 EAGER = {"eager": OPSETS["eager"]}
+OPEN = {**OPSETS, "sdpa": {"ts": (17,), "dynamo": (18,)}}  # for open sizes, which take the exporter three times as long
 # What to skip of decoders without a mask: transformers then looks for packed texts with torch.diff.
 NO_DIFF = {attention: {("ts", opset): "the exporter has no torch.diff" for opset in opsets["ts"]}
            for attention, opsets in OPSETS.items()}

@@ -1,7 +1,7 @@
 """Encoders of text: BERT, with its padding and without, and models after it.
 Each word attends to all words; positions are learned tables, or biases between two words."""
 from harness import Built, main
-from text import EAGER, HEADS, HIDDEN, LAYERS, POSITIONS, SIZES, WORDS, Text, built, padded, text, words
+from text import EAGER, HEADS, HIDDEN, LAYERS, OPEN, POSITIONS, SIZES, WORDS, Text, built, padded, text, words
 from transformers import (AlbertConfig, AlbertModel, BertConfig, BertModel, DebertaV2Config, DebertaV2Model,
                           DistilBertConfig, DistilBertModel, MPNetConfig, MPNetModel, RobertaConfig, RobertaModel)
 
@@ -25,7 +25,7 @@ def bert_unmasked(attention: str) -> Built:
     return built(bert_model(attention, "input_ids"), (words(2, 6),), BERT_ATTENTION)
 
 
-@text()
+@text(opsets=OPEN)
 def bert_dynamic(attention: str) -> Built:
     """Exported with open sizes and other words than those it is run with."""
     axes = {0: "batch", 1: "sequence"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from harness import Built, main
-from text import EAGER, HEADS, LAYERS, NO_DIFF, SIZES, Text, built, padded, text, words
+from text import EAGER, HEADS, LAYERS, NO_DIFF, OPEN, SIZES, Text, built, padded, text, words
 from torch import Tensor
 from transformers import (DynamicCache, Gemma2Config, Gemma2Model, LlamaConfig, LlamaForCausalLM, MistralConfig,
                           MistralModel, Qwen2Config, Qwen2Model)
@@ -30,7 +30,7 @@ def llama_unmasked(attention: str) -> Built:
     return built(model, (words(2, 6),), {"attentions": LAYER})
 
 
-@text()
+@text(opsets=OPEN)
 def llama_dynamic(attention: str) -> Built:
     """Exported with open sizes and other words than those it is run with."""
     axes = {0: "batch", 1: "sequence"}
