@@ -45,11 +45,12 @@ KERNEL void conv_first(const float *restrict x, const float *restrict w, const f
                 for (int i = 0; i < ROWS * VECTORS; i++)
                     sum[i] = bias == NULL ? vf_all(0) : vf_load(bias + (vector + i % VECTORS) * LANES);
                 for (int c = 0; c < C; c++)
-                    for (int kh = above; kh < below; kh++)
+                    for (int kh = above; kh < below; kh++) {
                         ROLLED
                         for (int kw = 0; kw < KW; kw++)
                             tile_multiply(sum, vf_anew(in + (from + c * plane + kh * line + kw * DW)),
                                           panel + ((c * KH + kh) * KW + kw) * 16, ROWS, VECTORS, SW, 1, PANEL);
+                    }
                 UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     const int k = (vector + v) * LANES;

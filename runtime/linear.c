@@ -25,15 +25,18 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
         vf sum[32];
         UNROLL
         for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
-        if (full && GROUPS == 1) tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K); /* none to fetch */
-        else if (full)
+        if (full && GROUPS == 1) {
+            tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K); /* there is nothing to fetch */
+        } else if (full) {
             ROLLED
             for (int k = 0; k < K; k += 16) {
                 const int depth = K - k < 16 ? K - k : 16;
                 for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);
                 tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, X, depth, 16 * K);
             }
-        else tile_multiply_part(sum, row, NULL, panel, ROWS, VECTORS, rest, X, K, 16 * K, NULL, 0);
+        } else {
+            tile_multiply_part(sum, row, NULL, panel, ROWS, VECTORS, rest, X, K, 16 * K, NULL, 0);
+        }
         UNROLL
         for (int r = 0; r < ROWS; r++) {
             if (M % ROWS != 0 && m + r < tile * ROWS) continue;

@@ -38,8 +38,8 @@
 /* INLINE: a function whose constant arguments have to be seen. UNROLL: before a loop over registers; defined as nothing
  * where sizes are no constants, or each access is checked and code gets too long. UNROLL_4: before a loop over many
  * steps, four of which take fewer instructions together; Clang sees to it itself. ROLLED: before a loop whose body is
- * long enough; Clang would unroll it. WIDE: before a function that computes with vectors (Clang would halve those of 64
- * bytes). */
+ * long enough; compilers would unroll it. WIDE: before a function that computes with vectors (Clang would halve those
+ * of 64 bytes). */
 #if defined(__SANITIZE_ADDRESS__)
 #define UNROLL
 #elif defined(__has_feature)
