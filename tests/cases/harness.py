@@ -24,7 +24,7 @@ import numpy as np
 import onnx
 import torch
 from exporting import export_quickly
-from generated import build, compile_model, run
+from generated import build_quickly, compile_model, run
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -202,7 +202,7 @@ def check(built: Built, outputs: Mapping[str, np.ndarray], wanted: Sequence[Bloc
     np.savez(folder / "in.npz", **inputs)
     sizes = [word for name, size in built.sizes().items() for word in ("--dim", f"{name}={size}")]
     compile_model(folder / "model.onnx", folder / "c", "--probes", built.open, *sizes)
-    binary = build(folder / "c", "clang", "-O0")  # what takes the least time: there are hundreds, run once
+    binary = build_quickly(folder / "c")  # there are hundreds, run once
     plain, _ = run(binary, folder / "in.npz", folder / "plain.npz")
     got, probes = run(binary, folder / "in.npz", folder / "out.npz", folder / "probes.npz")
     problems = [f"output {name} is not the same when probes are looked at" for name in plain
