@@ -5,33 +5,34 @@
 /* Linear layer: y = x w + bias, which is added last, in TILES tiles of rows by GROUPS of columns. Where rows are no
  * multiple of a tile, the last one begins earlier, and what was stored before is not stored again; where columns are
  * none, the last group is smaller. x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the
- * last column   y [M][N] WEIGHTS_FIRST: the weights of a few columns go through all rows before the next ones, which
- * are fetched meanwhile; otherwise a few rows go through all weights.
+ * last column   y [M][N] BAND tiles go through all weights before the next ones, group by group, of which the next one
+ * is fetched meanwhile, unless tiles go one by one.
  * name: linear_{M}x{K}x{N}
  * items: TILES * GROUPS
  * types: float */
 KERNEL void linear(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y,
                    const int first, const int last, const int M, const int K, const int N, const int X, const int ROWS,
-                   const int VECTORS, const int TILES, const int GROUPS, const int WEIGHTS_FIRST) {
+                   const int VECTORS, const int TILES, const int GROUPS, const int BAND) {
     const int width = VECTORS * LANES, rest = N % width; /* columns of the last group, where it is smaller */
-    const int lines = (width + TILES - 1) / TILES; /* to fetch in 16 steps, so that a tile does its part of a panel */
+    const int lines = (width + BAND - 1) / BAND; /* to fetch in 16 steps, so that a tile does its part of a panel */
     for (int item = first; item < last; item++) {
-        const int tile = WEIGHTS_FIRST ? item % TILES : item / GROUPS;
-        const int group = WEIGHTS_FIRST ? item / TILES : item % GROUPS;
+        const int top = BAND < TILES ? item / (BAND * GROUPS) * BAND : 0, place = item - top * GROUPS;
+        const int tiles = TILES % BAND == 0 || TILES - top > BAND ? BAND : TILES - top; /* of the band */
+        const int group = place / tiles, tile = top + place % tiles;
         const int m = (tile + 1) * ROWS <= M ? tile * ROWS : M - ROWS;
         const int n = group * width, full = rest == 0 || group < GROUPS - 1;
         const float *const row = x + m * X, *const panel = w + n / 16 * 16 * K + n % 16;
-        const float *ahead = panel + width * K + tile * (K / 16) * lines * 16;
+        const float *ahead = panel + width * K + (tile - top) * (K / 16) * lines * 16;
         vf sum[32];
         UNROLL
         for (int i = 0; i < ROWS * VECTORS; i++) sum[i] = vf_all(0);
-        if (full && GROUPS == 1) {
-            tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K); /* there is nothing to fetch */
+        if (full && (GROUPS == 1 || (BAND == 1 && TILES > 1))) {
+            tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K);
         } else if (full) {
             ROLLED
             for (int k = 0; k < K; k += 16) {
                 const int depth = K - k < 16 ? K - k : 16;
-                for (int i = 0; WEIGHTS_FIRST && i < lines; i++, ahead += 16) PREFETCH(ahead);
+                for (int i = 0; i < lines; i++, ahead += 16) PREFETCH(ahead);
                 tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, X, depth, 16 * K);
             }
         } else {

@@ -3,6 +3,8 @@
  * once. */
 #include "ops/conv_ways.h"
 
+#include "program/tile.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -21,8 +23,6 @@ static void add(Ways *ways, const char *name, const ConvWay *way) {
     ways->names[ways->count] = name;
     ways->ways[ways->count++] = *way;
 }
-
-static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
 /* Of a group. */
 static int64_t panels_of(const Planar *conv) { return divide_up(conv->outputs / conv->groups, PANEL_WIDTH); }

@@ -1,6 +1,7 @@
 /* Linear layers: products with constant weights, which are packed when a step is lowered.
  * Kernels are in runtime/linear.c and runtime/strassen.c; a choice is made among tiles and orders of both. */
 #include "ops/product.h"
+
 #include "program/choice.h"
 #include "program/pack.h"
 #include "program/strassen.h"
@@ -9,7 +10,7 @@
 typedef struct {
     Tile tile;
     bool strassen;
-    bool weights_first; /* not strassen */
+    int band; /* not strassen: tiles that go through all weights before the next ones */
 } LinearWay;
 
 typedef struct {
@@ -18,8 +19,13 @@ typedef struct {
     int count;
 } LinearWays;
 
-static void add(Program *program, LinearWays *ways, LinearWay way) {
-    const char *how = way.strassen ? "strassen" : way.weights_first ? "weights first" : "rows first";
+static int64_t tiles_of(const Product *p, int rows) { return divide_up(p->m, rows); }
+
+static void add(Program *program, LinearWays *ways, const Product *p, LinearWay way) {
+    const char *how = "strassen";
+    if (!way.strassen && way.band == tiles_of(p, way.tile.rows)) how = "weights first";
+    else if (!way.strassen && way.band == 1) how = "rows first";
+    else if (!way.strassen) how = arena_printf(program->arena, "band %d", way.band);
     ways->names[ways->count] = arena_printf(program->arena, "%dx%d %s", way.tile.rows, way.tile.vectors, how);
     ways->ways[ways->count++] = way;
 }
@@ -35,29 +41,35 @@ static int list_strassen(const Program *program, const Product *p, Tile *tiles, 
     return possible ? strassen_best(&shape, choice_target(program), tiles, most) : 0;
 }
 
-/* Rows first only where these, or the results, would not stay in the cache while the weights do. */
-static bool has_weights_first(const Product *p) {
-    enum { CACHED_ROWS = 1 << 18, CACHED_RESULTS = 1 << 19, CACHED_WEIGHTS = 1 << 16 };
-    return (p->m * p->k < CACHED_ROWS && p->m * p->n < CACHED_RESULTS) || p->k * p->n > CACHED_WEIGHTS;
+/* How many tiles go through the weights together. One where the second cache holds the weights, but neither rows nor
+ * results. As many as it holds rows of beside some weights, in bands of about the same size, where weights come from
+ * the third. All where they come from memory, which is best once. */
+static int band_of(const Product *p, int rows) {
+    enum { SECOND = 1 << 16, THIRD = 1 << 20, MANY_ROWS = 1 << 18, MANY_RESULTS = 3 << 17 }; /* floats */
+    const int64_t weights = p->k * p->n, tiles = tiles_of(p, rows), most = SECOND / (rows * p->k);
+    if (weights <= SECOND && (p->m * p->k >= MANY_ROWS || p->m * p->n >= MANY_RESULTS)) return 1;
+    return (int)(weights > THIRD || most < 1 ? tiles : divide_up(tiles, divide_up(tiles, most)));
 }
 
-/* The cost model's first; the tiles next to its, for the best one the other order, and Strassen's algorithm. */
+/* The cost model's first; the tiles next to its, for the best one other bands, and Strassen's algorithm. */
 static void list_ways(Program *program, const Product *p, LinearWays *ways) {
-    enum { PLAIN = 5, STRASSEN = 2 };
+    enum { PLAIN = 4, BANDS = 2, STRASSEN = 2 };
+    _Static_assert(PLAIN + BANDS + STRASSEN <= MOST_CANDIDATES, "there is room for all");
     Tile plain[PLAIN], strassen[STRASSEN];
     const int target = choice_target(program);
     const Machine machine = {target, target_machine(program->target).far_weight};
     const TileProduct product = product_tile(p, REST_IS_SMALLER);
     const StrassenShape shape = strassen_shape(program, p);
     const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
-    const bool weights_first = has_weights_first(p),
-               pays = others > 0 && strassen_pays(&shape, &machine, &product, plain[0]);
-    for (int i = 0; pays && i < others; i++) add(program, ways, (LinearWay){strassen[i], true, false});
+    const bool pays = others > 0 && strassen_pays(&shape, &machine, &product, plain[0]);
+    for (int i = 0; pays && i < others; i++) add(program, ways, p, (LinearWay){strassen[i], true, 0});
     for (int i = 0; i < found; i++) {
-        add(program, ways, (LinearWay){plain[i], false, weights_first});
-        if (i == 0) add(program, ways, (LinearWay){plain[i], false, !weights_first});
+        const int tiles = (int)tiles_of(p, plain[i].rows), band = band_of(p, plain[i].rows);
+        add(program, ways, p, (LinearWay){plain[i], false, band});
+        if (i == 0 && band != 1) add(program, ways, p, (LinearWay){plain[i], false, 1});
+        if (i == 0 && band != tiles) add(program, ways, p, (LinearWay){plain[i], false, tiles});
     }
-    for (int i = 0; !pays && i < others; i++) add(program, ways, (LinearWay){strassen[i], true, false});
+    for (int i = 0; !pays && i < others; i++) add(program, ways, p, (LinearWay){strassen[i], true, 0});
 }
 
 /* "linear 197x192x576": rows, depth and columns. */
@@ -82,15 +94,15 @@ static void give_tiles(Program *program, Step *step, const Product *p, const Lin
     const TileProduct product = product_tile(p, REST_IS_SMALLER);
     const int target = choice_target(program);
     Tiles tiles;
-    int weights_first[TARGET_COUNT];
+    int band[TARGET_COUNT];
     tile_choose(&product, tiles.rows, tiles.vectors);
-    for (int i = 0; i < TARGET_COUNT; i++) weights_first[i] = has_weights_first(p);
+    for (int i = 0; i < TARGET_COUNT; i++) band[i] = band_of(p, tiles.rows[i]);
     tiles.rows[target] = way->tile.rows, tiles.vectors[target] = way->tile.vectors;
-    weights_first[target] = way->weights_first;
+    band[target] = way->band;
     product_count_tiles(p, &tiles);
     step_pick(program, step, "ROWS", tiles.rows), step_pick(program, step, "VECTORS", tiles.vectors);
     step_pick(program, step, "TILES", tiles.tiles), step_pick(program, step, "GROUPS", tiles.groups);
-    step_pick(program, step, "WEIGHTS_FIRST", weights_first);
+    step_pick(program, step, "BAND", band);
 }
 
 static Step *linear_step(Program *program, const Product *p, const char *kernel, bool strassen) {

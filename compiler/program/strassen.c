@@ -6,8 +6,6 @@
 
 enum { FACTORS = 7 };
 
-static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
-
 int64_t strassen_weights_count(int64_t depth, int64_t columns) {
     return divide_up(columns / 2, PANEL_WIDTH) * FACTORS * (depth / 2) * PANEL_WIDTH;
 }

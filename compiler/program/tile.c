@@ -34,8 +34,6 @@ static double step_cost(int target, int rows, double vectors) {
     return fmax(fmax(sums, wait), fmax(loads, instructions)) + (rows + lanes * vectors) / 16.0;
 }
 
-static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
-
 /* How often the elements that a tile reads of x meet in one set of the first-level cache, of 64 lines of 16 floats. */
 static int most_in_a_set(int rows, int64_t stride) {
     enum { SETS = 64, LINE = 16 };

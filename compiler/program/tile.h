@@ -9,6 +9,9 @@
 
 enum { PANEL_WIDTH = 16 };
 
+/* How many parts of at most `by` it takes. */
+static inline int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
+
 /* What a kernel does where groups of vectors do not make up all columns: the last group is smaller, or it is moved back
  * and repeats some, of whole panels. */
 typedef enum { REST_IS_SMALLER, REST_IS_REPEATED } TileRest;
@@ -61,8 +64,8 @@ void tile_choose_panels(int64_t rows, int64_t columns, int panels[TARGET_COUNT],
  * this size: in multiply-adds of a core that never waits. */
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors);
 
-/* Items into which the work of a kernel is cut that prepares a chunk for many products, so that threads end at about the
- * same time; 0 threads: one. */
+/* Items into which the work of a kernel is cut that prepares a chunk for many products, so that threads end at about
+ * the same time; 0 threads: one. */
 int64_t tile_enough_items(int threads);
 
 #endif

@@ -9,7 +9,6 @@
 
 enum { LARGEST_TILE = 6 };
 
-static int64_t divide_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 static int64_t panels_of(int64_t channels) { return divide_up(channels, PANEL_WIDTH); }
 static int64_t padded(int64_t channels) { return panels_of(channels) * PANEL_WIDTH; }
 

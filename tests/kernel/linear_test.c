@@ -54,10 +54,9 @@ static void check_linear(Random *random) {
     } else {
         const LinearTile t = random_tile(random, m, n);
         const int items = t.tiles * t.groups, middle = random_between(random, 0, items);
-        const int weights_first = (int)random_below(random, 2);
-        linear(x, packed, added, y, 0, middle, m, k, n, stride, t.rows, t.vectors, t.tiles, t.groups, weights_first);
-        linear(x, packed, added, y, middle, items, m, k, n, stride, t.rows, t.vectors, t.tiles, t.groups,
-               weights_first);
+        const int band = random_between(random, 1, t.tiles);
+        linear(x, packed, added, y, 0, middle, m, k, n, stride, t.rows, t.vectors, t.tiles, t.groups, band);
+        linear(x, packed, added, y, middle, items, m, k, n, stride, t.rows, t.vectors, t.tiles, t.groups, band);
     }
     for (int i = 0; i < m * n; i++) {
         double sum = added == NULL ? 0 : (double)added[i % n];
