@@ -81,18 +81,18 @@ KERNEL void average_pool_last(const float *restrict x, float *restrict y, const 
  * types: float */
 KERNEL void global_average_pool_last(const float *restrict x, float *restrict y, const int first, const int last,
                                      const int N, const int C, const int SIZE, const int PART, const int COUNT) {
-    const int VECTORS = C % (2 * LANES) == 0 ? 2 : 1;
+    const int VECTORS = C % (4 * LANES) == 0 ? 4 : C % (2 * LANES) == 0 ? 2 : 1;
     for (int item = first; item < last; item++) {
         const int n = item % N, block = item / N * 64, end = block + 64 < C ? block + 64 : C;
         for (int c = block; c < end; c += VECTORS * LANES) {
             const int whole = C % LANES == 0 || c + LANES <= C;
-            vf sum[2];
+            vf sum[4];
             UNROLL
             for (int v = 0; v < VECTORS; v++) sum[v] = vf_all(0);
             for (int start = 0; start < SIZE; start += PART) {
                 const int size = SIZE - start < PART ? SIZE - start : PART;
                 const float *const from = x + (n * SIZE + start) * C + c;
-                vf part[2];
+                vf part[4];
                 if (whole) pixel_sum(part, from, size, C, VECTORS, LANES);
                 else pixel_sum(part, from, size, C, 1, C % LANES);
                 UNROLL

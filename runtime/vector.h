@@ -576,10 +576,10 @@ INLINE vf row_power(const float *row, const float centre, const int N, const int
     return part[0];
 }
 
-/* sum[v] = what one or two vectors add up to over pixels that lie X floats apart; WIDTH as above. Every fourth pixel
+/* sum[v] = what up to four vectors add up to over pixels that lie X floats apart; WIDTH as above. Every fourth pixel
  * goes to the same sum, so that additions need not wait for one another. */
 INLINE void pixel_sum(vf *sum, const float *x, const int pixels, const int X, const int VECTORS, const int WIDTH) {
-    vf part[8];
+    vf part[16];
     UNROLL
     for (int i = 0; i < 4 * VECTORS; i++) part[i] = vf_all(0);
     ROLLED
