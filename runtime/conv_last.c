@@ -16,10 +16,10 @@
  * name: conv{KH}x{KW}_last_{C}_{K}_{OH}x{OW}
  * types: float */
 KERNEL void conv_last(const float *restrict x, const float *restrict w, const float *restrict bias,
-                      float *restrict scratch, float *restrict y, const int first, const int last, const int N,
-                      const int C, const int H, const int W, const int K, const int OH, const int OW, const int G,
-                      const int KH, const int KW, const int SH, const int SW, const int DH, const int DW, const int PH,
-                      const int PW, const int PADDED, const int BAND, const int JOINED, const int SPLITS,
+                      float *restrict scratch, float *restrict y, const int first, const int last, const int fresh,
+                      const int N, const int C, const int H, const int W, const int K, const int OH, const int OW,
+                      const int G, const int KH, const int KW, const int SH, const int SW, const int DH, const int DW,
+                      const int PH, const int PW, const int PADDED, const int BAND, const int JOINED, const int SPLITS,
                       const int ROWS, const int VECTORS) {
     const int bands = (OH + BAND - 1) / BAND, depth = KH * KW * C / G;
     const int width = VECTORS * LANES, blocks = (K / G + width - 1) / width; /* of a group */
@@ -32,11 +32,10 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
         const int high = OH - top < BAND ? OH - top : BAND;
         const int line = JOINED ? high * OW : OW, tiles = (line + ROWS - 1) / ROWS; /* tiles of a line of pixels */
         const float *in = x + (n * H + top * SH) * W * C;
-        if (PADDED) {
+        if (PADDED && (item == fresh || split == 0))
             copy_padded(scratch, x + n * H * W * C, top * SH - PH, (high - 1) * SH + (KH - 1) * DH + 1, H, PW, W, wide,
                         C);
-            in = scratch;
-        }
+        if (PADDED) in = scratch;
         for (int block = G * blocks * split / SPLITS; block < G * blocks * (split + 1) / SPLITS; block++) {
             const int g = block / blocks, end = (g + 1) * (K / G), full = rest == 0 || block % blocks < blocks - 1;
             const int from = g * (K / G) + block % blocks * width;

@@ -65,7 +65,7 @@ void tile_choose_panels(int64_t rows, int64_t columns, int panels[TARGET_COUNT],
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors);
 
 /* Items into which the work of a kernel is cut that prepares a chunk for many products, so that threads end at about
- * the same time; 0 threads: one. */
+ * the same time: for few of them as many as for eight. */
 int64_t tile_enough_items(int threads);
 
 #endif

@@ -156,11 +156,16 @@ static void check_conv(Random *random) {
     conv2d(x, w, bias, panel, expected, 0, p.N * G * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH,
            p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
     const int items = p.N * ((p.OH + band - 1) / band) * splits, part = random_between(random, 0, items);
-    for (int half = 0; half < 2; half++)
-        conv_last(swapped(arena, x, p.N, p.C, p.H * p.W), pack(arena, w, p.K, p.C / G, taps), bias,
-                  padded ? result(arena, high * wide * p.C) : NULL, y, half == 0 ? part : 0, half == 0 ? items : part,
-                  p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, padded, band,
-                  joined, splits, rows, vectors);
+    const float *swapped_x = swapped(arena, x, p.N, p.C, p.H * p.W), *packed = pack(arena, w, p.K, p.C / G, taps);
+    for (int half = 0; half < 2; half++) {
+        const int fresh = half == 0 ? part : 0, end = half == 0 ? items : part;
+        const int middle = random_between(random, fresh, end); /* the second call in a row keeps the scratch */
+        float *scratch = padded ? result(arena, high * wide * p.C) : NULL;
+        for (int again = 0; again < 2; again++)
+            conv_last(swapped_x, packed, bias, scratch, y, again ? middle : fresh, again ? end : middle, fresh, p.N,
+                      p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, padded, band,
+                      joined, splits, rows, vectors);
+    }
     assert_same(arena, y, expected, p.N, p.K, pixels);
     arena_free(arena);
 }
