@@ -160,7 +160,8 @@ def measure(network: Network, exporter: str) -> Result:
             got, _ = run(binary, f"{stem}.input.npz", generated / f"{''.join(way)}.npz")
             binary.unlink()
             worst = worst_difference(expected, got)
-            return worst if step is None else worst * float(np.ptp(expected["logits"])) / step
+            # Whole steps, which the division gives but for its own rounding.
+            return worst if step is None else round(worst * float(np.ptp(expected["logits"])) / step)
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             found = dict(zip((" ".join(way) for way in BUILDS), pool.map(difference, BUILDS)))
@@ -188,7 +189,8 @@ def block_column(result: Result) -> str:
 
 
 def row(network: Network, exporter: str, result: Result) -> str:
-    worst = f"{result.worst:.0f} steps" if result.in_steps else f"{result.worst:.1e}"
+    steps = f"{result.worst:.0f} step{'' if round(result.worst) == 1 else 's'}"
+    worst = steps if result.in_steps else f"{result.worst:.1e}"
     described = [EXPORTERS[exporter], result.inputs, result.opset, result.nodes, block_column(result)]
     return cells(network.title, *described, worst, *memory_columns(result))
 
