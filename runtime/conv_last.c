@@ -7,10 +7,11 @@
  * With more than one group K/G is a multiple of 16.
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. BAND output rows at a time
  * are made, of channels that are dealt out in SPLITS shares, block by block of VECTORS vectors. Where windows reach
- * beyond the map, what the band reads is copied into scratch first, with its zeros. Tiles follow each other along a
- * row, or, where they are JOINED, along all rows of the band, of which each then has at least ROWS pixels. Where the
- * last one would not be full it begins earlier, and what was stored before is not stored again; the last block of
- * channels is smaller. While a tile is multiplied, a part of the weights of the next channels is fetched.
+ * beyond the map, what the band reads is copied into scratch first, with its zeros, for all shares that follow each
+ * other. Tiles follow each other along a row, or, where they are JOINED, along all rows of the band, of which each then
+ * has at least ROWS pixels. Where the last one would not be full it begins earlier, and what was stored before is not
+ * stored again; the last block of channels is smaller. While a tile is multiplied, a part of the weights of the next
+ * channels is fetched.
  * items: N * ((OH + BAND - 1) / BAND) * SPLITS
  * scratch: ((BAND - 1) * SH + (KH - 1) * DH + 1) * ((OW - 1) * SW + (KW - 1) * DW + 1) * C * PADDED
  * name: conv{KH}x{KW}_last_{C}_{K}_{OH}x{OW}

@@ -116,7 +116,7 @@ static int best_direct(const Planar *conv, int target, Direct best[MOST_DIRECT])
 }
 
 /* Items for threads to end at about the same time: bands, which are smaller where these are few, and parts of the
- * channels, which each copy the band for themselves. Tiles that are joined need the band that was chosen for them. */
+ * channels, for which each thread copies the band. Tiles that are joined need the band that was chosen for them. */
 static void set_direct(ConvWay *way, const Planar *conv, int target, Direct *direct, int threads) {
     enum { FEW_SPLITS = 4 };
     const int64_t enough = threads > 2 ? 2 * threads : 4, panels = conv->groups * panels_of(conv);
