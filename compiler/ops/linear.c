@@ -41,9 +41,9 @@ static int list_strassen(const Program *program, const Product *p, Tile *tiles, 
     return possible ? strassen_best(&shape, choice_target(program), tiles, most) : 0;
 }
 
-/* How many tiles go through the weights together. One where the second cache holds the weights, but neither rows nor
- * results. As many as it holds rows of beside some weights, in bands of about the same size, where weights come from
- * the third. All where they come from memory, which is best once. */
+/* How many tiles go through the weights together. One where the second cache holds the weights, but not all rows or
+ * results. Else as many as it holds rows of beside some weights, in bands of about the same size; but all where weights
+ * come from memory, which is best once, or where it does not hold even one tile's. */
 static int band_of(const Product *p, int rows) {
     enum { SECOND = 1 << 16, THIRD = 1 << 20, MANY_ROWS = 1 << 18, MANY_RESULTS = 3 << 17 }; /* floats */
     const int64_t weights = p->k * p->n, tiles = tiles_of(p, rows), most = SECOND / (rows * p->k);
