@@ -36,12 +36,15 @@ static TileProduct tile_product(const Planar *conv, int64_t pixels) {
                          .rest = REST_IS_SMALLER};
 }
 
-/* Output rows that are made at once: what they read lies in the second cache, but the weights should be worth it. */
-static int64_t band_of(const Planar *conv) {
-    enum { FLOATS = 1 << 16, FEWEST_PIXELS = 28 };
+/* Output rows that are made at once: what they read takes half of the second cache, but the weights should be worth
+ * it. */
+static int64_t band_of(const Ways *ways) {
+    enum { FEWEST_PIXELS = 28 };
+    const int64_t most = target_machine(ways->program->target).second / 2;
+    const Planar *conv = ways->conv;
     const WindowDim *h = &conv->h, *w = &conv->w;
     const int64_t row = ((w->output - 1) * w->stride + (w->kernel - 1) * w->dilation + 1) * conv->channels;
-    int64_t band = (FLOATS / row - (h->kernel - 1) * h->dilation) / h->stride;
+    int64_t band = (most / row - (h->kernel - 1) * h->dilation) / h->stride;
     if (band * w->output < FEWEST_PIXELS) band = divide_up(FEWEST_PIXELS, w->output);
     return divide_up(h->output, divide_up(h->output, band));
 }
@@ -61,8 +64,9 @@ static int64_t last_band(const Planar *conv, int64_t band) {
 }
 
 /* Tiles that are joined are placed anew each time, and reading more at once takes a little longer. */
-static double direct_cost(const Planar *conv, int target, const Direct *direct) {
-    const double joined = 1.02, larger = direct->band > band_of(conv) ? 1.03 : 1;
+static double direct_cost(const Ways *ways, int target, const Direct *direct) {
+    const Planar *conv = ways->conv;
+    const double joined = 1.02, larger = direct->band > band_of(ways) ? 1.03 : 1;
     const int64_t lines[] = {direct->band, last_band(conv, direct->band)};
     const int64_t bands = divide_up(conv->h.output, direct->band);
     double cost[2];
@@ -94,13 +98,14 @@ static bool can_join(const Planar *conv, int64_t rows, int64_t band) {
 }
 
 /* The numbers with which the direct kernel takes least time on a target, the best first. Returns how many. */
-static int best_direct(const Planar *conv, int target, Direct best[MOST_DIRECT]) {
+static int best_direct(const Ways *ways, int target, Direct best[MOST_DIRECT]) {
     enum { TILES = 16 };
-    const int64_t band = band_of(conv), twice = 2 * band < conv->h.output ? 2 * band : conv->h.output;
+    const Planar *conv = ways->conv;
+    const int64_t band = band_of(ways), twice = 2 * band < conv->h.output ? 2 * band : conv->h.output;
     const int64_t lines[] = {1, band, twice};
-    const int ways = twice > band ? 3 : 2;
+    const int line_count = twice > band ? 3 : 2;
     int count = 0;
-    for (int i = 0; i < ways; i++) {
+    for (int i = 0; i < line_count; i++) {
         Tile tiles[TILES];
         TileProduct product = tile_product(conv, lines[i] * conv->w.output);
         if (i > 0) product.most = MOST_JOINED;
@@ -108,7 +113,7 @@ static int best_direct(const Planar *conv, int target, Direct best[MOST_DIRECT])
         for (int k = 0; k < found; k++) {
             Direct direct = {.tile = tiles[k], .band = i == 0 ? band : lines[i], .is_joined = i > 0};
             if (direct.is_joined && !can_join(conv, direct.tile.rows, direct.band)) continue;
-            direct.cost = direct_cost(conv, target, &direct);
+            direct.cost = direct_cost(ways, target, &direct);
             sort_in(best, &count, direct);
         }
     }
@@ -138,7 +143,7 @@ static void add_direct(Ways *ways, Direct direct, int64_t band) {
     if (direct.is_joined && !can_join(conv, direct.tile.rows, direct.band)) return;
     for (int i = 0; i < TARGET_COUNT; i++) {
         Direct best[MOST_DIRECT];
-        best_direct(conv, i, best);
+        best_direct(ways, i, best);
         set_direct(&way, conv, i, i == target ? &direct : &best[0], ways->program->threads);
     }
     add(ways,
@@ -171,10 +176,15 @@ static bool winograd_applies(const Planar *conv) {
 
 static void list_ways(Ways *ways) {
     const Planar *conv = ways->conv;
-    const WinogradShape shape = {conv->batch,    conv->channels, conv->outputs,
-                                 conv->h.output, conv->w.output, ways->program->threads};
+    const WinogradShape shape = {.batch = conv->batch,
+                                 .channels = conv->channels,
+                                 .outputs = conv->outputs,
+                                 .high = conv->h.output,
+                                 .wide = conv->w.output,
+                                 .threads = ways->program->threads,
+                                 .machine = target_machine(ways->program->target)};
     Direct direct[MOST_DIRECT];
-    const int count = best_direct(conv, choice_target(ways->program), direct);
+    const int count = best_direct(ways, choice_target(ways->program), direct);
     const bool applies = !ways->program->is_direct && winograd_applies(conv) && winograd_is_possible(&shape);
     const WinogradPlan best = applies ? winograd_plan(&shape) : (WinogradPlan){0};
     if (best.tile != 0) add_winograd(ways, &best);

@@ -44,10 +44,11 @@ static int list_strassen(const Program *program, const Product *p, Tile *tiles, 
 /* How many tiles go through the weights together. One where the second cache holds the weights, but not all rows or
  * results. Else as many as it holds rows of beside some weights, in bands of about the same size; but all where weights
  * come from memory, which is best once, or where it does not hold even one tile's. */
-static int band_of(const Product *p, int rows) {
-    enum { SECOND = 1 << 16, THIRD = 1 << 20, MANY_ROWS = 1 << 18, MANY_RESULTS = 3 << 17 }; /* floats */
-    const int64_t weights = p->k * p->n, tiles = tiles_of(p, rows), most = SECOND / (rows * p->k);
-    if (weights <= SECOND && (p->m * p->k >= MANY_ROWS || p->m * p->n >= MANY_RESULTS)) return 1;
+static int band_of(const Program *program, const Product *p, int rows) {
+    enum { THIRD = 1 << 20, MANY_ROWS = 1 << 18, MANY_RESULTS = 3 << 17 }; /* floats */
+    const int64_t second = target_machine(program->target).second / 2;
+    const int64_t weights = p->k * p->n, tiles = tiles_of(p, rows), most = second / (rows * p->k);
+    if (weights <= second && (p->m * p->k >= MANY_ROWS || p->m * p->n >= MANY_RESULTS)) return 1;
     return (int)(weights > THIRD || most < 1 ? tiles : divide_up(tiles, divide_up(tiles, most)));
 }
 
@@ -57,14 +58,15 @@ static void list_ways(Program *program, const Product *p, LinearWays *ways) {
     _Static_assert(PLAIN + BANDS + STRASSEN <= MOST_CANDIDATES, "there is room for all");
     Tile plain[PLAIN], strassen[STRASSEN];
     const int target = choice_target(program);
-    const Machine machine = {target, target_machine(program->target).far_weight};
+    Machine machine = target_machine(program->target);
+    machine.registers = target;
     const TileProduct product = product_tile(p, REST_IS_SMALLER);
     const StrassenShape shape = strassen_shape(program, p);
     const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
     const bool pays = others > 0 && strassen_pays(&shape, &machine, &product, plain[0]);
     for (int i = 0; pays && i < others; i++) add(program, ways, p, (LinearWay){strassen[i], true, 0});
     for (int i = 0; i < found; i++) {
-        const int tiles = (int)tiles_of(p, plain[i].rows), band = band_of(p, plain[i].rows);
+        const int tiles = (int)tiles_of(p, plain[i].rows), band = band_of(program, p, plain[i].rows);
         add(program, ways, p, (LinearWay){plain[i], false, band});
         if (i == 0 && band != 1) add(program, ways, p, (LinearWay){plain[i], false, 1});
         if (i == 0 && band != tiles) add(program, ways, p, (LinearWay){plain[i], false, tiles});
@@ -96,7 +98,7 @@ static void give_tiles(Program *program, Step *step, const Product *p, const Lin
     Tiles tiles;
     int band[TARGET_COUNT];
     tile_choose(&product, tiles.rows, tiles.vectors);
-    for (int i = 0; i < TARGET_COUNT; i++) band[i] = band_of(p, tiles.rows[i]);
+    for (int i = 0; i < TARGET_COUNT; i++) band[i] = band_of(program, p, tiles.rows[i]);
     tiles.rows[target] = way->tile.rows, tiles.vectors[target] = way->tile.vectors;
     band[target] = way->band;
     product_count_tiles(p, &tiles);

@@ -82,7 +82,7 @@ bool strassen_pays(const StrassenShape *shape, const Machine *machine, const Til
         LEFT * (double)(shape->rows * product.depth) + (results > CACHED_RESULTS ? FAR_RESULT : RESULT) * results;
     const double plain = (double)shape->depth * tile_cost(target, whole, tile.rows, tile.vectors);
     if (target == TARGET_AVX2) return false;
-    return products + around + 0.75 * machine->far_weight * weights < WORTH * plain;
+    return products + around + 0.75 * machine->farthest_weight * weights < WORTH * plain;
 }
 
 /* Seven factors of the quarters b11, b12, b21, b22 of an element. */

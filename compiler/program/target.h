@@ -4,6 +4,7 @@
 #define FOVEA_PROGRAM_TARGET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The registers that kernels have tiles for, in the order of PICK() in runtime/vector.h. */
 enum { TARGET_AVX512, TARGET_AVX2, TARGET_NEON, TARGET_SSE, TARGET_SCALAR, TARGET_COUNT };
@@ -26,10 +27,13 @@ extern const Target TARGETS[]; /* ended by a NULL name; the first is portable, f
 /* What the cost model supposes of a machine. */
 typedef struct {
     int registers;
-    double far_weight; /* what a weight takes that comes from behind the second-level cache, in multiply-adds */
+    int64_t second; /* floats that the second-level cache of a core holds */
+    /* What a weight takes that comes from behind it, in multiply-adds; and at worst, as far as the machine is known. */
+    double far_weight, farthest_weight;
 } Machine;
 
-/* Where code for a target is supposed to run: this machine for native, one with AVX-512 for portable. */
+/* Where code for a target is supposed to run: this machine for native; else one with a second-level cache of 1 MB, and
+ * for portable with AVX-512. */
 Machine target_machine(const Target *target);
 
 /* The target of a name; NULL: there is none. */

@@ -65,13 +65,18 @@ static double vectors_for(int target, int64_t columns) {
     return (double)divide_up(columns, lanes) - (is_halved ? 0.5 : 0);
 }
 
+/* Half cycles for each row of a tile, where some do not end where the rows do: whether it is to be written is asked. */
+static const double ASKING = 0.5;
+
 double tile_cost(int target, const TileProduct *product, int tile_rows, int tile_vectors) {
     const int64_t lanes = TARGET_LANES[target], width = lanes * tile_vectors;
     const bool is_smaller = product->rest == REST_IS_SMALLER;
     const int64_t columns = is_smaller ? product->columns : divide_up(product->columns, PANEL_WIDTH) * PANEL_WIDTH;
-    const int64_t left = columns % width;
+    const int64_t left = columns % width, depth = product->depth > 0 ? product->depth : 1;
     double step = (double)(columns / width) * step_cost(target, tile_rows, tile_vectors);
     if (left > 0) step += step_cost(target, tile_rows, is_smaller ? vectors_for(target, left) : tile_vectors);
+    if (is_smaller && product->rows % tile_rows != 0)
+        step += ASKING * (double)(tile_rows * divide_up(columns, width)) / (double)depth;
     return (double)(divide_up(product->rows, tile_rows) * lanes) * step *
            waiting(target, product, tile_rows, tile_vectors);
 }

@@ -20,26 +20,26 @@ int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile) {
     return tile * tile * padded(outputs) * channels;
 }
 
-/* What a weight costs that comes from memory, in multiply-adds of a core. */
-static const double FROM_MEMORY = 6;
-
 /* At one point, of a chunk of tiles. */
 static TileProduct product_of(const WinogradShape *shape, int64_t chunk) {
     return (TileProduct){.rows = chunk, .columns = shape->outputs, .depth = shape->channels, .rest = REST_IS_REPEATED};
 }
 
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
- * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache (of 1 MB)
- * cannot keep beside the scratch come from the third for each chunk. Threads that share a chunk transform it each for
- * itself, and wait for the last. */
+ * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache
+ * cannot keep beside the scratch come from the third for each chunk; with 512 KB (Zen 3) as with 1 MB: chunks of half
+ * as many tiles took 1.3 to 1.8 times as long. Threads that share a chunk transform it each for itself, and wait for
+ * the last. */
 static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
+    enum { LEAST_SECOND = 1 << 18 };
     const int points = plan->tile * plan->tile, vectors = plan->vectors[TARGET_AVX512];
     const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
     const double outputs = (double)padded(shape->outputs), weights = outputs * (double)shape->channels * points;
     const double transforms = plan->tile == LARGEST_TILE ? 220 : 60; /* of a tile of one channel */
     const int64_t width = padded(shape->channels) + 16 + vectors * TARGET_LANES[TARGET_AVX512];
     const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
-    const bool keeps_weights = weights + scratch < 210e3, keeps_scratch = scratch < 180e3;
+    const double second = (double)(shape->machine.second > LEAST_SECOND ? shape->machine.second : LEAST_SECOND);
+    const bool keeps_weights = weights + scratch < 0.8 * second, keeps_scratch = scratch < 0.69 * second;
     const TileProduct product = product_of(shape, plan->chunk);
     const double products =
         (double)(points * shape->channels) * tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
@@ -47,7 +47,7 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
     const double transformed = plan->chunk * transforms * (again * (double)padded(shape->channels) + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
-    return waiting * chunks * (work + (keeps_weights ? 0 : 2 * weights)) + FROM_MEMORY * weights;
+    return waiting * chunks * (work + (keeps_weights ? 0 : 2 * weights)) + shape->machine.far_weight * weights;
 }
 
 /* The same of a direct convolution, row by row. */
@@ -57,7 +57,7 @@ static double direct_cost(const WinogradShape *shape) {
     tile_choose(&product, rows, vectors);
     const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);
-    return 9 * (double)(shape->channels * shape->batch * shape->high) * row + FROM_MEMORY * weights;
+    return 9 * (double)(shape->channels * shape->batch * shape->high) * row + shape->machine.far_weight * weights;
 }
 
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {

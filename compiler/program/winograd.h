@@ -11,6 +11,7 @@ typedef struct {
     int64_t batch, channels, outputs; /* outputs: of channels */
     int64_t high, wide;               /* of an output map */
     int threads;                      /* that share the work; 0: one */
+    Machine machine;                  /* that it is supposed to run on */
 } WinogradShape;
 
 typedef struct {

@@ -135,13 +135,14 @@ static bool pays_on(const Machine *machine, int64_t rows, int64_t depth, int64_t
 }
 
 static bool pays(int64_t rows, int64_t depth, int64_t columns) {
-    return pays_on(&(Machine){TARGET_AVX512, 6}, rows, depth, columns);
+    return pays_on(&(Machine){.registers = TARGET_AVX512, .farthest_weight = 6}, rows, depth, columns);
 }
 
 /* Weights that come slowly have to be used by more rows, and with AVX2 nothing is gained. */
 static void test_machines(void **state) {
     (void)state;
-    const Machine far = {TARGET_AVX512, 24}, avx2 = {TARGET_AVX2, 6};
+    const Machine far = {.registers = TARGET_AVX512, .farthest_weight = 24};
+    const Machine avx2 = {.registers = TARGET_AVX2, .farthest_weight = 6};
     assert_false(pays_on(&far, 128, 384, 1536));
     assert_true(pays_on(&far, 784, 384, 1536));
     assert_false(pays_on(&avx2, 784, 384, 1536));

@@ -121,7 +121,8 @@ static void test_plan(void **state) {
     for (int i = 0; i < 100; i++) {
         const WinogradShape shape = {random_between(&random, 1, 3),   random_between(&random, 1, 600),
                                      random_between(&random, 1, 600), random_between(&random, 1, 70),
-                                     random_between(&random, 1, 70),  random_between(&random, 0, 64)};
+                                     random_between(&random, 1, 70),  random_between(&random, 0, 64),
+                                     target_machine(&TARGETS[0])};
         const int tile = random_below(&random, 2) == 0 ? 4 : 6, side = tile - 2;
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
         const int64_t panels = (shape.outputs + 15) / 16;
@@ -138,14 +139,37 @@ static void test_plan(void **state) {
     }
 }
 
+static WinogradPlan plan_on(Machine machine, int channels, int outputs, int side) {
+    const WinogradShape shape = {.batch = 1,
+                                 .channels = channels,
+                                 .outputs = outputs,
+                                 .high = side,
+                                 .wide = side,
+                                 .threads = 1,
+                                 .machine = machine};
+    return winograd_plan(&shape);
+}
+
 /* Large maps take F(4, 3), small ones of many channels F(2, 3), whose weights are fewer; of few channels none. */
 static void test_choice(void **state) {
     (void)state;
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 64, 64, 56, 56, 1}).tile, 6);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 256, 256, 14, 14, 1}).tile, 6);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 7, 7, 1}).tile, 4);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 1, 16, 64, 64, 1}).tile, 0);
-    assert_int_equal(winograd_plan(&(WinogradShape){1, 512, 512, 1, 1, 1}).tile, 0);
+    const Machine machine = target_machine(&TARGETS[0]);
+    assert_int_equal(plan_on(machine, 64, 64, 56).tile, 6);
+    assert_int_equal(plan_on(machine, 256, 256, 14).tile, 6);
+    assert_int_equal(plan_on(machine, 512, 512, 7).tile, 4);
+    assert_int_equal(plan_on(machine, 1, 16, 64).tile, 0);
+    assert_int_equal(plan_on(machine, 512, 512, 1).tile, 0);
+}
+
+/* Where weights come slowly fewer are better, and a larger cache takes more tiles; a smaller one no fewer. */
+static void test_machines(void **state) {
+    (void)state;
+    const Machine near = {.second = 1 << 18, .far_weight = 6}, far = {.second = 1 << 18, .far_weight = 24};
+    const Machine large = {.second = 1 << 19, .far_weight = 6}, small = {.second = 1 << 17, .far_weight = 6};
+    assert_int_equal(plan_on(near, 256, 256, 14).tile, 6);
+    assert_int_equal(plan_on(far, 256, 256, 14).tile, 4);
+    assert_true(plan_on(large, 128, 128, 28).chunk > plan_on(near, 128, 128, 28).chunk);
+    assert_int_equal(plan_on(small, 128, 128, 28).chunk, plan_on(near, 128, 128, 28).chunk);
 }
 
 /* Threads change how the work is cut, never what is computed. */
@@ -158,7 +182,8 @@ static void test_threads(void **state) {
                                random_between(&random, 1, 600),
                                random_between(&random, 1, 70),
                                random_between(&random, 1, 70),
-                               1};
+                               1,
+                               target_machine(&TARGETS[0])};
         const int alone = winograd_plan(&shape).tile;
         shape.threads = random_between(&random, 2, 64);
         assert_int_equal(winograd_plan(&shape).tile, alone);
@@ -167,10 +192,8 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolution),
-        cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_convolution), cmocka_unit_test(test_plan),    cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_machines),    cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
