@@ -10,7 +10,7 @@
 
 Loop *elementwise_loop(Program *program, const Node *node) {
     const Shape *shape = &node->outputs.items[0]->shape;
-    int64_t extents[MAX_RANK];
+    int64_t extents[MAX_RANK] = {0};
     for (int i = 0; i < shape->rank; i++) extents[i] = shape->dims[i].size;
     return step_loop(program, shape->rank, extents);
 }
