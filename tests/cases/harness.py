@@ -1,5 +1,5 @@
 """Cases: PyTorch modules exported as ONNX, compiled and run, and compared with PyTorch: outputs, blocks, probes.
-A file of cases ends with main(); run by hand it takes names of cases, `se_test.py se_conv_sigmoid`, or runs all of them."""
+A file of cases ends with main(); run by hand it takes names of cases, `se_cases.py se_conv_sigmoid`, or runs all of them."""
 import argparse
 import contextlib
 import copy
@@ -262,6 +262,13 @@ def run_case(name: str, only: Callable[[str, int], bool]) -> tuple[int, int]:
     return ran, failed
 
 
+def get_ready() -> None:
+    """Before the first export."""
+    logging.disable(logging.CRITICAL)
+    torch.set_num_threads(1)
+    export_quickly()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Exported cases against PyTorch.")
     parser.add_argument("names", nargs="*", metavar="CASE", help=", ".join(CASES))
@@ -271,9 +278,7 @@ def main() -> None:
     for name in arguments.names:
         if name not in CASES:
             parser.error(f"there is no case {name}")
-    logging.disable(logging.CRITICAL)
-    torch.set_num_threads(1)
-    export_quickly()
+    get_ready()
 
     def only(exporter: str, opset: int) -> bool:
         return arguments.exporter in (None, exporter) and arguments.opset in (None, opset)

@@ -1,5 +1,5 @@
 """Decoders: causal masks, grouped-query attention, rotary position encodings, sliding windows, cross-attention.
-Rotary encodings are blocks of their own, `position`, and are looked at in position_test.py."""
+Rotary encodings are blocks of their own, `position`, and are looked at in position_cases.py."""
 import math
 
 import torch
