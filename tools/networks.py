@@ -261,12 +261,14 @@ def kept(network: Network, exporter: str) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--only", metavar="A,B", help=", ".join(network.name for network in NETWORKS) + "; all by default"
-    )
+    names = [network.name for network in NETWORKS]
+    parser.add_argument("--only", metavar="A,B", help=", ".join(names) + "; all by default")
     parser.add_argument("--exporter", choices=EXPORTERS, help="by default each")
     arguments = parser.parse_args()
-    only = arguments.only.split(",") if arguments.only else [network.name for network in NETWORKS]
+    only = arguments.only.split(",") if arguments.only else names
+    unknown = [name for name in only if name not in names]
+    if unknown:
+        parser.error(f"{unknown[0]} is none of {', '.join(names)}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     for network, exporter in itertools.product(NETWORKS, [arguments.exporter] if arguments.exporter else EXPORTERS):
         if network.name in only:
