@@ -40,11 +40,11 @@ static TileProduct tile_product(const Planar *conv, int64_t pixels) {
  * it. */
 static int64_t band_of(const Ways *ways) {
     enum { FEWEST_PIXELS = 28 };
-    const int64_t most = target_machine(ways->program->target).second / 2;
+    const int64_t held = target_machine(ways->program->target).second / 2;
     const Planar *conv = ways->conv;
     const WindowDim *h = &conv->h, *w = &conv->w;
     const int64_t row = ((w->output - 1) * w->stride + (w->kernel - 1) * w->dilation + 1) * conv->channels;
-    int64_t band = (most / row - (h->kernel - 1) * h->dilation) / h->stride;
+    int64_t band = (held / row - (h->kernel - 1) * h->dilation) / h->stride;
     if (band * w->output < FEWEST_PIXELS) band = divide_up(FEWEST_PIXELS, w->output);
     return divide_up(h->output, divide_up(h->output, band));
 }

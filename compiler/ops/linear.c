@@ -46,9 +46,9 @@ static int list_strassen(const Program *program, const Product *p, Tile *tiles, 
  * come from memory, which is best once, or where it does not hold even one tile's. */
 static int band_of(const Program *program, const Product *p, int rows) {
     enum { THIRD = 1 << 20, MANY_ROWS = 1 << 18, MANY_RESULTS = 3 << 17 }; /* floats */
-    const int64_t second = target_machine(program->target).second / 2;
-    const int64_t weights = p->k * p->n, tiles = tiles_of(p, rows), most = second / (rows * p->k);
-    if (weights <= second && (p->m * p->k >= MANY_ROWS || p->m * p->n >= MANY_RESULTS)) return 1;
+    const int64_t held = target_machine(program->target).second / 2;
+    const int64_t weights = p->k * p->n, tiles = tiles_of(p, rows), most = held / (rows * p->k);
+    if (weights <= held && (p->m * p->k >= MANY_ROWS || p->m * p->n >= MANY_RESULTS)) return 1;
     return (int)(weights > THIRD || most < 1 ? tiles : divide_up(tiles, divide_up(tiles, most)));
 }
 

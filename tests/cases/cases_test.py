@@ -7,13 +7,13 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import harness
 import torch
 from torch import nn
 
-CASES_OF_A_PROCESS = 32  # which grows with every export
 FILES: dict[str, dict[str, harness.Case]] = {}
 
 
@@ -48,9 +48,9 @@ def main() -> None:
     warm_up()
     tasks = [(file, name) for file, cases in FILES.items() for name in cases]
     ran = failed = 0
-    pool = multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0)), maxtasksperchild=CASES_OF_A_PROCESS)
-    with pool:
-        for said, more, lost in pool.imap_unordered(run, tasks):
+    # If one of the processes dies, this ends with an error, where multiprocessing.Pool would wait for ever.
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("fork")) as pool:
+        for said, more, lost in pool.map(run, tasks):
             print(said, end="", flush=True)
             ran, failed = ran + more, failed + lost
     print(f"{ran} exports of {len(tasks)} cases in {len(FILES)} files, {failed} failed")

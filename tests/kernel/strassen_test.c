@@ -138,13 +138,13 @@ static bool pays(int64_t rows, int64_t depth, int64_t columns) {
     return pays_on(&(Machine){.registers = TARGET_AVX512, .farthest_weight = 6}, rows, depth, columns);
 }
 
-/* Weights that come slowly have to be used by more rows, and with AVX2 nothing is gained. */
+/* Weights that may come slowly have to be used by more rows, and with AVX2 nothing is gained. */
 static void test_machines(void **state) {
     (void)state;
-    const Machine far = {.registers = TARGET_AVX512, .farthest_weight = 32};
+    const Machine unknown = target_machine(&TARGETS[0]);
     const Machine avx2 = {.registers = TARGET_AVX2, .farthest_weight = 6};
-    assert_false(pays_on(&far, 128, 384, 1536));
-    assert_true(pays_on(&far, 784, 384, 1536));
+    assert_false(pays_on(&unknown, 128, 384, 1536));
+    assert_true(pays_on(&unknown, 784, 384, 1536));
     assert_false(pays_on(&avx2, 784, 384, 1536));
 }
 

@@ -87,6 +87,6 @@ def last_step(model):
 def undefined_symbols(folder):
     """Symbols that the model's object file needs from elsewhere, its own weights left out."""
     target = pathlib.Path(folder) / "symbols.o"
-    subprocess.run(["cc", "-std=c99", "-O1", "-c", pathlib.Path(folder) / "model.c", "-o", target], check=True)
+    subprocess.run(["cc", "-std=c99", "-O2", "-c", pathlib.Path(folder) / "model.c", "-o", target], check=True)
     listed = subprocess.run(["nm", "-u", target], check=True, capture_output=True, text=True).stdout
     return {line.split()[-1] for line in listed.splitlines()} - {"model_weights", "_GLOBAL_OFFSET_TABLE_"}
