@@ -40,6 +40,14 @@ class Form:
     def weight(self, *shape):
         return self.constant((self.random.standard_normal(shape) / np.sqrt(shape[-1])).astype(self.element))
 
+    def layer(self, outputs, *inputs, turned=False):
+        """Weights of a layer, the outputs first unless turned. Sums of their inputs are small where these are alike, and
+        gates made of them lie around a half: of gates near to 0 that hardly differ, the order of sums alone can make more
+        than TOLERANCE."""
+        weights = self.random.standard_normal((outputs, *inputs)) / np.sqrt(np.prod(inputs))
+        weights -= weights.mean(axis=tuple(range(1, weights.ndim)), keepdims=True)
+        return self.constant((weights.T if turned else weights).astype(self.element))
+
     def number(self, value):
         return self.constant(np.array(value, self.element))
 
@@ -57,22 +65,22 @@ def channels(f, gate="sigmoid", act="Relu", layers="conv", act_numbers=(), expan
     x = f.make("Relu", f.input(n, c, *size))
     h = pooled(x) if pooled else f.make("GlobalAveragePool", x)
     if layers == "one conv":
-        h = f.make("Conv", h, f.weight(c, c, 1, 1), f.weight(c))
+        h = f.make("Conv", h, f.layer(c, c, 1, 1), f.weight(c))
     elif layers == "eca":
         h = f.make("Reshape", h, f.ints(n, 1, c))
-        h = f.make("Conv", h, f.weight(1, 1, 5), pads=[2, 2])
+        h = f.make("Conv", h, f.layer(1, 1, 5), pads=[2, 2])
     else:
         for i, (before, after) in enumerate([(c, 6), (6, c)] if layers != "one dense" else [(c, c)]):
             if i > 0:
                 h = f.make(act, h, *(f.number(a) for a in act_numbers))
             if layers == "conv":
-                h = f.make("Conv", h, f.weight(after, before, 1, 1), f.weight(after))
+                h = f.make("Conv", h, f.layer(after, before, 1, 1), f.weight(after))
                 continue
             h = f.make("Reshape", h, f.ints(n, before))
             if layers == "matmul":
-                h = f.make("MatMul", h, f.weight(before, after))
+                h = f.make("MatMul", h, f.layer(after, before, turned=True))
             else:
-                h = f.make("Gemm", h, f.weight(after, before), f.weight(after), transB=1)
+                h = f.make("Gemm", h, f.layer(after, before), f.weight(after), transB=1)
     if gate == "steps":
         h = f.make("Clip", f.make("Add", h, f.number(3)), f.number(0), f.number(6))
         h = f.make("Div", h, f.number(6))
@@ -91,7 +99,7 @@ def mean_and_max(f, x, axes):
 def cbam(f, halves="both", mean_first=True, norm=False, bias=True, n=2, c=20, size=(6, 9)):
     y = x = f.make("Relu", f.input(n, c, *size))
     if halves != "spatial":
-        w1, w2 = f.weight(4, c, 1, 1), f.weight(c, 4, 1, 1)
+        w1, w2 = f.layer(4, c, 1, 1), f.layer(c, 4, 1, 1)
         biases = [(f.weight(4),), (f.weight(c),)] if bias else [(), ()]
         pools = [f.make("GlobalAveragePool", x), f.make("GlobalMaxPool", x)]
         a, b = (f.make("Conv", f.make("Relu", f.make("Conv", p, w1, *biases[0])), w2, *biases[1]) for p in pools)
@@ -99,7 +107,7 @@ def cbam(f, halves="both", mean_first=True, norm=False, bias=True, n=2, c=20, si
     if halves != "channel":
         mean, most = mean_and_max(f, y, [1])
         s = f.make("Concat", *((mean, most) if mean_first else (most, mean)), axis=1)
-        s = f.make("Conv", s, f.weight(1, 2, 3, 5), *((f.weight(1),) if bias else ()), pads=[1, 2, 1, 2])
+        s = f.make("Conv", s, f.layer(1, 2, 3, 5), *((f.number([0.5]),) if bias else ()), pads=[1, 2, 1, 2])
         if norm:
             s = f.make("BatchNormalization", s, *(f.number([v]) for v in (1.5, 0.25, -0.5, 2)))
         y = f.make("Mul", y, f.make("Sigmoid", s))
