@@ -24,7 +24,7 @@ from hostile import FOVEA, Checks, finish
 from random_graphs import FLOAT, NEAR_MISSES, Maker
 from random_seed import random_seed
 
-GRAPHS = int(os.environ.get("FOVEA_TEST_GRAPHS", 200))
+GRAPHS = int(os.environ.get("FOVEA_TEST_GRAPHS", 120))
 EVERY = 10  # of so many graphs one is checked in every way
 TOLERANCE = 2e-4  # of the range of an output: float32, sums in different orders
 OPTIMISED = ["-O3", "-march=native"]  # as people build: compilers make mistakes there
