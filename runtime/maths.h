@@ -99,15 +99,22 @@ MATHS A M(exp)(A x) {
 
 /* 2^(x + bias - 127), of which the exponent is from -126 to 126; 2.3 ULP. */
 MATHS A M(exp2_biased)(A x, float bias) {
+#ifdef POWERS
+    const A steps = x + (393216.0f + bias), r = x - (steps - (393216.0f + bias)); /* by thirty-seconds */
+    const U bits = M(bits)(steps);
+    const A power = M(of_bits)((bits << 18) + M(thirty_second)(bits));
+    return (r * 0.240226507f + 0.693157342f) * r * power + power;
+#else
     const A steps = x + (12582912.0f + bias), r = x - (steps - (12582912.0f + bias)); /* as exp_steps() has it */
     A p = r * 1.32646458e-3f + 9.67157632e-3f;
     p = p * r + 5.55073470e-2f;
     p = p * r + 0.240222409f;
     p = p * r + 0.693147004f;
     return (p * r + 1.0f) * M(of_bits)(M(bits)(steps) << 23);
+#endif
 }
 
-/* 2^x for x <= 0: 0 below x = -126, so that no result is subnormal; 2.3 ULP. */
+/* 2^x for x <= 0: 0 below x = -126, so that no result is subnormal; as exp2_biased(). */
 MATHS A M(exp2_fall)(A x) { return M(select)(x < -126.0f, ALL(0.0f), M(exp2_biased)(x, 127.0f)); }
 
 /* e^x - 1; 2 ULP. */
@@ -119,14 +126,22 @@ MATHS A M(expm1)(A x) {
     return (M(exp_rest)(M(exp_left)(within, steps, 254.0f, 1)) * first + (first - one)) * second;
 }
 
-/* y / (1 + e^-x), which is y times sigmoid x; for y = 1 3.6 ULP down to x = -20, 7 down to -86, and 0 below -86.3,
- * where it is less than 3.4e-38. With e^-x = 2^n e^r and e^r = (even + odd) / (even - odd), Pade's approximant of order
- * 3, one quotient does. */
+/* y / (1 + e^-x), which is y times sigmoid x; for y = 1 3.6 ULP down to x = -20 (with POWERS 4.3), 7 down to -86, and 0
+ * below -88.8; where it is less than 3.4e-38, it may be 0 before. With e^-x = 2^n e^r and e^r = (even + odd) / (even -
+ * odd), Pade's approximant of order 3, one quotient does; where r is small, a polynomial of e^r takes less. */
 MATHS A M(gate)(A y, A x) {
+#ifdef POWERS
+    const A rise = M(min)(ALL(87.0f), x), steps = M(max)(ALL(-88.0f), rise) * -46.1662413f + (12582912.0f + 4064.0f);
+    const A r = -rise - (steps - (12582912.0f + 4064.0f)) * 2.16608494e-2f; /* far below -88 it is infinite */
+    const U bits = M(bits)(steps);
+    const A power = M(of_bits)((bits << 18) + M(thirty_second)(bits));
+    return y / (((r * 0.5f + 1.00001466f) * r + 1.0f) * power + 1.0f);
+#else
     const A fall = -M(clamp)(x, -88.0f, 88.0f);
     const A steps = M(exp_steps)(fall, 127.0f), r = M(exp_left)(fall, steps, 127.0f, 0), square = r * r;
     const A even = square + 10.0f, odd = (square * 8.33333333e-2f + 5.0f) * r, below = even - odd;
     return y * (below / ((even + odd) * M(of_bits)(M(bits)(steps) << 23) + below));
+#endif
 }
 
 /* tanh x = (1 - e^-2x) / (1 + e^-2x), with e^-2x as in gate(); from 10 on it is 1. 3 ULP. The divisor is made from the
@@ -157,7 +172,7 @@ MATHS A M(erf)(A x) {
 }
 
 /* x times the normal distribution function of x, which for -|x| is 2^y / 2 with y a polynomial of |x|. 4.5 ULP for
- * x > -1; below, 6e-8 |x| and, down to x = -5.6, 5e-5 of the result; -7e-15 for all x < -8. */
+ * x > -1; below, 7e-8 |x| and, down to x = -5.6, 5e-5 of the result; -7e-15 for all x < -8. */
 MATHS A M(gelu)(A x) {
     const A s = M(min)(ALL(8.0f), M(fabs)(x));
     const A square = s * s; /* even and odd powers apart do not wait for each other */

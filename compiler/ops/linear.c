@@ -31,7 +31,13 @@ static void add(Program *program, LinearWays *ways, const Product *p, LinearWay 
 }
 
 static StrassenShape strassen_shape(const Program *program, const Product *p) {
-    return (StrassenShape){p->m, p->k, p->n, program->threads};
+    return (StrassenShape){p->m, p->k, p->n, program->threads, target_machine(program->target).halves};
+}
+
+static TileProduct linear_tile(const Program *program, const Product *p) {
+    TileProduct product = product_tile(p, REST_IS_SMALLER);
+    product.halves = target_machine(program->target).halves;
+    return product;
 }
 
 /* The best tiles of Strassen's algorithm, where it may be taken; returns how many. */
@@ -60,7 +66,7 @@ static void list_ways(Program *program, const Product *p, LinearWays *ways) {
     const int target = choice_target(program);
     Machine machine = target_machine(program->target);
     machine.registers = target;
-    const TileProduct product = product_tile(p, REST_IS_SMALLER);
+    const TileProduct product = linear_tile(program, p);
     const StrassenShape shape = strassen_shape(program, p);
     const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
     const bool pays = others > 0 && strassen_pays(&shape, &machine, &product, plain[0]);
@@ -93,7 +99,7 @@ static void give_strassen(Program *program, Step *step, const Product *p, const 
 }
 
 static void give_tiles(Program *program, Step *step, const Product *p, const LinearWay *way) {
-    const TileProduct product = product_tile(p, REST_IS_SMALLER);
+    const TileProduct product = linear_tile(program, p);
     const int target = choice_target(program);
     Tiles tiles;
     int band[TARGET_COUNT];

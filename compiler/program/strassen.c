@@ -22,7 +22,8 @@ static TileProduct quarter(const StrassenShape *shape) {
                          .columns = shape->columns / 2,
                          .depth = shape->depth / 2,
                          .stride = shape->depth,
-                         .rest = REST_IS_SMALLER};
+                         .rest = REST_IS_SMALLER,
+                         .halves = shape->halves};
 }
 
 int strassen_best(const StrassenShape *shape, int target, Tile *best, int most) {
@@ -70,7 +71,7 @@ StrassenPlan strassen_plan_tile(const StrassenShape *shape, int target, Tile til
  * the cache once more, which is slower where these do not stay in it; it reads seven quarters of weights where the
  * other reads four. With AVX2 both took as long on an EPYC (Zen 3) and a Xeon, for larger weights. */
 bool strassen_pays(const StrassenShape *shape, const Machine *machine, const TileProduct *whole, Tile tile) {
-    static const double LEFT = 8, RESULT = 6, FAR_RESULT = 8, WORTH = 0.985; /* larger weights */
+    static const double FAR_RESULT = 2, WORTH = 0.985; /* larger weights */
     const int target = machine->registers;
     enum { CACHED_RESULTS = 1 << 19 };
     Tile best;
@@ -78,8 +79,8 @@ bool strassen_pays(const StrassenShape *shape, const Machine *machine, const Til
     tile_best(target, &product, &best, 1);
     const double weights = (double)(shape->depth * shape->columns), results = (double)(shape->rows * shape->columns);
     const double products = FACTORS * (double)product.depth * tile_cost(target, &product, best.rows, best.vectors);
-    const double around =
-        LEFT * (double)(shape->rows * product.depth) + (results > CACHED_RESULTS ? FAR_RESULT : RESULT) * results;
+    const double around = machine->left_factor * (double)(shape->rows * product.depth) +
+                          (machine->result + (results > CACHED_RESULTS ? FAR_RESULT : 0)) * results;
     const double plain = (double)shape->depth * tile_cost(target, whole, tile.rows, tile.vectors);
     if (target == TARGET_AVX2) return false;
     return products + around + 0.75 * machine->farthest_weight * weights < WORTH * plain;

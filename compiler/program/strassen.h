@@ -11,6 +11,7 @@
 typedef struct {
     int64_t rows, depth, columns;
     int threads; /* that share the work; 0: one */
+    bool halves; /* as in TileProduct */
 } StrassenShape;
 
 typedef struct {

@@ -43,6 +43,16 @@ static bool is_near(void) {
 #endif
 }
 
+/* Whether it multiplies 64 bytes at once. Zen 4 takes two turns, and one for half of them. Processors tell by function
+ * 8000001Ah (AMD's manual, volume 3), but virtual machines not always. */
+static bool is_wide(void) {
+#if defined(__x86_64__)
+    return !__builtin_cpu_is("amdfam19h");
+#else
+    return true;
+#endif
+}
+
 enum { SUPPOSED_SECOND = 1 << 18 };
 
 /* Of this machine, as far as the C library tells. Where cores share a larger one, each has less of it. */
@@ -55,16 +65,26 @@ static int64_t own_second(void) {
     return SUPPOSED_SECOND;
 }
 
-/* Measured, the cost of a weight was 6 on an EPYC (Zen 4), and on a Xeon (Sapphire Rapids) 24 in Winograd's products,
- * 50 to 90 in Strassen's. Of an unknown machine Winograd's choice supposes the former, since either would lose a fifth
- * of the time on the other; Strassen's something between, as it gains a few percent on one and loses more on the other.
- */
+/* Measured, the cost of a weight was 6 on an EPYC of Zen 4, 16 of Zen 5, which multiplies twice as fast, and on a Xeon
+ * (Sapphire Rapids) 24 in Winograd's products, 50 to 90 in Strassen's. Of an unknown machine Winograd's choice supposes
+ * the first, since either would lose a fifth of the time on the other; Strassen's something between, as it gains a few
+ * percent on one and loses more on the other. */
 Machine target_machine(const Target *target) {
-    enum { NEAR = 6, FAR = 24, BETWEEN = 32, FARTHEST = 90 };
-    const int registers = target->registers == TARGET_COUNT ? TARGET_AVX512 : target->registers;
-    if (strcmp(target->name, "native") != 0) return (Machine){registers, SUPPOSED_SECOND, NEAR, BETWEEN};
-    if (is_near()) return (Machine){own_registers(), own_second(), NEAR, NEAR};
-    return (Machine){own_registers(), own_second(), FAR, FARTHEST};
+    enum { NEAR = 6, NEAR_WIDE = 16, FAR = 24, BETWEEN = 32, FARTHEST = 90 };
+    Machine machine = {.registers = target->registers == TARGET_COUNT ? TARGET_AVX512 : target->registers,
+                       .second = SUPPOSED_SECOND,
+                       .far_weight = NEAR,
+                       .farthest_weight = BETWEEN,
+                       .left_factor = 22,
+                       .result = 4};
+    if (strcmp(target->name, "native") != 0) return machine;
+    machine.registers = own_registers();
+    machine.second = own_second();
+    machine.far_weight = is_near() ? NEAR : FAR;
+    machine.farthest_weight = !is_near() ? FARTHEST : is_wide() ? NEAR_WIDE : NEAR;
+    machine.halves = !is_wide();
+    if (machine.halves) machine.left_factor = 8, machine.result = 6;
+    return machine;
 }
 
 const Target *target_find(const char *name) {

@@ -30,6 +30,9 @@ typedef struct {
     int64_t second; /* floats that the second-level cache of a core holds */
     /* What a weight takes that comes from behind it, in multiply-adds; and at worst, as far as the machine is known. */
     double far_weight, farthest_weight;
+    /* What Strassen's algorithm takes for each element of a left factor, and to bring together one of the result. */
+    double left_factor, result;
+    bool halves; /* half of a vector takes half of the time that a whole one takes */
 } Machine;
 
 /* Where code for a target is supposed to run: this machine for native; else one with a second-level cache of 1 MB, and

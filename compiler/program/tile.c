@@ -58,10 +58,10 @@ static double waiting(int target, const TileProduct *product, int rows, int vect
     return factor;
 }
 
-/* Vectors that so many columns take; where registers can be halved, half of one does for at most half. */
-static double vectors_for(int target, int64_t columns) {
+/* Vectors that so many columns take; where it gains, half of one does for at most half. */
+static double vectors_for(int target, int64_t columns, bool halves) {
     const int64_t lanes = TARGET_LANES[target], part = columns % lanes;
-    const bool is_halved = target == TARGET_AVX512 && part > 0 && part <= lanes / 2;
+    const bool is_halved = halves && target == TARGET_AVX512 && part > 0 && part <= lanes / 2;
     return (double)divide_up(columns, lanes) - (is_halved ? 0.5 : 0);
 }
 
@@ -74,7 +74,8 @@ double tile_cost(int target, const TileProduct *product, int tile_rows, int tile
     const int64_t columns = is_smaller ? product->columns : divide_up(product->columns, PANEL_WIDTH) * PANEL_WIDTH;
     const int64_t left = columns % width, depth = product->depth > 0 ? product->depth : 1;
     double step = (double)(columns / width) * step_cost(target, tile_rows, tile_vectors);
-    if (left > 0) step += step_cost(target, tile_rows, is_smaller ? vectors_for(target, left) : tile_vectors);
+    const double last = is_smaller ? vectors_for(target, left, product->halves) : tile_vectors;
+    if (left > 0) step += step_cost(target, tile_rows, last);
     if (is_smaller && product->rows % tile_rows != 0)
         step += ASKING * (double)(tile_rows * divide_up(columns, width)) / (double)depth;
     return (double)(divide_up(product->rows, tile_rows) * lanes) * step *

@@ -5,6 +5,7 @@
 
 #include "program/target.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { PANEL_WIDTH = 16 };
@@ -23,6 +24,7 @@ typedef struct {
     int64_t stride; /* floats from one row of a tile to the next; 0: they do not get in each other's way */
     TileRest rest;
     int64_t most; /* rows of a tile at most; 0: as many as registers have room for */
+    bool halves;  /* with AVX-512: half of a vector takes half of the time, where the rest is smaller */
 } TileProduct;
 
 /* The tiles with which a product takes least time, by target. rows_out[i] <= rows, and the last tile of a kernel may

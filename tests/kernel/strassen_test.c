@@ -96,7 +96,7 @@ static void test_plan(void **state) {
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
         const StrassenShape shape = {random_between(&random, 2, 5000), 2 * random_between(&random, 16, 1600),
-                                     2 * random_between(&random, 1, 1600), random_between(&random, 0, 64)};
+                                     2 * random_between(&random, 1, 1600), random_between(&random, 0, 64), false};
         const StrassenPlan plan = strassen_plan(&shape);
         for (int target = 0; target < TARGET_COUNT; target++) {
             const int64_t high = (shape.rows + 1) / 2, tiles = (high + plan.rows[target] - 1) / plan.rows[target];
@@ -119,7 +119,8 @@ static int64_t items(const StrassenShape *shape, const StrassenPlan *plan, int t
 /* Every thread has something to do, also where a product has few columns. */
 static void test_items(void **state) {
     (void)state;
-    const StrassenShape narrow[] = {{197, 768, 192, 8}, {128, 1536, 384, 16}, {784, 512, 128, 16}, {784, 512, 256, 8}};
+    const StrassenShape narrow[] = {
+        {197, 768, 192, 8, false}, {128, 1536, 384, 16, false}, {784, 512, 128, 16, false}, {784, 512, 256, 8, false}};
     for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
         const StrassenPlan plan = strassen_plan(&narrow[i]);
         assert_in_range(items(&narrow[i], &plan, TARGET_AVX512), narrow[i].threads, 8 * narrow[i].threads);
@@ -127,7 +128,7 @@ static void test_items(void **state) {
 }
 
 static bool pays_on(const Machine *machine, int64_t rows, int64_t depth, int64_t columns) {
-    const StrassenShape shape = {rows, depth, columns, 1};
+    const StrassenShape shape = {rows, depth, columns, 1, false};
     const TileProduct product = {.rows = rows, .columns = columns, .depth = depth, .stride = depth};
     Tile tile;
     tile_best(machine->registers, &product, &tile, 1);
@@ -157,12 +158,12 @@ static void test_choice(void **state) {
     assert_false(pays(49, 512, 2048)); /* few rows: weights are read from memory */
     assert_false(pays(3136, 64, 256)); /* short sums */
     assert_false(pays(784, 40, 240));
-    assert_true(strassen_is_possible(&(StrassenShape){128, 384, 80, 1}));
-    assert_false(strassen_is_possible(&(StrassenShape){128, 384, 81, 1}));
-    assert_false(strassen_is_possible(&(StrassenShape){128, 81, 384, 1}));
+    assert_true(strassen_is_possible(&(StrassenShape){128, 384, 80, 1, false}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 384, 81, 1, false}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 81, 384, 1, false}));
     /* quarters shorter than the longest vector */
-    assert_false(strassen_is_possible(&(StrassenShape){128, 30, 384, 1}));
-    assert_false(strassen_is_possible(&(StrassenShape){1, 384, 384, 1}));
+    assert_false(strassen_is_possible(&(StrassenShape){128, 30, 384, 1, false}));
+    assert_false(strassen_is_possible(&(StrassenShape){1, 384, 384, 1, false}));
 }
 
 int main(void) {

@@ -5,6 +5,12 @@
 
 #include <stdio.h>
 
+#ifdef POWERS
+#define SIGMOID_ULP 4.3
+#else
+#define SIGMOID_ULP 3.6
+#endif
+
 typedef struct {
     const char *name;
     double ulp; /* as its comment in runtime/maths.h says */
@@ -62,9 +68,14 @@ FORMS_OF(mish, from_minus_86, f32_mish(x), vf_mish(x), x *tanh(log1p(exp(x))))
 #define ROW(name, ulp)                                                                                                 \
     { #name, ulp, scalar_##name, vector_##name, name }
 static const Function functions[] = {
-    ROW(exp, 1.1),         ROW(expm1, 2),     ROW(tanh, 3),        ROW(erf, 3.2),    ROW(log, 1),  ROW(fabs, 0),
-    ROW(rint, 0),          ROW(floor, 0),     ROW(ceil, 0),        ROW(gelu, 4.5),   ROW(mish, 5), ROW(exp2_fall, 2.3),
-    ROW(exp2_biased, 2.3), ROW(sigmoid, 3.6), ROW(far_sigmoid, 7), ROW(softplus, 3),
+    ROW(exp, 1.1),         ROW(expm1, 2),
+    ROW(tanh, 3),          ROW(erf, 3.2),
+    ROW(log, 1),           ROW(fabs, 0),
+    ROW(rint, 0),          ROW(floor, 0),
+    ROW(ceil, 0),          ROW(gelu, 4.5),
+    ROW(mish, 5),          ROW(exp2_fall, 2.3),
+    ROW(exp2_biased, 2.3), ROW(sigmoid, SIGMOID_ULP),
+    ROW(far_sigmoid, 7),   ROW(softplus, 3),
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -136,14 +147,14 @@ static void tail_of_gelu_is_as_stated(void **state) {
     for (uint32_t bits = 0x3F800000u; bits < 0x7F800000u; bits += 509) {
         const double x = -(double)f32_of_bits(bits), exact = x / 2 * erfc(-x / sqrt(2)); /* from -1 down */
         const double error = fabs((double)f32_gelu((float)x) - exact);
-        if (!(error <= 6e-8 * -x && (x < -5.6 || error <= 5e-5 * -exact)))
+        if (!(error <= 7e-8 * -x && (x < -5.6 || error <= 5e-5 * -exact)))
             fail_test("gelu of %.9g is off by %.3g from %.9g", x, error, exact);
     }
 }
 
 static void gates_close_and_open(void **state) {
     (void)state;
-    assert_true(f32_gate(1, -87) == 0 && f32_gate(1, -INFINITY) == 0 && f32_gate(1, INFINITY) == 1);
+    assert_true(f32_gate(1, -89) == 0 && f32_gate(1, -INFINITY) == 0 && f32_gate(1, INFINITY) == 1);
     assert_true(f32_gate(-3e38f, -3e38f) == 0 && f32_gate(3e38f, 3e38f) == 3e38f && f32_gate(1, 0) == 0.5f);
     assert_true(f32_gate(INFINITY, INFINITY) == INFINITY && isnan(f32_gate(1, NAN)) && isnan(f32_gate(NAN, 1)));
     assert_true(f32_gelu(INFINITY) == INFINITY && f32_mish(INFINITY) == INFINITY && f32_gelu(0) == 0);

@@ -1,0 +1,18 @@
+/* The test of maths once more, with the longest vectors, whatever registers there are: as AVX-512 computes, which takes
+ * powers from a table and sums products in one step. GCC has something to say about passing vectors; nothing does. */
+#if defined(__x86_64__) && !defined(__clang__)
+#define POWERS
+#pragma GCC target("avx2,fma")
+#endif
+#define LANES 16
+#pragma GCC diagnostic ignored "-Wpsabi"
+#define main test_maths
+#include "unit/maths_test.c"
+#undef main
+
+int main(void) {
+#ifdef POWERS
+    if (!__builtin_cpu_supports("fma")) return 0; /* as on no machine with AVX-512 */
+#endif
+    return test_maths();
+}
