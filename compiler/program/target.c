@@ -65,17 +65,17 @@ static int64_t own_second(void) {
     return SUPPOSED_SECOND;
 }
 
-/* Measured, the cost of a weight was 6 on an EPYC of Zen 4, 16 of Zen 5, which multiplies twice as fast, and on a Xeon
+/* Measured, the cost of a weight was 6 on an EPYC of Zen 4, 14 of Zen 5, which multiplies twice as fast, and on a Xeon
  * (Sapphire Rapids) 24 in Winograd's products, 50 to 90 in Strassen's. Of an unknown machine Winograd's choice supposes
  * the first, since either would lose a fifth of the time on the other; Strassen's something between, as it gains a few
  * percent on one and loses more on the other. */
 Machine target_machine(const Target *target) {
-    enum { NEAR = 6, NEAR_WIDE = 16, FAR = 24, BETWEEN = 32, FARTHEST = 90 };
+    enum { NEAR = 6, NEAR_WIDE = 14, FAR = 24, BETWEEN = 32, FARTHEST = 90 };
     Machine machine = {.registers = target->registers == TARGET_COUNT ? TARGET_AVX512 : target->registers,
                        .second = SUPPOSED_SECOND,
                        .far_weight = NEAR,
                        .farthest_weight = BETWEEN,
-                       .left_factor = 22,
+                       .left_factor = 24,
                        .result = 4};
     if (strcmp(target->name, "native") != 0) return machine;
     machine.registers = own_registers();
