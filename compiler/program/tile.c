@@ -192,11 +192,12 @@ static bool slides(int columns, int64_t taps, int64_t inputs, int registers) {
  * that cost the same the largest is best. */
 int tile_best_columns(int target, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation, int *best,
                       int most) {
-    enum { MOST_COLUMNS = 8, MOST_TAPS = 8 };
+    enum { MOST_COLUMNS = 16, MOST_TAPS = 8 };
+    const int widest = target == TARGET_AVX512 ? MOST_COLUMNS : 8; /* elsewhere more gain nothing */
     const int64_t taps = kernel < MOST_TAPS ? kernel : MOST_TAPS;
     double costs[MOST_COLUMNS];
     int sorted[MOST_COLUMNS], count = 0;
-    for (int columns = MOST_COLUMNS; columns >= 1; columns--) {
+    for (int columns = widest; columns >= 1; columns--) {
         const int64_t inputs = (columns - 1) * stride + (taps - 1) * dilation + 1;
         if (columns > outputs || !slides(columns, taps, inputs, REGISTERS[target])) continue;
         const double loads = 0.5 * (double)(inputs + taps);
