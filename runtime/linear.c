@@ -4,9 +4,9 @@
 
 /* Linear layer: y = x w + bias, which is added last, in TILES tiles of rows by GROUPS of columns. Where rows are no
  * multiple of a tile, the last one begins earlier, and what was stored before is not stored again; where columns are
- * none, the last group is smaller. x: row m begins at m * X   w [N/16][K][16] and bias [N] or NULL: zeros behind the
- * last column   y [M][N] BAND tiles go through all weights before the next ones, group by group, of which the next one
- * is fetched meanwhile, unless tiles go one by one.
+ * none, the last group is smaller. x: row m begins at m * X   w [N/16][K][16], as tile_multiply_pairs() has it, and
+ * bias [N] or NULL: zeros behind the last column   y [M][N] BAND tiles go through all weights before the next ones,
+ * group by group, of which the next one is fetched meanwhile, unless tiles go one by one.
  * name: linear_{M}x{K}x{N}
  * items: TILES * GROUPS
  * types: float */
@@ -36,7 +36,7 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
                 tile_multiply(sum, row + k, panel + k * 16, ROWS, VECTORS, X, depth, 16 * K);
             }
         } else {
-            tile_multiply_part(sum, row, NULL, panel, ROWS, VECTORS, rest, X, K, 16 * K, NULL, 0);
+            tile_multiply_pairs(sum, row, panel, ROWS, VECTORS, rest, X, K, 16 * K);
         }
         UNROLL
         for (int r = 0; r < ROWS; r++) {

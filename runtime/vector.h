@@ -507,7 +507,72 @@ INLINE void tile_multiply_part(vf *sum, const float *x, const int *place, const 
     for (int r = 0; r < halves; r++) sum[r * VECTORS + whole] = vh_whole(last[r]);
 }
 
-/* The same with all vectors and no places. */
+/* Two floats in turns in all lanes; LANES == 1: the first. */
+INLINE vf vf_pair(const float *from) {
+#if LANES == 1
+    return *from;
+#else
+    typedef uint64_t pairs __attribute__((vector_size(4 * LANES)));
+    uint64_t both;
+    memcpy(&both, from, sizeof both);
+    return (vf)(both + (pairs){0});
+#endif
+}
+
+/* The halves of a vector in turns. */
+INLINE vf vf_in_turns(vf value) {
+#if HALVES
+    return __builtin_shufflevector(value, value, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+    return value;
+#endif
+}
+
+/* In the first half, the sums of two lanes each. */
+INLINE vf vf_pair_sums(vf value) {
+#if HALVES
+    return __builtin_shufflevector(value, value, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14) +
+           __builtin_shufflevector(value, value, 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+    return value;
+#endif
+}
+
+/* tile_multiply_part() without places, for whole rows. Where a panel of 16 columns is at most half full and DEPTH is
+ * even, those of each odd row have a copy behind those of the row before: with AVX-512 one multiply-add then does for
+ * two rows of these columns, half of which would take most processors as long as all. */
+INLINE void tile_multiply_pairs(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS,
+                                const int COLUMNS, const int X, const int DEPTH, const int PANEL) {
+    const int part = COLUMNS % LANES, whole = COLUMNS / LANES;
+    if (!HALVES || part == 0 || part > LANES / 2 || DEPTH % 2 != 0) {
+        tile_multiply_part(sum, x, NULL, w, ROWS, VECTORS, COLUMNS, X, DEPTH, PANEL, NULL, 0);
+        return;
+    }
+    vf last[32];
+    UNROLL
+    for (int r = 0; r < ROWS; r++) last[r] = vf_all(0);
+    ROLLED
+    for (int k = 0; k < DEPTH; k += 2) {
+        const vf pair = vf_keep(vf_in_turns(vf_load(w + whole * PANEL + k * 16)));
+        UNROLL
+        for (int next = 0; next < 2; next++) {
+            vf column[16];
+            UNROLL
+            for (int v = 0; v < whole; v++) column[v] = vf_keep(vf_load(w + v * PANEL + (k + next) * 16));
+            UNROLL
+            for (int r = 0; r < ROWS; r++) {
+                const float *const in = x + r * X + k;
+                UNROLL
+                for (int v = 0; v < whole; v++) sum[r * VECTORS + v] += in[next] * column[v];
+                if (next == 0) last[r] += vf_pair(in) * pair;
+            }
+        }
+    }
+    UNROLL
+    for (int r = 0; r < ROWS; r++) sum[r * VECTORS + whole] = vf_pair_sums(last[r]);
+}
+
+/* tile_multiply_part() with all vectors and no places. */
 INLINE void tile_multiply_ahead(vf *sum, const float *x, const float *w, const int ROWS, const int VECTORS, const int X,
                                 const int DEPTH, const int PANEL, const float *ahead, const int AHEAD) {
     tile_multiply_part(sum, x, NULL, w, ROWS, VECTORS, VECTORS * LANES, X, DEPTH, PANEL, ahead, AHEAD);

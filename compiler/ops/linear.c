@@ -34,9 +34,15 @@ static StrassenShape strassen_shape(const Program *program, const Product *p) {
     return (StrassenShape){p->m, p->k, p->n, program->threads, target_machine(program->target).halves};
 }
 
+/* Whether the last panel is at most half full and rows of weights come in pairs, for tile_multiply_pairs(). */
+static bool is_paired(const Product *p) {
+    const int64_t part = p->n % PANEL_WIDTH;
+    return part > 0 && part <= PANEL_WIDTH / 2 && p->k % 2 == 0;
+}
+
 static TileProduct linear_tile(const Program *program, const Product *p) {
     TileProduct product = product_tile(p, REST_IS_SMALLER);
-    product.halves = target_machine(program->target).halves;
+    product.halves = is_paired(p) || target_machine(program->target).halves;
     return product;
 }
 
@@ -121,7 +127,8 @@ static Step *linear_step(Program *program, const Product *p, const char *kernel,
                              .row = p->b_k,
                              .column = p->b_n,
                              .factor = p->alpha,
-                             .strassen = strassen};
+                             .strassen = strassen,
+                             .paired = !strassen && is_paired(p)};
     const Packing bias = {.weights = p->c, .depth = 1, .columns = p->n, .column = p->c_n, .factor = p->beta};
     Step *step = step_kernel(program, kernel, TYPE_FLOAT);
     step_buffer(step, "x", program_buffer(program, p->a), p->a_offset);

@@ -5,6 +5,8 @@
 #include "program/strassen.h"
 #include "program/winograd.h"
 
+#include <string.h>
+
 struct Packed {
     Packing packing;
     Buffer *buffer;
@@ -15,7 +17,7 @@ static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
            a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd &&
-           a->strassen == b->strassen;
+           a->strassen == b->strassen && a->paired == b->paired;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
@@ -33,6 +35,10 @@ static Tensor *panels(Arena *arena, const Packing *packing) {
                 to[(n / width * depth + row) * width + n % width] =
                     (float)packing->factor * from[t * packing->tap + k * packing->row + n * packing->column];
             }
+    for (int64_t row = 0; packing->paired && row + 1 < depth; row += 2) {
+        float *pair = to + ((count - 1) * depth + row) * width;
+        memcpy(pair + width / 2, pair + width, sizeof(float) * (size_t)(width / 2));
+    }
     return packed;
 }
 

@@ -35,6 +35,12 @@ static LinearTile random_tile(Random *random, int m, int n) {
 
 static float x[MOST], w[MOST], packed[MOST], bias[256], y[MOST], scratch[MOST];
 
+/* The last panel, as tile_multiply_pairs() has it. */
+static void pair_rows(float *panel, int depth, int columns) {
+    for (int row = 0; columns <= 8 && depth % 2 == 0 && row < depth; row += 2)
+        memcpy(panel + row * 16 + 8, panel + (row + 1) * 16, 8 * sizeof(float));
+}
+
 static void check_linear(Random *random) {
     const int m = random_between(random, 1, 40), k = random_between(random, 1, 50), n = random_between(random, 1, 120);
     const int stride = k + random_between(random, 0, 3);
@@ -43,6 +49,7 @@ static void check_linear(Random *random) {
     for (int i = n; i < 256; i++) bias[i] = 0;
     for (int left = 0; left < n; left += 16)
         panel_pack(packed + left * k, w + left, k, n - left < 16 ? n - left : 16, n, 1);
+    pair_rows(packed + (n - 1) / 16 * 16 * k, k, (n - 1) % 16 + 1);
     for (int i = 0; i < m * n; i++) y[i] = NAN;
     if (m <= 3) {
         int panels[TARGET_COUNT], split[TARGET_COUNT];

@@ -128,18 +128,22 @@ static void test_items(void **state) {
 }
 
 static bool pays_on(const Machine *machine, int64_t rows, int64_t depth, int64_t columns) {
-    const StrassenShape shape = {rows, depth, columns, 1, false};
-    const TileProduct product = {.rows = rows, .columns = columns, .depth = depth, .stride = depth};
+    const StrassenShape shape = {rows, depth, columns, 1, machine->halves};
+    const TileProduct product = {
+        .rows = rows, .columns = columns, .depth = depth, .stride = depth, .halves = machine->halves};
     Tile tile;
     tile_best(machine->registers, &product, &tile, 1);
     return strassen_pays(&shape, machine, &product, tile);
 }
 
 static bool pays(int64_t rows, int64_t depth, int64_t columns) {
-    return pays_on(&(Machine){.registers = TARGET_AVX512, .farthest_weight = 6}, rows, depth, columns);
+    const Machine zen4 = {
+        .registers = TARGET_AVX512, .farthest_weight = 6, .left_factor = 8, .result = 6, .halves = true};
+    return pays_on(&zen4, rows, depth, columns);
 }
 
-/* Weights that may come slowly have to be used by more rows, and with AVX2 nothing is gained. */
+/* Weights that may come slowly have to be used by more rows, and with AVX2 nothing is gained. Nor is it where quarters
+ * have two and a half panels and half a vector takes as long as one. */
 static void test_machines(void **state) {
     (void)state;
     const Machine unknown = target_machine(&TARGETS[0]);
@@ -147,6 +151,10 @@ static void test_machines(void **state) {
     assert_false(pays_on(&unknown, 128, 384, 1536));
     assert_true(pays_on(&unknown, 784, 384, 1536));
     assert_false(pays_on(&avx2, 784, 384, 1536));
+    const Machine zen5 = {.registers = TARGET_AVX512, .farthest_weight = 14, .left_factor = 24, .result = 4};
+    assert_true(pays(196, 480, 80) && !pays_on(&zen5, 196, 480, 80));
+    assert_true(pays_on(&zen5, 196, 112, 672) && pays_on(&zen5, 784, 512, 128));
+    assert_true(!pays_on(&zen5, 128, 384, 384) && !pays_on(&zen5, 198, 192, 192));
 }
 
 /* It pays with many rows and columns and sums that are long enough for their quarters. */
