@@ -24,7 +24,12 @@ typedef float formula_of_one(float x);
 #define APPLY(formula, place, value) ((place) = (formula)(value))
 #define APPLY_VECTOR(formula, place, value) ((place) = apply_to_lanes((formula), (value)))
 
+/* For scalars, which have no POWERS. */
+#pragma push_macro("POWERS")
+#undef POWERS
+#define POWERS 0
 #include "runtime/maths.h"
+#pragma pop_macro("POWERS")
 
 INLINE vf apply_to_lanes(formula_of_one *const formula, vf value) {
     float lane[LANES];

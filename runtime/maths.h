@@ -1,5 +1,6 @@
 /* Maths: functions of floats, written once for scalars and for vectors, without a branch and without the C library.
  * The words are those of compiler/program/specialise.h; included once for each form, so there is no guard.
+ * Lines between #if POWERS and #else are for vectors alone.
  * Errors are in units in the last place (ULP) of the exact result, the largest over all floats; a NaN gives a NaN. */
 
 /* x without its sign. */
@@ -99,7 +100,7 @@ MATHS A M(exp)(A x) {
 
 /* 2^(x + bias - 127), of which the exponent is from -126 to 126; 2.3 ULP. */
 MATHS A M(exp2_biased)(A x, float bias) {
-#ifdef POWERS
+#if POWERS
     const A steps = x + (393216.0f + bias), r = x - (steps - (393216.0f + bias)); /* by thirty-seconds */
     const U bits = M(bits)(steps);
     const A power = M(of_bits)((bits << 18) + M(thirty_second)(bits));
@@ -130,7 +131,7 @@ MATHS A M(expm1)(A x) {
  * below -88.8; where it is less than 3.4e-38, it may be 0 before. With e^-x = 2^n e^r and e^r = (even + odd) / (even -
  * odd), Pade's approximant of order 3, one quotient does; where r is small, a polynomial of e^r takes less. */
 MATHS A M(gate)(A y, A x) {
-#ifdef POWERS
+#if POWERS
     const A rise = M(min)(ALL(87.0f), x), steps = M(max)(ALL(-88.0f), rise) * -46.1662413f + (12582912.0f + 4064.0f);
     const A r = -rise - (steps - (12582912.0f + 4064.0f)) * 2.16608494e-2f; /* far below -88 it is infinite */
     const U bits = M(bits)(steps);

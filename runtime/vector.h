@@ -113,9 +113,14 @@ typedef float vh_anywhere __attribute__((vector_size(2 * LANES), aligned(4), may
 typedef vf vh;
 #endif
 
-/* POWERS: each lane can choose among 32 in one instruction, and does so for 2^(j/32), which saves multiplications. */
-#if LANES == 16 && defined(__AVX512F__) && !defined(POWERS)
-#define POWERS
+/* POWERS: 1 where each lane can choose among 32 in one instruction, and does so for 2^(j/32), which saves
+ * multiplications. -DPOWERS=0 asks for the formulas that all other targets have. */
+#ifndef POWERS
+#if LANES == 16 && defined(__AVX512F__)
+#define POWERS 1
+#else
+#define POWERS 0
+#endif
 #endif
 
 /* VF_MAX(a, b), VF_MIN(a, b): a > b ? a : b and a < b ? a : b of each lane, by the instruction for it, where GCC has a
@@ -302,7 +307,7 @@ INLINE vf vf_of_bits(vu bits) {
 /* With j the last five of these bits, those of 2^(j/32), less an exponent of 0 and what j << 18 adds to them: bits <<
  * 18 and this make 2^(n/32) for the bits of 12582912.0f + 127 * 32 + n. Where there are POWERS. */
 INLINE vu vf_thirty_second(vu bits) {
-#if defined(POWERS)
+#if POWERS
     const vi low = {0,       -78457,  -152893, -223217, -289342, -351174, -408621, -461584,
                     -509968, -553670, -592590, -626621, -655657, -679589, -698305, -711690};
     const vi high = {-719629, -722001, -718684, -709555, -694486, -673346, -646004, -612322,
@@ -313,14 +318,6 @@ INLINE vu vf_thirty_second(vu bits) {
 #else
     return (vu)__builtin_shuffle(low, high, (vi)bits);
 #endif
-#else
-    return bits;
-#endif
-}
-
-INLINE uint32_t f32_thirty_second(uint32_t bits) {
-#if defined(POWERS)
-    return vf_thirty_second((vu){0} + bits)[0];
 #else
     return bits;
 #endif

@@ -169,10 +169,24 @@ static const char *number(Text *text, const char *p, Type type) {
     return q;
 }
 
+static bool begins(const char *p, const char *word) { return strncmp(p, word, strlen(word)) == 0; }
+
+/* p is at "#if POWERS": adds what is for scalars, and returns the end of all of it. */
+static const char *scalar_lines(Text *text, const char *p, Type type, const SpecialiseHooks *hooks) {
+    const char *from = strstr(p, "#else\n"), *to = from == NULL ? NULL : strstr(from, "#endif\n");
+    if (to == NULL) fail(STATUS_BUG, "an #if POWERS does not end");
+    from += strlen("#else\n");
+    specialise(text, arena_printf(text->arena, "%.*s", (int)(to - from), from), type, hooks);
+    return to + strlen("#endif\n");
+}
+
 void specialise(Text *text, const char *source, Type type, const SpecialiseHooks *hooks) {
+    const bool is_vector = hooks != NULL && hooks->is_vector;
     for (const char *p = source; *p != '\0';) {
         const char *end = skip_opaque(p);
-        if (end != p) {
+        if (!is_vector && begins(p, "#if POWERS")) {
+            end = scalar_lines(text, p, type, hooks);
+        } else if (end != p) {
             text_add_bytes(text, p, (size_t)(end - p));
         } else if (isdigit((unsigned char)*p)) {
             end = number(text, p, type);

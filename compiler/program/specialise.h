@@ -20,7 +20,8 @@
  *   APPLY_VECTOR(f, place, e);  the same for place and e that are a vf (runtime/vector.h)
  * Formulas and runtime/maths.h exist for vectors too (is_vector, with type float): there
  *   A is vf, U is vu, F(sqrt) and M(exp) are vf_sqrt and vf_exp, ALL(0.5) is vf_all(0.5f), else 0.5f, and MATHS begins
- *   a definition: INLINE, else static inline. */
+ *   a definition: INLINE, else static inline. What is between #if POWERS and #else is left out of the form for
+ *   scalars, and so are these lines. */
 typedef struct {
     /* Writes the statements that replace OUT(y, i, e); NULL: `y[i] = STORE(e);`. */
     void (*out)(Text *text, const char *y, const char *i, const char *e, void *argument);

@@ -75,15 +75,15 @@ Machine target_machine(const Target *target) {
                        .second = SUPPOSED_SECOND,
                        .far_weight = NEAR,
                        .farthest_weight = BETWEEN,
-                       .left_factor = 24,
-                       .result = 4};
+                       .left_factor = 8,
+                       .result = 6};
     if (strcmp(target->name, "native") != 0) return machine;
     machine.registers = own_registers();
     machine.second = own_second();
     machine.far_weight = is_near() ? NEAR : FAR;
     machine.farthest_weight = !is_near() ? FARTHEST : is_wide() ? NEAR_WIDE : NEAR;
     machine.halves = !is_wide();
-    if (machine.halves) machine.left_factor = 8, machine.result = 6;
+    if (is_wide() && is_near()) machine.left_factor = 24, machine.result = 4;
     return machine;
 }
 

@@ -63,5 +63,5 @@ def check(what, size):
 
 check("an odd number of rows", (531, 256, 384))
 check("an even number of rows", (656, 512, 192))
-check("quarters that end within a vector", (596, 480, 112))
+check("quarters that end within a vector", (596, 480, 336))
 finish(checks)

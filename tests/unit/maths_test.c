@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#ifdef POWERS
+#if POWERS
 #define SIGMOID_ULP 4.3
 #else
 #define SIGMOID_ULP 3.6

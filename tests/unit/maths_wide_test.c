@@ -1,7 +1,7 @@
 /* The test of maths once more, with the longest vectors, whatever registers there are: as AVX-512 computes, which takes
  * powers from a table and sums products in one step. GCC has something to say about passing vectors; nothing does. */
 #if defined(__x86_64__) && !defined(__clang__)
-#define POWERS
+#define POWERS 1
 #pragma GCC target("avx2,fma")
 #endif
 #define LANES 16
@@ -11,7 +11,7 @@
 #undef main
 
 int main(void) {
-#ifdef POWERS
+#if POWERS
     if (!__builtin_cpu_supports("fma")) return 0; /* as on no machine with AVX-512 */
 #endif
     return test_maths();
