@@ -1,6 +1,7 @@
 /* The test of maths once more, with the longest vectors, whatever registers there are: as AVX-512 computes, which takes
- * powers from a table and sums products in one step. GCC has something to say about passing vectors; nothing does. */
-#if defined(__x86_64__) && !defined(__clang__)
+ * powers from a table and sums products in one step; not so where GCC does not optimise, which then rounds both.
+ * GCC has something to say about passing vectors; nothing does. */
+#if defined(__x86_64__) && !defined(__clang__) && defined(__OPTIMIZE__)
 #define POWERS 1
 #pragma GCC target("avx2,fma")
 #endif
