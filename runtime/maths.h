@@ -132,7 +132,8 @@ MATHS A M(expm1)(A x) {
  * odd), Pade's approximant of order 3, one quotient does; where r is small, a polynomial of e^r takes less. */
 MATHS A M(gate)(A y, A x) {
 #if POWERS
-    const A rise = M(min)(ALL(87.0f), x), steps = M(max)(ALL(-88.0f), rise) * -46.1662413f + (12582912.0f + 4064.0f);
+    const A rise = M(min)(ALL(87.0f), x);
+    const A steps = M(max)(ALL(-88.0f), rise) * -46.1662413f + (12582912.0f + 4064.0f);
     const A r = -rise - (steps - (12582912.0f + 4064.0f)) * 2.16608494e-2f; /* far below -88 it is infinite */
     const U bits = M(bits)(steps);
     const A power = M(of_bits)((bits << 18) + M(thirty_second)(bits));
