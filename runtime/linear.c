@@ -53,6 +53,47 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
     }
 }
 
+/* Linear layer of few terms: as linear, but what becomes of a tile's sums, one vector for each term, comes between the
+ * steps of the next tile's product, so that neither waits for the other. M is a multiple of ROWS, N of a tile's
+ * columns, and K at least as many as a tile has vectors. The last tile is multiplied once more in vain. x: row m begins
+ * at m * X   w [N/16][K][16]   bias [N] or NULL   y [M][N]
+ * name: linear_{M}x{K}x{N}
+ * items: M / ROWS * GROUPS
+ * types: float */
+KERNEL void linear_pipelined(const float *restrict x, const float *restrict w, const float *restrict bias,
+                             float *restrict y, const int first, const int last, const int M, const int K, const int N,
+                             const int X, const int ROWS, const int VECTORS, const int GROUPS) {
+    const int SIZE = ROWS * VECTORS;
+    int before = 0; /* where the tile before lies in y */
+    vf kept[32];
+    for (int item = first; first < last && item <= last; item++) {
+        const int tile = item < last ? item : last - 1, m = tile / GROUPS * ROWS, n = tile % GROUPS * VECTORS * LANES;
+        const float *const row = x + m * X, *const panel = w + n / 16 * 16 * K + n % 16;
+        vf sum[32];
+        UNROLL
+        for (int i = 0; i < SIZE; i++) sum[i] = vf_all(0);
+        if (item == first) {
+            tile_multiply(sum, row, panel, ROWS, VECTORS, X, K, 16 * K);
+        } else {
+            ROLLED
+            for (int r = 0; r < ROWS; r++) {
+                UNROLL
+                for (int v = 0; v < VECTORS; v++) {
+                    const int i = r * VECTORS + v;
+                    tile_multiply(sum, row + i, panel + i * 16, ROWS, VECTORS, X, 1, 16 * K);
+                    const vf result = kept[i];
+                    OUT_VECTOR(y, before + r * N + v * LANES, result, LANES);
+                }
+            }
+            tile_multiply(sum, row + SIZE, panel + SIZE * 16, ROWS, VECTORS, X, K - SIZE, 16 * K);
+        }
+        UNROLL
+        for (int i = 0; i < SIZE; i++)
+            kept[i] = bias == NULL ? sum[i] : sum[i] + vf_load(bias + n + i % VECTORS * LANES);
+        before = m * N + n;
+    }
+}
+
 /* Linear layer of at most three rows: as linear, but each weight is read once, at the speed of the memory, which brings
  * several panels sooner than one; SPLIT partial sums of a result do not wait for each other. Of the last PANELS panels
  * only those are stored that the group before does not have.

@@ -132,6 +132,16 @@ static int place_cost(double *costs, int count, double cost) {
     return at;
 }
 
+/* An activation takes constants and values of its own: with 14 registers for them, where there are 32, tiles have 12 to
+ * 16 sums, which is best (Zen 5). */
+static int kept_meanwhile(int target) { return REGISTERS[target] == 32 ? 14 : 0; }
+
+/* Whether a tile has a step for each of its sums, and no rows or columns are left. */
+static bool is_for_pipeline(int target, const TileProduct *product, int rows, int vectors) {
+    return rows * vectors <= product->depth && product->rows % rows == 0 &&
+           product->columns % (vectors * TARGET_LANES[target]) == 0;
+}
+
 enum { MOST_BEST = 16 };
 
 int tile_best(int target, const TileProduct *product, Tile *best, int most) {
@@ -139,10 +149,11 @@ int tile_best(int target, const TileProduct *product, Tile *best, int most) {
     double costs[MOST_BEST + 1];
     Tile tiles[MOST_BEST + 1];
     int count = 0;
+    const int kept = product->pipelined ? kept_meanwhile(target) : 0;
     const int64_t most_rows = product->most > 0 && product->most < product->rows ? product->most : product->rows;
-    for (int r = 1; fits(target, r, 1, 0) && r <= most_rows; r++)
-        for (int v = 1; fits(target, r, v, 0) && v <= most_vectors(target, product); v++) {
-            if (!divides(v, in_panel)) continue;
+    for (int r = 1; fits(target, r, 1, kept) && r <= most_rows; r++)
+        for (int v = 1; fits(target, r, v, kept) && v <= most_vectors(target, product); v++) {
+            if (!divides(v, in_panel) || (product->pipelined && !is_for_pipeline(target, product, r, v))) continue;
             const int at = place_cost(costs, count, tile_cost(target, product, r, v));
             memmove(tiles + at + 1, tiles + at, (size_t)(count - at) * sizeof *tiles);
             tiles[at] = (Tile){r, v};

@@ -25,6 +25,9 @@ typedef struct {
     TileRest rest;
     int64_t most; /* rows of a tile at most; 0: as many as registers have room for */
     bool halves;  /* with AVX-512: half of a vector takes half of the time, where the rest is smaller */
+    /* What is done with a tile's sums comes between the steps of the next one's product, one sum a step, and has
+     * registers of its own; tiles make up all rows and columns. */
+    bool pipelined;
 } TileProduct;
 
 /* The tiles with which a product takes least time, by target. rows_out[i] <= rows, and the last tile of a kernel may

@@ -72,6 +72,27 @@ static void check_linear(Random *random) {
     }
 }
 
+/* Tiles of all sizes, each with a term for each of its sums at least. */
+static void check_pipelined(Random *random) {
+    enum { MOST_SUMS = 32 };
+    const int rows = random_between(random, 1, 16), vectors = random_between(random, 1, 2) * PANEL_WIDTH / LANES;
+    if (rows * vectors > MOST_SUMS) return;
+    const int m = rows * random_between(random, 1, 6), n = vectors * LANES * random_between(random, 1, 3);
+    const int k = rows * vectors + random_between(random, 0, 20), stride = k + random_between(random, 0, 3);
+    const float *added = random_below(random, 3) ? bias : NULL;
+    fill(random, x, m * stride), fill(random, w, k * n), fill(random, bias, n);
+    for (int left = 0; left < n; left += PANEL_WIDTH) panel_pack(packed + left * k, w + left, k, PANEL_WIDTH, n, 1);
+    for (int i = 0; i < m * n; i++) y[i] = NAN;
+    const int groups = n / (vectors * LANES), items = m / rows * groups, middle = random_between(random, 0, items);
+    linear_pipelined(x, packed, added, y, 0, middle, m, k, n, stride, rows, vectors, groups);
+    linear_pipelined(x, packed, added, y, middle, items, m, k, n, stride, rows, vectors, groups);
+    for (int i = 0; i < m * n; i++) {
+        double sum = added == NULL ? 0 : (double)added[i % n];
+        for (int j = 0; j < k; j++) sum += (double)x[i / n * stride + j] * (double)w[j * n + i % n];
+        check("linear_pipelined", y, i, sum);
+    }
+}
+
 static void check_product(Random *random) {
     const int batch = random_between(random, 1, 3), m = random_between(random, 1, 30);
     const int k = random_between(random, 1, 30), n = random_between(random, 1, 60);
@@ -101,7 +122,7 @@ static void check_product(Random *random) {
 static void test_random(void **state) {
     (void)state;
     Random random = random_new();
-    for (int i = 0; i < 300; i++) check_linear(&random), check_product(&random);
+    for (int i = 0; i < 300; i++) check_linear(&random), check_pipelined(&random), check_product(&random);
 }
 
 int main(void) {

@@ -1,6 +1,5 @@
 /* Tests of program/tile.h: the lists of the best tiles begin with the one that is chosen, are sorted, and hold each
- * once.
- */
+ * once; tiles of a pipeline make up all rows and columns. */
 #include "support/test.h"
 
 #include "program/tile.h"
@@ -36,6 +35,24 @@ static void tiles_are_sorted(void **state) {
     }
 }
 
+static void pipelined_tiles_have_no_rest(void **state) {
+    (void)state;
+    Random random = random_new();
+    for (int i = 0; i < TIMES; i++) {
+        const TileProduct product = {.rows = 1 + (int64_t)random_below(&random, 100),
+                                     .columns = PANEL_WIDTH * (1 + (int64_t)random_below(&random, 8)),
+                                     .depth = 1 + (int64_t)random_below(&random, 40),
+                                     .pipelined = true};
+        int rows[TARGET_COUNT], vectors[TARGET_COUNT];
+        tile_choose(&product, rows, vectors);
+        for (int target = 0; target < TARGET_COUNT; target++) {
+            assert_int_equal(product.rows % rows[target], 0);
+            assert_int_equal(product.columns % (vectors[target] * TARGET_LANES[target]), 0);
+            assert_true(rows[target] * vectors[target] <= product.depth);
+        }
+    }
+}
+
 static void columns_are_distinct(void **state) {
     (void)state;
     enum { WIDEST = 16 };
@@ -62,6 +79,7 @@ static void columns_are_distinct(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_are_sorted),
+        cmocka_unit_test(pipelined_tiles_have_no_rest),
         cmocka_unit_test(columns_are_distinct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
