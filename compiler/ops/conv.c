@@ -319,12 +319,12 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
     step->choice = choice;
 }
 
-/* As many channels, in whole vectors, as one row of y reads from the first cache; but two cache lines of each pixel, as
- * they come together. */
+/* As many channels, in whole vectors, as one row of y reads from the first cache, with their taps; but two cache lines
+ * of each pixel, as they come together. */
 static int64_t block_of(const Planar *conv) {
-    enum { FLOATS = 6 << 10, LEAST = 2 };
+    enum { FLOATS = 5 << 10, LEAST = 2 };
     const int64_t all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
-    int64_t block = FLOATS / (conv->h.kernel * conv->w.input) / PANEL_WIDTH;
+    int64_t block = FLOATS / (conv->h.kernel * (conv->w.input + conv->w.kernel)) / PANEL_WIDTH;
     if (block < LEAST) block = LEAST;
     return (block < all ? block : all) * PANEL_WIDTH;
 }
