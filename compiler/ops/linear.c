@@ -23,7 +23,6 @@ static int64_t tiles_of(const Product *p, int rows) { return divide_up(p->m, row
 
 static void add(Program *program, LinearWays *ways, const Product *p, LinearWay way) {
     const char *how = "rows first";
-    if (ways->count == MOST_CANDIDATES) return;
     if (way.strassen) how = "strassen";
     else if (way.pipelined) how = "pipelined";
     else if (way.band == tiles_of(p, way.tile.rows)) how = "weights first";
@@ -55,16 +54,14 @@ static int list_strassen(const Program *program, const Product *p, Tile *tiles, 
     return possible ? strassen_best(&shape, choice_target(program), tiles, most) : 0;
 }
 
-/* Whether what becomes of a tile's sums is worth bringing between the steps of the next one: with few terms it is much
- * of the work. On Zen 5 layers of 16 and 24 terms take 0.85 to 0.91 of their time then, of 40 0.9 to 0.97, and of 80,
- * whose weights are better gone through first, 0.98 to 1.02. With AVX2 there are registers for less: 0.91 with 16
- * terms, 1.03 with 24; with SSE 1.02 to 1.06 with all, so that portable code does without. */
-static bool is_for_pipeline(const Program *program, const Product *p) {
+/* Whether what becomes of a tile's sums may come between the steps of the next one: with few terms it is much of the
+ * work. On Zen 5 layers of 16 and 24 terms take 0.85 to 0.91 of their time then, of 40 0.9 to 0.97, and of 80, whose
+ * weights are better gone through first, 0.98 to 1.02. With AVX2 there are registers for less: 0.91 with 16 terms, 1.03
+ * with 24. */
+static bool is_for_pipeline(const Product *p, int target) {
     enum { FEWEST_TERMS = 16, MANY_ROWS = 256 };
     static const int most_terms[TARGET_COUNT] = {[TARGET_AVX512] = 64, [TARGET_AVX2] = 16};
-    const bool is_portable = *program->target->flags == '\0';
-    return !is_portable && p->k >= FEWEST_TERMS && p->k <= most_terms[choice_target(program)] &&
-           p->n % PANEL_WIDTH == 0 && p->m >= MANY_ROWS;
+    return p->k >= FEWEST_TERMS && p->k <= most_terms[target] && p->n % PANEL_WIDTH == 0 && p->m >= MANY_ROWS;
 }
 
 static TileProduct pipelined_tile(const Program *program, const Product *p) {
@@ -84,36 +81,44 @@ static int band_of(const Program *program, const Product *p, int rows) {
     return (int)(weights > THIRD || most < 1 ? tiles : divide_up(tiles, divide_up(tiles, most)));
 }
 
-/* The tiles that do not let a product wait for the sums before. */
+enum { PIPELINED = 2 };
+
+/* At most so many tiles that go on while the sums of the one before are dealt with. */
 static void add_pipelined(Program *program, const Product *p, LinearWays *ways) {
-    enum { MOST = 2, FEWEST_SUMS = 8 };
+    enum { FEWEST_SUMS = 8 };
     const TileProduct product = pipelined_tile(program, p);
-    Tile tiles[MOST];
-    const int count = tile_best(choice_target(program), &product, tiles, MOST);
+    Tile tiles[PIPELINED];
+    const int count = tile_best(choice_target(program), &product, tiles, PIPELINED);
     for (int i = 0; i < count; i++)
         if (tiles[i].rows * tiles[i].vectors >= FEWEST_SUMS)
             add(program, ways, p, (LinearWay){tiles[i], .pipelined = true});
 }
 
-/* The cost model's first; the tiles next to its, for the best one other bands, and Strassen's algorithm. */
+/* The cost model's first; the tiles next to its, for the best one other bands, and the other methods. Portable code
+ * does without pipelines unless it is told: with SSE layers take 1.02 to 1.06 of their time. */
 static void list_ways(Program *program, const Product *p, LinearWays *ways) {
-    enum { PLAIN = 4, STRASSEN = 2 };
+    enum { PLAIN = 4, BANDS = 2, STRASSEN = 2 };
+    _Static_assert(PLAIN + BANDS + STRASSEN <= MOST_CANDIDATES, "there is room for all");
     Tile plain[PLAIN], strassen[STRASSEN];
     const int target = choice_target(program);
     Machine machine = target_machine(program->target);
+    const bool pipelines = *program->target->flags != '\0' && is_for_pipeline(p, machine.registers);
+    const bool may_pipeline = pipelines || is_for_pipeline(p, target);
     machine.registers = target;
     const TileProduct product = linear_tile(program, p);
     const StrassenShape shape = strassen_shape(program, p);
-    const int found = tile_best(target, &product, plain, PLAIN), others = list_strassen(program, p, strassen, STRASSEN);
+    const int found = tile_best(target, &product, plain, may_pipeline ? PLAIN - PIPELINED : PLAIN);
+    const int others = list_strassen(program, p, strassen, STRASSEN);
     const bool pays = others > 0 && strassen_pays(&shape, &machine, &product, plain[0]);
     for (int i = 0; pays && i < others; i++) add(program, ways, p, (LinearWay){strassen[i], .strassen = true});
-    if (is_for_pipeline(program, p)) add_pipelined(program, p, ways);
+    if (pipelines) add_pipelined(program, p, ways);
     for (int i = 0; i < found; i++) {
         const int tiles = (int)tiles_of(p, plain[i].rows), band = band_of(program, p, plain[i].rows);
         add(program, ways, p, (LinearWay){plain[i], .band = band});
         if (i == 0 && band != 1) add(program, ways, p, (LinearWay){plain[i], .band = 1});
         if (i == 0 && band != tiles) add(program, ways, p, (LinearWay){plain[i], .band = tiles});
     }
+    if (may_pipeline && !pipelines) add_pipelined(program, p, ways);
     for (int i = 0; !pays && i < others; i++) add(program, ways, p, (LinearWay){strassen[i], .strassen = true});
 }
 
