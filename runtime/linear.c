@@ -53,6 +53,25 @@ KERNEL void linear(const float *restrict x, const float *restrict w, const float
     }
 }
 
+/* The weights of a linear layer whose inputs are each to be multiplied by a gate first: (x gate) w = x (gate w).
+ * w and y [N/16][K][16], as tile_multiply_pairs() has them   gate [K]
+ * name: gated_weights_{K}x{N}
+ * items: (N + 15) / 16
+ * types: float */
+KERNEL void gated_weights(const float *restrict w, const float *restrict gate, float *restrict y, const int first,
+                          const int last, const int K, const int N) {
+    for (int panel = first; panel < last; panel++) {
+        const float *const from = w + panel * K * 16;
+        float *const to = y + panel * K * 16;
+        for (int k = 0; k < K; k++) {
+            UNROLL
+            for (int v = 0; v < 16; v += LANES) vf_store(to + k * 16 + v, vf_load(from + k * 16 + v) * vf_all(gate[k]));
+        }
+        const int paired = panel == N / 16 && N % 16 <= 8 && K % 2 == 0;
+        for (int k = 0; paired && k < K; k += 2) memcpy(to + k * 16 + 8, to + k * 16 + 16, 8 * sizeof(float));
+    }
+}
+
 /* Linear layer of few terms: as linear, but what becomes of a tile's sums, one vector for each term, comes between the
  * steps of the next tile's product, so that neither waits for the other. M is a multiple of ROWS, N of a tile's
  * columns, and K at least as many as a tile has vectors. The last tile is multiplied once more in vain. x: row m begins

@@ -35,7 +35,7 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},
         {OPTION_TEXT, '\0', "fuse", "RULES",
-         "blocks, batchnorm, bias, loops, epilogue, means, with commas between, or none; all by default", &model->fuse},
+         "blocks, batchnorm, bias, loops, epilogue, means, gates, with commas between, or none; all by default", &model->fuse},
         {OPTION_TEXT, '\0', "winograd", "MODE",
          "auto (convolutions of 3x3 by Winograd's method where that pays, the default) or off", &model->winograd},
         {OPTION_TEXT, '\0', "strassen", "MODE",

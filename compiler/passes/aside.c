@@ -29,7 +29,8 @@ static Uses uses_of(const Step *step) {
     return uses;
 }
 
-static void find_steps(Program *program, bool *needed) {
+void aside_find(Program *program) {
+    bool *needed = arena_new_array(program->arena, bool, (size_t)program->buffers.count);
     for (int i = program->steps.count - 1; i >= 0; i--) {
         Step *step = program->steps.items[i];
         Uses uses = uses_of(step);
@@ -94,8 +95,8 @@ static void bring_forward(Program *program) {
 }
 
 void aside_mark(Program *program) {
-    bool any = false, *needed = arena_new_array(program->arena, bool, (size_t)program->buffers.count);
-    find_steps(program, needed);
+    bool any = false;
+    aside_find(program);
     for (int i = 0; i < program->steps.count; i++) any |= program->steps.items[i]->is_aside;
     if (!any) return;
     find_buffers(program);

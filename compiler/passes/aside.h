@@ -4,6 +4,9 @@
 
 #include "program/program.h"
 
+/* Marks the steps that no output depends on, and nothing else. */
+void aside_find(Program *program);
+
 /* Marks the steps that no output depends on, and the buffers that only they write; lets them follow what they read at
  * once, so that nothing else has to stay in memory for them. After fusion. */
 void aside_mark(Program *program);

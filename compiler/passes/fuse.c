@@ -1,11 +1,14 @@
 /* Fusion of steps. A loop whose result one other loop reads, element by element, moves into that loop's body; a loop
  * over a kernel's output moves into the kernel. The fused step stands where the consumer stood: all it reads is ready
- * there. What a mean of channels adds up first, a kernel adds up while it makes the map. */
+ * there. What a mean of channels adds up first, a kernel adds up while it makes the map. Gates of a linear layer's
+ * inputs go into its weights, which are fewer. */
 #include "passes/fuse.h"
+
+#include "passes/aside.h"
 
 #include <string.h>
 
-const char *const FUSE_RULES[] = {"blocks", "batchnorm", "bias", "loops", "epilogue", "means", NULL};
+const char *const FUSE_RULES[] = {"blocks", "batchnorm", "bias", "loops", "epilogue", "means", "gates", NULL};
 
 bool fuse_allows(const PassOptions *options, const char *rule) {
     for (int i = 0; i < options->fuse.count; i++)
@@ -368,8 +371,115 @@ static void apply(Program *program, bool (*rule)(Program *program, int at, Usage
     program->steps.count = kept;
 }
 
+/* Whether a loop multiplies each row of a map [rows][channels], operand `map`, by the gates that the other operand is.
+ */
+static bool is_gating(const Loop *loop, int *map) {
+    if (loop->reduced > 0 || loop->rank != 2 || loop->input_count != 2 || loop->scalar_count != 3) return false;
+    const int64_t channels = loop->extent[1];
+    const Operand *y = &loop->output, *inputs = loop->inputs;
+    *map = inputs[0].stride[0] == 0;
+    const Operand *x = &inputs[*map], *gates = &inputs[!*map];
+    return strcmp(loop->scalars[2].formula->name, "multiply") == 0 && x->buffer->type == TYPE_FLOAT &&
+           gates->buffer->type == TYPE_FLOAT && y->buffer->type == TYPE_FLOAT && y->offset == 0 &&
+           y->stride[0] == channels && y->stride[1] == 1 && x->stride[0] == channels && x->stride[1] == 1 &&
+           gates->stride[0] == 0 && gates->stride[1] == 1 && y->buffer->count == loop->extent[0] * channels;
+}
+
+static Argument *argument_of(Step *step, const char *parameter) {
+    return &step->arguments[kernel_parameter(step->kernel, parameter, strlen(parameter))];
+}
+
+/* Whether a step is a linear layer of the rows of a map with so many channels. */
+static bool is_layer_of(Step *step, const Buffer *map, int64_t channels) {
+    if (step->kind != STEP_KERNEL) return false;
+    const char *name = step->kernel->name;
+    if (strcmp(name, "linear") != 0 && strcmp(name, "linear_pipelined") != 0) return false;
+    for (int i = 0; step->epilogue != NULL && i < step->epilogue->input_count; i++)
+        if (step->epilogue->inputs[i].buffer == map) return false;
+    return argument_of(step, "x")->buffer == map && argument_of(step, "x")->offset % channels == 0 &&
+           size_of(step, "K") == channels && size_of(step, "X") == channels;
+}
+
+/* The layer with constant weights that, but for probes, alone reads a map, in one step or several, which have the same
+ * weights; NULL: there is none. */
+static Step *layer_of(const Program *program, int from, const Buffer *map, int64_t channels) {
+    Step *layer = NULL;
+    for (int i = from; i < program->steps.count; i++) {
+        Step *step = program->steps.items[i];
+        if (step->is_aside || !does_read(step, map)) continue;
+        if (!is_layer_of(step, map, channels) || argument_of(step, "w")->buffer->kind != BUFFER_CONSTANT) return NULL;
+        if (layer != NULL && argument_of(step, "w")->buffer != argument_of(layer, "w")->buffer) return NULL;
+        layer = step;
+    }
+    return layer;
+}
+
+/* Puts the step that was made last at a place; what stood there comes behind it where it is kept. */
+static void place_last(Program *program, int at, bool keeps) {
+    Step **steps = program->steps.items, *last = steps[program->steps.count - 1];
+    program->steps.count -= !keeps;
+    if (keeps) memmove(steps + at + 1, steps + at, (size_t)(program->steps.count - 1 - at) * sizeof(Step *));
+    steps[at] = last;
+}
+
+/* Whether a map would have been made inside the loop that alone reads it, were it not probed. */
+static bool is_made_by_chance(const Program *program, const Buffer *map) {
+    int readers = 0;
+    bool is_from_loop = false;
+    for (int i = 0; i < program->steps.count; i++) {
+        const Step *step = program->steps.items[i];
+        readers += !step->is_aside && does_read(step, map);
+        is_from_loop |= step->kind == STEP_LOOP && step->loop->output.buffer == map;
+    }
+    return is_from_loop && readers == 1;
+}
+
+/* (x gates) w = x (gates w): where weights are few beside the map, they take the gates, and the map is not written.
+ * Where the map has but twice as many elements, that takes longer (Zen 5). A probe may still show it: what is decided
+ * does not depend on probes, so that outputs keep their bits. */
+static void fuse_gates_of(Program *program, int at) {
+    enum { TIMES = 4 };
+    Step *gating = program->steps.items[at];
+    int map;
+    if (gating->kind != STEP_LOOP || !is_gating(gating->loop, &map)) return;
+    const Operand *x = &gating->loop->inputs[map], *gates = &gating->loop->inputs[!map];
+    Buffer *made = gating->loop->output.buffer;
+    const int64_t rows = gating->loop->extent[0], channels = gating->loop->extent[1];
+    if (made->kind != BUFFER_WORK || gating->is_aside || is_made_by_chance(program, x->buffer)) return;
+    Step *layer = layer_of(program, at + 1, made, channels);
+    if (layer == NULL) return;
+    Buffer *weights = argument_of(layer, "w")->buffer;
+    if (TIMES * weights->count > rows * channels) return;
+    Buffer *gated = program_scratch(program, TYPE_FLOAT, weights->count);
+    bool keeps = made->is_probed;
+    for (int i = at + 1; i < program->steps.count; i++) {
+        Step *step = program->steps.items[i];
+        if (!does_read(step, made)) continue;
+        if (step->is_aside) {
+            keeps = true;
+            continue;
+        }
+        step_buffer(step, "x", x->buffer, argument_of(step, "x")->offset + x->offset);
+        step_buffer(step, "w", gated, 0);
+    }
+    Step *step = step_kernel(program, "gated_weights", TYPE_FLOAT);
+    step_buffer(step, "w", weights, 0), step_buffer(step, "gate", gates->buffer, gates->offset);
+    step_buffer(step, "y", gated, 0);
+    step_size(step, "K", channels), step_size(step, "N", size_of(layer, "N"));
+    step->node = gating->node, step->block = gating->block;
+    for (int i = 0; i < gating->nodes.count; i++) list_add(program->arena, &step->nodes, gating->nodes.items[i]);
+    place_last(program, at, keeps);
+}
+
+static void fuse_gates(Program *program) {
+    aside_find(program);
+    for (int i = 0; i < program->steps.count; i++) fuse_gates_of(program, i);
+}
+
 void fuse_program(Program *program, const PassOptions *options) {
     if (fuse_allows(options, "loops")) apply(program, fuse_loop_into);
     if (fuse_allows(options, "epilogue")) apply(program, fuse_into_kernel);
     if (fuse_allows(options, "means")) fuse_means(program);
+    const bool is_small = options->stripes != 0 || program->target->is_small;
+    if (fuse_allows(options, "gates") && !is_small) fuse_gates(program);
 }
