@@ -9,7 +9,8 @@ sys.path.insert(0, os.environ["FOVEA_SOURCE_DIR"] + "/tests/support")
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
+from onnx import helper
+from gate_model import squeeze_excitation, weight
 from generated import build, compile_model, run, worst_difference
 from hostile import Checks, finish
 from random_seed import random_seed
@@ -19,21 +20,14 @@ random = np.random.default_rng(seed)
 checks = Checks()
 
 
-def weight(name, *shape):
-    return numpy_helper.from_array((random.standard_normal(shape) / 3).astype(np.float32), name)
-
-
 def model(path, channels, height, width):
     """A depthwise convolution, SiLU, squeeze and excitation."""
     nodes = [helper.make_node("Conv", ["x", "taps"], ["sums"], group=channels, pads=[1, 1, 1, 1]),
-             helper.make_node("Sigmoid", ["sums"], ["share"]), helper.make_node("Mul", ["sums", "share"], ["map"]),
-             helper.make_node("GlobalAveragePool", ["map"], ["squeeze"]),
-             helper.make_node("Conv", ["squeeze", "reduce"], ["few"]), helper.make_node("Relu", ["few"], ["some"]),
-             helper.make_node("Conv", ["some", "expand"], ["many"]), helper.make_node("Sigmoid", ["many"], ["gates"]),
-             helper.make_node("Mul", ["map", "gates"], ["y"])]
+             helper.make_node("Sigmoid", ["sums"], ["share"]), helper.make_node("Mul", ["sums", "share"], ["map"])]
+    gated, weights = squeeze_excitation(random, channels, "y")
     infos = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (2, channels, height, width)) for name in "xy"]
-    weights = [weight("taps", channels, 1, 3, 3), weight("reduce", 8, channels, 1, 1), weight("expand", channels, 8, 1, 1)]
-    graph = helper.make_graph(nodes, "means", infos[:1], infos[1:], weights)
+    weights.append(weight(random, "taps", channels, 1, 3, 3))
+    graph = helper.make_graph(nodes + gated, "means", infos[:1], infos[1:], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
