@@ -71,6 +71,14 @@ static void print_stripes(const Need *striped, const Need *plain) {
            striped->workspace_bytes, plain->workspace_bytes, striped->macs, plain->macs);
 }
 
+/* "x86-64-v2, x86-64-v3, x86-64-v4". */
+static const char *variant_names(Arena *arena) {
+    Text names = text_new(arena);
+    for (const Target *target = target_variant(NULL); target != NULL; target = target_variant(target))
+        text_printf(&names, "%s%s", names.length == 0 ? "" : ", ", target->name);
+    return names.data;
+}
+
 static void run(Arena *arena, int argc, char **argv) {
     ModelOptions model = {.target = "portable"};
     const char *folder = NULL, *name = NULL, *weights = "auto";
@@ -79,20 +87,20 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_TEXT, 'o', "output", "DIR", "the folder to write into; made where it is missing", &folder},
         {OPTION_TEXT, '\0', "name", "NAME", "the prefix of all files and symbols (default: the file's name)", &name},
         {OPTION_TEXT, '\0', "weights", "HOW",
-         "inline: in the C file; object: a blob taken in by the assembler; file: a blob\nthat the host loads; auto: "
-         "inline "
-         "up to 1 MB, else object (default)",
+         "inline: in the C file; object: a blob taken in by the assembler; file: a blob that the host loads; auto: "
+         "inline up to 1 MB, else object (default)",
          &weights},
         {OPTION_FLAG, '\0', "testbench", NULL,
          "also write a main that reads and writes npz files, and a CMakeLists.txt", &testbench},
-        target_option(&model),
+        target_option(arena, &model),
         {OPTION_FLAG, '\0', "dispatch", NULL,
-         "variants for x86-64-v2, x86-64-v3 and x86-64-v4, of which a run takes what the processor can do", &dispatch},
+         arena_printf(arena, "variants of which a run takes what the processor can do: %s", variant_names(arena)),
+         &dispatch},
         tuned_option(&model),
         threads_option(&model),
         profile_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(&model, rows, 9), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_COMPILE, rows, model_option_rows(arena, &model, rows, 9), argc, argv)) return;
     if (folder == NULL || *folder == '\0') fail(STATUS_USAGE, "where to? give -o DIR");
     WeightMode mode = weight_mode(arena, weights);
     model_options_finish(arena, &model);

@@ -131,7 +131,7 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_TEXT, '\0', "why", "FAMILY", "for what looks like a block of this family and is none: why not",
          &model.pass.explain},
     };
-    if (!options_parse(arena, &COMMAND_INSPECT, rows, model_option_rows(&model, rows, 2), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_INSPECT, rows, model_option_rows(arena, &model, rows, 2), argc, argv)) return;
     model_options_finish(arena, &model);
     Graph *graph = model_load(arena, model.path);
     Summary summary = {.operators = map_new(arena)};

@@ -9,16 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-int model_option_rows(ModelOptions *model, Option *rows, int count) {
+/* "blocks, batchnorm, ..., gates". */
+static const char *fuse_rules(Arena *arena) {
+    Text rules = text_new(arena);
+    for (int i = 0; FUSE_RULES[i] != NULL; i++) text_printf(&rules, "%s%s", i == 0 ? "" : ", ", FUSE_RULES[i]);
+    return rules.data;
+}
+
+int model_option_rows(Arena *arena, ModelOptions *model, Option *rows, int count) {
     const Option own[MODEL_OPTION_ROWS] = {
         {OPTION_ARGUMENT, '\0', "MODEL.onnx", NULL, "the model", &model->path},
         {OPTION_LIST, '\0', "dim", "NAME=N",
-         "the size of a symbolic dimension; may be repeated. NAME=1..64: how many samples there are is said at\neach "
+         "the size of a symbolic dimension; may be repeated. NAME=1..64: how many samples there are is said at each "
          "run",
          &model->pass.dims},
         {OPTION_LIST, '\0', "constant", "INPUT=NUMBERS",
-         "an input that is given now, once and for all: 16000, or 0,2,3, or FILE.npz with an array of its name;\nmay "
-         "be "
+         "an input that is given now, once and for all: 16000, or 0,2,3, or FILE.npz with an array of its name; may be "
          "repeated",
          &model->pass.constants},
         {OPTION_LIST, '\0', "shape", "INPUT=1x3x224x224",
@@ -28,25 +34,24 @@ int model_option_rows(ModelOptions *model, Option *rows, int count) {
         {OPTION_LIST, '\0', "absent", "INPUT", "an optional input that is not given; may be repeated",
          &model->pass.absent},
         {OPTION_TEXT, '\0', "probes", "WHICH",
-         "auto (the attention maps, the default), inputs (the maps that gates are for), all, none, or globs\nover "
-         "probe ids "
-         "and tensor names, with commas between",
+         "auto (the attention maps, the default), inputs (the maps that gates are for), all, none, or globs over probe "
+         "ids and tensor names, with commas between",
          &model->pass.probes},
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},
         {OPTION_TEXT, '\0', "fuse", "RULES",
-         "blocks, batchnorm, bias, loops, epilogue, means, gates, with commas between, or none; all by default", &model->fuse},
+         arena_printf(arena, "%s, with commas between, or none; all by default", fuse_rules(arena)), &model->fuse},
         {OPTION_TEXT, '\0', "winograd", "MODE",
          "auto (convolutions of 3x3 by Winograd's method where that pays, the default) or off", &model->winograd},
         {OPTION_TEXT, '\0', "strassen", "MODE",
          "auto (linear layers by Strassen's algorithm where that pays, the default) or off", &model->strassen},
         {OPTION_TEXT, '\0', "stripe", "N",
-         "make large maps in N stripes of rows where that saves memory; auto: in as many as do best for at\nmost a "
+         "make large maps in N stripes of rows where that saves memory; auto: in as many as do best for at most a "
          "quarter more multiply-adds in those layers; off (the default)",
          &model->stripe},
         {OPTION_TEXT, '\0', "resize-lengths", "WHICH",
-         "whole: Resize aligns corners to the length of its output (the default, and ONNX's text); fractional: to\n"
-         "that of its input times the scale (onnx.reference)",
+         "whole: Resize aligns corners to the length of its output (the default, and ONNX's text); fractional: to that "
+         "of its input times the scale (onnx.reference)",
          &model->lengths},
         {OPTION_TEXT, '\0', "dump-after", "PASS", "print what this pass has made, and stop", &model->pass.dump_after},
     };
@@ -80,14 +85,10 @@ static const Target *read_target(Arena *arena, const char *name) {
     return target;
 }
 
-Option target_option(ModelOptions *model) {
-    return (Option){OPTION_TEXT,
-                    '\0',
-                    "target",
-                    "TARGET",
-                    "what the C is compiled for: portable, native (this machine), x86-64-v2, x86-64-v3, x86-64-v4,\n"
-                    "aarch64, wasm32, cortex-m or scalar",
-                    &model->target};
+Option target_option(Arena *arena, ModelOptions *model) {
+    const char *help =
+        arena_printf(arena, "what the C is compiled for (native: this machine): %s", target_names(arena));
+    return (Option){OPTION_TEXT, '\0', "target", "TARGET", help, &model->target};
 }
 
 Option tuned_option(ModelOptions *model) {

@@ -21,10 +21,10 @@ typedef struct {
 enum { MODEL_OPTION_ROWS = 13 };
 
 /* Appends the rows to a command's own, of which there are count; returns how many there are then. */
-int model_option_rows(ModelOptions *model, Option *rows, int count);
+int model_option_rows(Arena *arena, ModelOptions *model, Option *rows, int count);
 
 /* The rows --target, --tuned, --threads and --profile, of commands that make C. */
-Option target_option(ModelOptions *model);
+Option target_option(Arena *arena, ModelOptions *model);
 Option tuned_option(ModelOptions *model);
 Option threads_option(ModelOptions *model);
 Option profile_option(ModelOptions *model);

@@ -192,8 +192,23 @@ static int print_option(const Option *option, FILE *out) {
     return option->placeholder == NULL ? width : width + fprintf(out, " %s", option->placeholder);
 }
 
+enum { COLUMN = 28, WIDTH = 100 };
+
+/* A text from COLUMN on, in lines of WIDTH at most, broken at spaces; at is how far the first line is. */
+static void print_text(const char *text, int at, FILE *out) {
+    while (*text != '\0') {
+        const int length = (int)strcspn(text, " \n");
+        if (at > COLUMN && at + 1 + length > WIDTH) fprintf(out, "\n"), at = 0;
+        at += at > COLUMN ? fprintf(out, " ") : fprintf(out, "%*s", COLUMN - at, "");
+        at += fprintf(out, "%.*s", length, text);
+        text += length;
+        if (*text == '\n') fprintf(out, "\n"), at = 0;
+        text += *text != '\0';
+    }
+    fprintf(out, "\n");
+}
+
 void options_help(const Command *command, const Option *options, int count, FILE *out) {
-    enum { COLUMN = 28 };
     fprintf(out, "usage: fovea %s", command->name);
     for (int i = 0; i < count; i++)
         if (options[i].kind == OPTION_ARGUMENT) fprintf(out, " %s", options[i].name);
@@ -201,12 +216,7 @@ void options_help(const Command *command, const Option *options, int count, FILE
     for (int i = 0; i < count; i++) {
         int width = print_option(&options[i], out);
         if (width > COLUMN - 2) fprintf(out, "\n"), width = 0;
-        for (const char *line = options[i].help, *end;; line = end + 1) {
-            end = line + strcspn(line, "\n");
-            fprintf(out, "%*s%.*s\n", COLUMN - width, "", (int)(end - line), line);
-            if (*end == '\0') break;
-            width = 0;
-        }
+        print_text(options[i].help, width, out);
     }
     fprintf(out, "%*s%s\n", -COLUMN, "      --help", "show this");
     if (command->usage[0] != '\0') fprintf(out, "\n%s\n", command->usage);

@@ -20,7 +20,7 @@ typedef struct {
     char letter;             /* 'o' for -o; '\0' for none */
     const char *name;        /* "output" for --output; what help calls an argument */
     const char *placeholder; /* "DIR", for help; NULL for arguments and flags */
-    const char *help;        /* one line or several, lower case, without a full stop; the default is part of it */
+    const char *help;        /* lower case, without a full stop; the default is part of it. Lines are broken for it */
     void *target;            /* holds the default before parsing and is left alone if the option is not given */
 } Option;
 
@@ -28,7 +28,7 @@ typedef struct {
  * STATUS_USAGE and a suggestion where the command line is wrong. "--" ends the options. */
 bool options_parse(Arena *arena, const Command *command, const Option *options, int count, int argc, char **argv);
 
-/* What --help writes. */
+/* What --help writes: lines of 100 columns at most, if its words allow. */
 void options_help(const Command *command, const Option *options, int count, FILE *out);
 
 /* The one of several names (ended by NULL) that a mistyped word most likely meant; NULL where none is near. */

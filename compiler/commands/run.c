@@ -16,12 +16,12 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_TEXT, 'o', "output", "OUT.npz", "where the outputs go", &output},
         {OPTION_TEXT, '\0', "probe-output", "PROBES.npz", "where the probes go, named by their ids", &probe_output},
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
-        target_option(&model),
+        target_option(arena, &model),
         tuned_option(&model),
         threads_option(&model),
         profile_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_RUN, rows, model_option_rows(&model, rows, 8), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_RUN, rows, model_option_rows(arena, &model, rows, 8), argc, argv)) return;
     if (output == NULL && probe_output == NULL)
         fail(STATUS_USAGE, "give --output OUT.npz or --probe-output PROBES.npz");
     if (interpret && model.pass.profile) fail(STATUS_USAGE, "--profile measures compiled steps, not interpreted ones");

@@ -316,10 +316,10 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_TEXT, 'o', "output", "FILE", "where the choices go, for --tuned of other commands", &output},
         {OPTION_TEXT, 'i', "input", "IN.npz", "the inputs, named as in the model (default: random ones)", &input},
         {OPTION_COUNT, '\0', "rounds", "N", "how often each candidate has its turn (7)", &tuner.rounds},
-        target_option(&model),
+        target_option(arena, &model),
         threads_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_TUNE, rows, model_option_rows(&model, rows, 5), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_TUNE, rows, model_option_rows(arena, &model, rows, 5), argc, argv)) return;
     if (output == NULL || *output == '\0') fail(STATUS_USAGE, "where to? give -o FILE");
     model_options_finish(arena, &model);
     if (build_compiler(arena) == NULL)

@@ -68,11 +68,11 @@ static void run(Arena *arena, int argc, char **argv) {
         {OPTION_NUMBER, '\0', "atol", "X", "absolute tolerance (1e-5)", &options.tolerance.atol},
         {OPTION_NUMBER, '\0', "rtol", "X", "relative tolerance (1e-4)", &options.tolerance.rtol},
         {OPTION_FLAG, '\0', "interpret", NULL, "without a C compiler: slower, the same steps", &interpret},
-        target_option(&model),
+        target_option(arena, &model),
         tuned_option(&model),
         threads_option(&model),
     };
-    if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(&model, rows, 9), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_VERIFY, rows, model_option_rows(arena, &model, rows, 9), argc, argv)) return;
     if ((data == NULL) == (expect == NULL))
         fail(STATUS_USAGE, "give --data DIR, or --input IN.npz and --expect OUT.npz");
     model_options_finish(arena, &model);

@@ -96,7 +96,7 @@ static void run(Arena *arena, int argc, char **argv) {
          "a page that does not run the model: it has the maps of these inputs, made now", &options.record},
     };
     const int own = page_details_rows(&options.details, rows, 3);
-    if (!options_parse(arena, &COMMAND_VIEW, rows, model_option_rows(&model, rows, own), argc, argv)) return;
+    if (!options_parse(arena, &COMMAND_VIEW, rows, model_option_rows(arena, &model, rows, own), argc, argv)) return;
     if (options.path == NULL || *options.path == '\0') fail(STATUS_USAGE, "where to? give -o PAGE.html");
     if (options.record != NULL && options.details.samples != NULL)
         fail(STATUS_USAGE, "--record has its own samples; give no --samples");

@@ -23,7 +23,12 @@ enum { TABLE = 8 };
     {                                                                                                                  \
         {OPTION_ARGUMENT, 0, "MODEL.onnx", NULL, "the model", &(a)->model},                                            \
             {OPTION_ARGUMENT, 0, "IMAGE", NULL, "an image", &(a)->image},                                              \
-            {OPTION_TEXT, 'o', "output", "DIR", "where it goes\n(the current folder)", &(a)->output},                  \
+            {OPTION_TEXT,                                                                                              \
+             'o',                                                                                                      \
+             "output",                                                                                                 \
+             "DIR",                                                                                                    \
+             "where it goes, in words of which there are more than a line of help may have\n(the current folder)",     \
+             &(a)->output},                                                                                            \
             {OPTION_FLAG, 0, "json", NULL, "write JSON", &(a)->json},                                                  \
             {OPTION_FLAG, 'f', "fail-fast", NULL, "stop early", &(a)->fail_fast},                                      \
             {OPTION_NUMBER, 0, "atol", "X", "tolerance", &(a)->atol},                                                  \
@@ -118,22 +123,24 @@ static void mistakes_are_usage_errors(void **state) {
 static void help_comes_from_the_table(void **state) {
     (void)state;
     Arena *arena = arena_new();
-    static const char expected[] = "usage: fovea try MODEL.onnx IMAGE [OPTION]...\n"
-                                   "try all kinds of options\n"
-                                   "\n"
-                                   "  MODEL.onnx                the model\n"
-                                   "  IMAGE                     an image\n"
-                                   "  -o, --output DIR          where it goes\n"
-                                   "                            (the current folder)\n"
-                                   "      --json                write JSON\n"
-                                   "  -f, --fail-fast           stop early\n"
-                                   "      --atol X              tolerance\n"
-                                   "      --threads N           how many threads\n"
-                                   "      --dim-with-a-long-name NAME=N\n"
-                                   "                            a dimension\n"
-                                   "      --help                show this\n"
-                                   "\n"
-                                   "More is said here.\n";
+    static const char expected[] =
+        "usage: fovea try MODEL.onnx IMAGE [OPTION]...\n"
+        "try all kinds of options\n"
+        "\n"
+        "  MODEL.onnx                the model\n"
+        "  IMAGE                     an image\n"
+        "  -o, --output DIR          where it goes, in words of which there are more than a line of help may\n"
+        "                            have\n"
+        "                            (the current folder)\n"
+        "      --json                write JSON\n"
+        "  -f, --fail-fast           stop early\n"
+        "      --atol X              tolerance\n"
+        "      --threads N           how many threads\n"
+        "      --dim-with-a-long-name NAME=N\n"
+        "                            a dimension\n"
+        "      --help                show this\n"
+        "\n"
+        "More is said here.\n";
     Arguments a = {.arena = arena, .words = {"--help"}}, b = {.arena = arena, .words = {"a", "--nonsense", "-h"}};
     assert_string_equal(captured_stdout(arena, parse, &a), expected);
     assert_false(a.goes_on);
