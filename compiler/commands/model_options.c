@@ -40,7 +40,9 @@ int model_option_rows(Arena *arena, ModelOptions *model, Option *rows, int count
         {OPTION_LIST, '\0', "patterns", "FILE", "also look for the blocks described in this file; may be repeated",
          &model->pass.patterns},
         {OPTION_TEXT, '\0', "fuse", "RULES",
-         arena_printf(arena, "%s, with commas between, or none; all by default", fuse_rules(arena)), &model->fuse},
+         arena_printf(arena, "%s, with commas between; no-RULE: all but that one; none; all by default",
+                      fuse_rules(arena)),
+         &model->fuse},
         {OPTION_TEXT, '\0', "winograd", "MODE",
          "auto (convolutions of 3x3 by Winograd's method where that pays, the default) or off", &model->winograd},
         {OPTION_TEXT, '\0', "strassen", "MODE",
@@ -59,16 +61,37 @@ int model_option_rows(Arena *arena, ModelOptions *model, Option *rows, int count
     return count + MODEL_OPTION_ROWS;
 }
 
-/* A rule of --fuse, or "none"; anything else would be taken for "none" without a word. */
+/* Fails unless there is a rule of that name: a mistyped one would be taken for one that is left out. */
 static void check_rule(Arena *arena, const char *rule) {
-    if (strcmp(rule, "none") == 0) return;
     for (int i = 0; FUSE_RULES[i] != NULL; i++)
         if (strcmp(FUSE_RULES[i], rule) == 0) return;
     const char *meant = nearest_name(arena, rule, FUSE_RULES);
-    report(STATUS_USAGE, "--fuse: there is no rule %s%s%s", quoted(rule), meant == NULL ? "" : "; did you mean ",
-           meant == NULL ? "" : meant);
-    for (int i = 0; FUSE_RULES[i] != NULL; i++) note("there is %s", FUSE_RULES[i]);
+    if (meant == NULL) report(STATUS_USAGE, "--fuse: there is no rule %s", quoted(rule));
+    else report(STATUS_USAGE, "--fuse: there is no rule %s; did you mean %s?", quoted(rule), meant);
+    note("the rules are %s; no-RULE allows all others, none allows none", fuse_rules(arena));
     unwind(STATUS_USAGE);
+}
+
+/* "RULE,...": those alone; "no-RULE,...": all others; "none"; "": all. */
+static StringList read_fuse(Arena *arena, const char *words) {
+    static const char NOT[] = "no-";
+    StringList named = {0}, others = {0};
+    bool is_not = strncmp(words, NOT, strlen(NOT)) == 0;
+    for (const char *at = words; *at != '\0';) {
+        const int length = (int)strcspn(at, ",");
+        const char *rule = arena_printf(arena, "%.*s", length, at);
+        if ((strncmp(rule, NOT, strlen(NOT)) == 0) != is_not)
+            fail(STATUS_USAGE, "--fuse %s: give rules, or rules with no- before each", quoted(words));
+        if (is_not) rule += strlen(NOT);
+        if (is_not || strcmp(rule, "none") != 0) check_rule(arena, rule);
+        list_add(arena, &named, rule);
+        at += length + (at[length] == ',');
+    }
+    if (!is_not) return named;
+    list_add(arena, &others, "none"); /* an empty list would be all */
+    for (int i = 0; FUSE_RULES[i] != NULL; i++)
+        if (!fuse_allows(&(PassOptions){.fuse = named}, FUSE_RULES[i])) list_add(arena, &others, FUSE_RULES[i]);
+    return others;
 }
 
 /* "portable, native, ... or scalar". */
@@ -153,11 +176,5 @@ void model_options_finish(Arena *arena, ModelOptions *model) {
     model->pass.strassen = method_mode(arena, "strassen", model->strassen);
     model->pass.resize_lengths = resize_lengths(arena, model->lengths);
     if (model->stripe != NULL) model->pass.stripes = stripes_of(model->stripe);
-    for (const char *at = model->fuse; at != NULL && *at != '\0';) {
-        size_t length = strcspn(at, ",");
-        const char *rule = arena_printf(arena, "%.*s", (int)length, at);
-        check_rule(arena, rule);
-        list_add(arena, &model->pass.fuse, rule);
-        at += length + (at[length] == ',');
-    }
+    if (model->fuse != NULL) model->pass.fuse = read_fuse(arena, model->fuse);
 }

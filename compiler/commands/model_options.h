@@ -8,7 +8,7 @@
 
 typedef struct {
     const char *path;     /* of the model */
-    const char *fuse;     /* "loops,epilogue" or "none" */
+    const char *fuse;     /* "loops,epilogue", "no-gates" or "none" */
     const char *winograd; /* "auto" or "off" */
     const char *strassen; /* the same */
     const char *target;   /* a name of program/target.h, of commands that make C */

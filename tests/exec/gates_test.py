@@ -32,8 +32,8 @@ def model(path, batch, channels, outputs, size):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-WAYS = {"fused": (), "blocks": ("--fuse", "batchnorm,bias,loops,epilogue,means,gates"),
-        "without": ("--fuse", "blocks,batchnorm,bias,loops,epilogue,means"), "probed": ("--probes", "map,gates,gated"),
+WAYS = {"fused": (), "blocks": ("--fuse", "no-blocks"),
+        "without": ("--fuse", "no-gates"), "probed": ("--probes", "map,gates,gated"),
         "threads": ("--threads", "3")}
 
 

@@ -31,7 +31,7 @@ def model(path, channels, height, width):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-WAYS = {"fused": (), "without": ("--fuse", "blocks,batchnorm,bias,loops,epilogue"), "probed": ("--probes", "sums,map,squeeze"),
+WAYS = {"fused": (), "without": ("--fuse", "no-means,no-gates"), "probed": ("--probes", "sums,map,squeeze"),
         "threads": ("--threads", "3")}
 
 

@@ -84,6 +84,7 @@ def test_usage():
     path, out = checks.place(RELU)
     for arguments in ([path], [path, "-o"], ["-o", out], [path, path, "-o", out], [path, "-o", out, "--nonsense"],
                       [path, "-o", out, "--weights", "\x1b[2J*/"], [path, "-o", out, "--fuse", "nonsense"],
+                      [path, "-o", out, "--fuse", "no-nonsense"], [path, "-o", out, "--fuse", "no-gates,means"],
                       [path, "-o", out, "--probes", "nothing*"], [path, "-o", out, "--dump-after", "nonsense"], [path, "-o", ""],
                       [path, "-o", out, "--testbench=yes"]):
         status, said = fovea("compile", *arguments)

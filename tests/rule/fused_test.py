@@ -15,7 +15,7 @@ from onnx import TensorProto
 from random_seed import random_seed
 
 TOLERANCE = 1e-6  # of the range of an output
-UNFUSED = ("--fuse", "batchnorm,bias,loops,epilogue,means,gates")
+UNFUSED = ("--fuse", "no-blocks")
 TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float64): TensorProto.DOUBLE}
 
 
