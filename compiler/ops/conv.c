@@ -183,11 +183,14 @@ static bool is_pointwise(const Planar *conv) {
     return pointwise;
 }
 
-/* Whether every channel is convolved with a kernel of its own. */
-static bool is_depthwise(const Node *node) {
+/* The channels of a group, where there are few, and as many outputs: a vector then has several groups'. 0: it is not
+ * so. */
+static int64_t small_group(const Node *node) {
+    enum { MOST = 8 };
     const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
-    const int64_t channels = x->dims[1].size;
-    return attr_int(node, "group") == channels && w->dims[0].size == channels && w->dims[1].size == 1;
+    const int64_t size = w->dims[1].size;
+    if (attr_int(node, "group") == 1 || w->dims[0].size != x->dims[1].size) return 0;
+    return size <= MOST && (size & (size - 1)) == 0 ? size : 0;
 }
 
 /* Whether the input is an image or the like: few channels, which lie one after another. */
@@ -197,11 +200,12 @@ static bool reads_image(const Node *node) {
     return !x->channels_last && x->dims[1].size <= MOST_CHANNELS && attr_int(node, "group") == 1;
 }
 
-/* How many groups have to be joined so that their outputs fill panels; 0: too many of them would, or they do not. */
+/* How many groups have to be joined so that their outputs fill panels, which small ones need not; 0: too many of them
+ * would, or they do not. */
 static int64_t joined_groups(const Node *node) {
     enum { MOST_JOINED = 4 };
     const int64_t groups = attr_int(node, "group"), outputs = node->inputs.items[1]->shape.dims[0].size / groups;
-    if (groups == 1 || outputs % PANEL_WIDTH == 0) return 1;
+    if (groups == 1 || outputs % PANEL_WIDTH == 0 || small_group(node) != 0) return 1;
     const int64_t joined = PANEL_WIDTH / outputs;
     return PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED ? joined : 0;
 }
@@ -223,7 +227,7 @@ static Planar planar_of(const Node *node) {
 static MapLayout layout_conv(const Node *node) {
     enum { FEWEST_OUTPUTS = 8 };
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
-    const bool fits = x->shape.rank == 4 && can_pack(w) && (is_depthwise(node) || joined_groups(node) > 0) &&
+    const bool fits = x->shape.rank == 4 && can_pack(w) && joined_groups(node) > 0 &&
                       (node_input(node, 2) == NULL || can_pack(node_input(node, 2))) &&
                       w->shape.dims[0].size >= FEWEST_OUTPUTS && shape_has_layout(&node->outputs.items[0]->shape);
     if (!fits) return (MapLayout){READS_ROWS, false};
@@ -329,18 +333,22 @@ static int64_t block_of(const Planar *conv) {
     return (block < all ? block : all) * PANEL_WIDTH;
 }
 
-static void lower_depthwise_last(Program *program, const Node *node, const Planar *conv) {
+/* In groups of so many channels, of which one makes a depthwise convolution. */
+static void lower_grouped_last(Program *program, const Node *node, const Planar *conv, int64_t group) {
     const int64_t taps = conv->h.kernel * conv->w.kernel, all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
     int columns[TARGET_COUNT];
     const Choice *choice = conv_choose_columns(program, conv, columns);
     const Packing packing = {.weights = node->inputs.items[1],
-                             .depth = taps,
+                             .depth = group,
                              .columns = conv->channels,
-                             .row = 1,
-                             .column = taps,
+                             .row = taps,
+                             .column = group * taps,
                              .factor = 1,
+                             .taps = taps,
+                             .tap = 1,
                              .panel = all * PANEL_WIDTH};
-    Step *step = packed_step(program, node, "depthwise_last", packing);
+    Step *step = packed_step(program, node, group == 1 ? "depthwise_last" : "grouped_last", packing);
+    if (group > 1) step_size(step, "GROUP", group);
     step_buffer(step, "sums", NULL, 0);
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "BLOCK", block_of(conv));
@@ -369,7 +377,7 @@ static Step *lower_winograd(Program *program, const Node *node, const Planar *co
 static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
     if (reads_image(node)) lower_image(program, node, &conv);
-    else if (is_depthwise(node)) lower_depthwise_last(program, node, &conv);
+    else if (small_group(node) != 0) lower_grouped_last(program, node, &conv, small_group(node));
     else if (conv.groups == 1 && is_pointwise(&conv))
         lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
     else {

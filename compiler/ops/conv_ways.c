@@ -245,7 +245,8 @@ const Choice *conv_choose_columns(Program *program, const Planar *conv, int colu
     const char *names[MOST_CANDIDATES];
     const int count = tile_best_columns(target, w->output, w->kernel, w->stride, w->dilation, best, MOST_CANDIDATES);
     for (int i = 0; i < count; i++) names[i] = arena_printf(program->arena, "%d columns", best[i]);
-    const Choice *choice = choice_take(program, key_of(program, conv, "depthwise"), names, count);
+    const Choice *choice = choice_take(
+        program, key_of(program, conv, conv->groups == conv->channels ? "depthwise" : "grouped"), names, count);
     tile_choose_columns(w->output, w->kernel, w->stride, w->dilation, columns);
     columns[target] = best[choice->taken];
     return choice;

@@ -27,7 +27,7 @@ ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice)
 const Choice *conv_choose_image(Program *program, const Planar *conv, int rows[TARGET_COUNT],
                                 int vectors[TARGET_COUNT]);
 
-/* Decides on the pixels of a tile of a depthwise convolution, by target. */
+/* Decides on the pixels of a tile of a convolution in small groups, of which depthwise is one, by target. */
 const Choice *conv_choose_columns(Program *program, const Planar *conv, int columns[TARGET_COUNT]);
 
 #endif

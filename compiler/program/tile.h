@@ -43,9 +43,9 @@ typedef struct {
  * how many there are, at most `most`. */
 int tile_best(int target, const TileProduct *product, Tile *best, int most);
 
-/* How many of `outputs` neighbouring pixels of a depthwise convolution make a tile: tile_slide() of runtime/vector.h,
- * with a row of the kernel. At most `outputs`, and 16 with AVX-512, where 14 take 0.8 to 0.95 of the time of 7 or 8
- * (Zen 5), 8 elsewhere. As few as can be where such a tile would not be unrolled. */
+/* How many of `outputs` neighbouring pixels of a convolution in small groups make a tile: tile_slide() of
+ * runtime/vector.h, with a row of the kernel. At most `outputs`, and 16 with AVX-512, where 14 take 0.8 to 0.95 of the
+ * time of 7 or 8 (Zen 5), 8 elsewhere. As few as can be where such a tile would not be unrolled. */
 void tile_choose_columns(int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation,
                          int columns_out[TARGET_COUNT]);
 

@@ -98,11 +98,12 @@ def network(path):
 
 
 def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2)):
-    """Convolutions in groups, whose outputs fill a panel of 16, several, or a part of one, with kernels of all kinds."""
+    """Convolutions in groups, whose outputs fill a panel of 16, several, or a part of one, with kernels of all kinds; in the
+    last ones groups are small, with as many outputs as inputs."""
     nodes, weights, channels = [], [], 16 * chance.randint(1, 4)
-    for number in range(6):
-        outputs = chance.choice([4, 8, 16, 32])
-        groups = chance.choice([count for count in (1, 2, 4, 8, 16) if channels % count == 0])
+    for number in range(8):
+        outputs = chance.choice([4, 8, 16, 32] if number < 6 else [2, 4, 8])
+        groups = channels // outputs if number >= 6 else chance.choice([1, 2, 4, 8, 16])
         size, stride, dilation = chance.choice(sizes), chance.choice(strides), chance.choice([1, 1, 2])
         nodes.append(helper.make_node(
             "Conv", ["x", f"w{number}", f"b{number}"], [f"y{number}"], group=groups, strides=[stride, stride],
@@ -124,10 +125,11 @@ def short_rows(path):
 
 KERNELS = (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
            "global_average_pool_last", "global_max_pool_last", "pool_channels_last")
+GROUPS = (r"conv\dx\d_groups_of_\d",)
 JOINED = (r"JOINED = (1|PICK\(\d, 1)",)  # with AVX2
 with tempfile.TemporaryDirectory() as folder:
     for number, (make, kernels) in enumerate(
-            NETWORKS * [(network, KERNELS), (in_groups, ())] + [(short_rows, JOINED)]):
+            NETWORKS * [(network, KERNELS), (in_groups, GROUPS)] + [(short_rows, JOINED)]):
         here = pathlib.Path(folder) / str(number)
         here.mkdir()
         inputs = {"x": numbers.standard_normal(make(here / "net.onnx"), dtype=np.float32)}

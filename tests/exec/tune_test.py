@@ -16,7 +16,7 @@ from generated import FOVEA, build, compile_model, run
 from hostile import Checks, finish
 
 CONV = "conv 3x3 16 16/1 12x12 stride 1x1 dilation 1x1 batch 1"
-DEPTHWISE = "depthwise 3x3 16 16/1 6x6 stride 2x2 dilation 1x1 batch 1"
+DEPTHWISE = "depthwise 3x3 16 16/16 6x6 stride 2x2 dilation 1x1 batch 1"
 LINEAR = "linear 36x16x24"
 TARGETS = ["avx512", "avx2", "neon", "sse", "scalar"]
 random = np.random.default_rng(5)

@@ -6,6 +6,7 @@
 #include "runtime/conv_last.c"
 #include "runtime/depthwise.c"
 #include "runtime/first.c"
+#include "runtime/grouped.c"
 #include "runtime/pool.c"
 #include "runtime/pool_last.c"
 #include "support/numbers.h"
@@ -63,31 +64,45 @@ static void assert_row_sums(const float *sums, const float *y, int rows, int wid
     }
 }
 
-static void check_depthwise(Random *random) {
+/* In groups of 1, which is depthwise, to 8 channels. */
+static void check_grouped(Random *random, int group) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
-    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, padded = (p.C + 15) / 16 * 16;
+    p.C = (p.C + group - 1) / group * group;
+    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, inner = group * taps, padded = (p.C + 15) / 16 * 16;
     const int blocks = random_between(random, 1, 4), columns = random_between(random, 1, p.OW < 16 ? p.OW : 16);
-    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.C * taps);
+    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.C * inner);
     float *bias = random_below(random, 2) ? random_floats(random, arena, p.C) : NULL;
     float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
-    float *packed = arena_new_array(arena, float, (size_t)(taps * padded));
-    for (int i = 0; i < p.C * taps; i++) packed[i % taps * padded + i / taps] = w[i];
+    float *packed = arena_new_array(arena, float, (size_t)(inner * padded));
+    for (int i = 0; i < p.C * inner; i++) {
+        const int channel = i % inner / taps, tap = i % taps;
+        packed[(tap * group + channel) * padded + i / inner] = w[i];
+    }
     float *sums = random_below(random, 2) ? result(arena, p.N * p.OH * p.C) : NULL;
-    float *panel = arena_new_array(arena, float, (size_t)taps * 16);
-    conv2d(x, w, bias, panel, expected, 0, p.N * p.C * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.C, p.OH, p.OW, p.C,
-           p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    float *panel = arena_new_array(arena, float, (size_t)inner * 16), *last = swapped(arena, x, p.N, p.C, p.H * p.W);
+    const int groups = p.C / group;
+    conv2d(x, w, bias, panel, expected, 0, p.N * groups * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.C, p.OH, p.OW,
+           groups, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
     const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * p.OH, part = random_between(random, 0, items);
     int shares = random_between(random, 1, p.OH);
     while (p.OH % shares != 0) shares--;
-    for (int half = 0; half < 2; half++)
-        depthwise_last(swapped(arena, x, p.N, p.C, p.H * p.W), packed, bias, y, sums, half == 0 ? part : 0,
-                       half == 0 ? items : part, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW,
-                       p.PH, p.PW, 16 * blocks, columns, shares);
+    for (int half = 0; half < 2; half++) {
+        const int from = half == 0 ? part : 0, to = half == 0 ? items : part;
+        if (group == 1)
+            depthwise_last(last, packed, bias, y, sums, from, to, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH,
+                           p.SW, p.DH, p.DW, p.PH, p.PW, 16 * blocks, columns, shares);
+        else
+            grouped_last(last, packed, bias, y, sums, from, to, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW,
+                         p.DH, p.DW, p.PH, p.PW, group, 16 * blocks, columns, shares);
+    }
     assert_same(arena, y, expected, p.N, p.C, pixels);
     if (sums != NULL) assert_row_sums(sums, y, p.N * p.OH, p.OW, p.C);
     arena_free(arena);
 }
+
+static void check_depthwise(Random *random) { check_grouped(random, 1); }
+static void check_groups(Random *random) { check_grouped(random, 2 << random_below(random, 3)); }
 
 /* A number of vectors as tile_choose() gives them: a multiple of those that make a panel, or a divisor. */
 static int random_vectors(Random *random, int panels) {
@@ -245,6 +260,7 @@ static void repeat(int count, void (*check)(Random *random)) {
 
 static void test_conv(void **state) { (void)state, repeat(200, check_conv); }
 static void test_depthwise(void **state) { (void)state, repeat(200, check_depthwise); }
+static void test_groups(void **state) { (void)state, repeat(200, check_groups); }
 static void test_first(void **state) { (void)state, repeat(100, check_first); }
 static void test_max(void **state) { (void)state, repeat(100, check_max); }
 static void test_average(void **state) { (void)state, repeat(100, check_average); }
@@ -253,9 +269,9 @@ static void test_channels(void **state) { (void)state, repeat(100, check_channel
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),     cmocka_unit_test(test_depthwise), cmocka_unit_test(test_first),
-        cmocka_unit_test(test_max),      cmocka_unit_test(test_average),   cmocka_unit_test(test_global),
-        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_conv),   cmocka_unit_test(test_depthwise), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_first),  cmocka_unit_test(test_max),       cmocka_unit_test(test_average),
+        cmocka_unit_test(test_global), cmocka_unit_test(test_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
