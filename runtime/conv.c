@@ -160,11 +160,11 @@ KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict b
 }
 
 /* ConvTranspose in three dimensions (fewer have D = 1, and H = 1), in G groups: each input voxel is spread over a
- * window of the output, and windows lie SD planes, SH rows and SW columns apart. x [N][C][D][H][W]   w
- * [C][K/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   panel [C/G*KD*KH*KW][16] Strides SD, SH, SW;
- * dilations DD, DH, DW; PD planes, PH rows and PW columns are cut off in front. Output voxels that leave the same over
- * when divided by the strides, a, b and e, read by the same taps. So each such phase is a convolution: as in conv2d, 16
- * of its voxels and four output channels at a time.
+ * window of the output, and windows lie SD planes, SH rows and SW columns apart.
+ * x [N][C][D][H][W]   w [C][K/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   panel [C/G*KD*KH*KW][16]
+ * Strides SD, SH, SW; dilations DD, DH, DW; PD planes, PH rows and PW columns are cut off in front. Output voxels that
+ * leave the same over when divided by the strides, a, b and e, read by the same taps. So each such phase is a
+ * convolution: as in conv2d, 16 of its voxels and four output channels at a time.
  * name: conv_transpose{KD}x{KH}x{KW}_{C}_{K}_{OD}x{OH}x{OW}
  * types: floats */
 KERNEL void conv_transpose(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict panel,

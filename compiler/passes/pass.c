@@ -17,6 +17,7 @@ const Pass PASSES[] = {
     {"bias", "let products take in the row that is added to them", pass_bias},
     {"own_outputs", "copy constants and inputs that are outputs", pass_own_outputs},
     {"stripe", "make large maps some rows at a time, where that saves memory", pass_stripe},
+    {"phases", "let transposed convolutions be plain ones, of all phases of their strides", pass_phases},
     {"thin", "let convolutions that skip pixels read a copy of those they need", pass_thin},
     {"channels_last", "let maps lie with their channels last where kernels want it", pass_channels_last},
     {"lower", "turn nodes into steps over buffers", NULL},

@@ -81,6 +81,7 @@ void pass_fold_batchnorm(Graph *graph, const PassOptions *options);
 void pass_bias(Graph *graph, const PassOptions *options);
 void pass_own_outputs(Graph *graph, const PassOptions *options);
 void pass_stripe(Graph *graph, const PassOptions *options);
+void pass_phases(Graph *graph, const PassOptions *options);
 void pass_thin(Graph *graph, const PassOptions *options);
 void pass_channels_last(Graph *graph, const PassOptions *options);
 

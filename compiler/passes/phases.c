@@ -1,0 +1,152 @@
+/* Phases: a transposed convolution with strides becomes a plain one, which has the kernels that are fast. The outputs
+ * of each phase, those that are a stride apart, are a convolution of the map with some of the taps: all phases together
+ * are one with as many times the channels, whose map DepthToSpace deals out (Shi et al., Is the deconvolution layer the
+ * same as a convolutional layer?, 2016). */
+#include "ops/op.h"
+#include "ops/window.h"
+#include "passes/pass.h"
+
+#include <string.h>
+
+/* One dimension: output i * stride + phase reads input i + first + k by the k-th tap of the phase, 0 <= k < taps. */
+typedef struct {
+    int64_t first, taps; /* of all phases */
+    int64_t outputs;     /* of a phase */
+    int64_t after;       /* pads behind the input; in front there are -first */
+} PhaseDim;
+
+/* Where a tap reads from: as an output's index less its phase, over the stride, is 0. */
+static bool reads_from(const WindowDim *dim, int64_t phase, int64_t tap, int64_t *from) {
+    const int64_t at = phase + dim->before - tap * dim->dilation;
+    *from = at / dim->stride;
+    return at % dim->stride == 0;
+}
+
+static PhaseDim phase_dim(const WindowDim *dim) {
+    int64_t first = INT64_MAX, last = INT64_MIN, from;
+    for (int64_t phase = 0; phase < dim->stride; phase++)
+        for (int64_t tap = 0; tap < dim->kernel; tap++) {
+            if (!reads_from(dim, phase, tap, &from)) continue;
+            if (from < first) first = from;
+            if (from > last) last = from;
+        }
+    const int64_t outputs = (dim->output + dim->stride - 1) / dim->stride, taps = last - first + 1;
+    return (PhaseDim){first, taps, outputs, outputs - 1 + taps - dim->input + first};
+}
+
+/* Whether so much is known of a node that it can be taken apart, in one group. */
+static bool is_known(const Node *node) {
+    if (node->domain[0] != '\0' || strcmp(node->op_type, "ConvTranspose") != 0) return false;
+    const Value *x = node->inputs.items[0], *w = node->inputs.items[1], *bias = node_input(node, 2);
+    return x->shape.rank == 4 && w->constant != NULL && w->type == TYPE_FLOAT &&
+           (bias == NULL || bias->constant != NULL) && attr_int(node, "group") == 1 &&
+           shape_count(&node->outputs.items[0]->shape) > 0;
+}
+
+/* Few zeros may come in where a phase has no tap, or the sums over them cost more than is gained. */
+static bool pays(const WindowDim *h, const WindowDim *w, const PhaseDim *down, const PhaseDim *right) {
+    enum { TIMES = 4 };
+    const int64_t taps = h->kernel * w->kernel, all = down->taps * right->taps * h->stride * w->stride;
+    return h->stride == w->stride && down->first <= 0 && right->first <= 0 && down->after >= 0 && right->after >= 0 &&
+           all <= TIMES * taps;
+}
+
+/* From weights [C][K][kernel] those of all phases, [stride * stride * K][C][taps]. */
+static Tensor *phase_weights(Arena *arena, const Tensor *weights, const WindowDim *h, const WindowDim *w,
+                             const PhaseDim *down, const PhaseDim *right) {
+    const int64_t channels = weights->shape.dims[0].size, outputs = weights->shape.dims[1].size;
+    const int64_t taps = down->taps * right->taps;
+    const Shape shape = shape_of(4, (int64_t[]){h->stride * w->stride * outputs, channels, down->taps, right->taps});
+    Tensor *made = tensor_new(arena, TYPE_FLOAT, &shape);
+    const float *from = weights->data;
+    float *to = made->data;
+    int64_t y, x;
+    for (int64_t phase = 0; phase < h->stride * w->stride; phase++)
+        for (int64_t tap = 0; tap < h->kernel * w->kernel; tap++) {
+            if (!reads_from(h, phase / w->stride, tap / w->kernel, &y)) continue;
+            if (!reads_from(w, phase % w->stride, tap % w->kernel, &x)) continue;
+            const int64_t place = (y - down->first) * right->taps + x - right->first;
+            for (int64_t k = 0; k < outputs; k++)
+                for (int64_t c = 0; c < channels; c++)
+                    to[((phase * outputs + k) * channels + c) * taps + place] =
+                        from[(c * outputs + k) * h->kernel * w->kernel + tap];
+        }
+    return made;
+}
+
+static Tensor *repeated(Arena *arena, const Tensor *bias, int64_t times) {
+    const int64_t count = tensor_count(bias), all = times * count;
+    const Shape shape = shape_of(1, &all);
+    Tensor *made = tensor_new(arena, TYPE_FLOAT, &shape);
+    for (int64_t i = 0; i < times; i++)
+        memcpy((float *)made->data + i * count, bias->data, sizeof(float) * (size_t)count);
+    return made;
+}
+
+/* A node in place of another, which makes a new value of x. */
+static Node *stand_in(Graph *graph, const Node *node, const char *op_type, Value *x) {
+    Node *made = node_new(graph, op_type, node->name);
+    made->op = op_find("", op_type);
+    made->version = op_newest(made->op);
+    node_absorb(made, node);
+    list_add(graph->arena, &made->inputs, x);
+    Value *output = graph_value(graph, node->outputs.items[0]->name);
+    list_add(graph->arena, &made->outputs, output);
+    output->producer = made;
+    return made;
+}
+
+static Value *integers(Graph *graph, const char *name, int64_t first, int64_t second) {
+    return graph_constant(graph, name, tensor_ints(graph->arena, (int64_t[]){first, second}, 2));
+}
+
+/* The nodes that stand for a transposed convolution, added to the list. Returns false where it is to stay. */
+static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
+    if (!is_known(node)) return false;
+    const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
+    const int64_t kernel[] = {weights->shape.dims[2].size, weights->shape.dims[3].size};
+    const Window window = window_read_transposed(node, &node->inputs.items[0]->shape, kernel);
+    const WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
+    const PhaseDim down = phase_dim(&h), right = phase_dim(&w);
+    if (!pays(&h, &w, &down, &right)) return false;
+    const int64_t stride = h.stride;
+    Node *conv = stand_in(graph, node, "Conv", node->inputs.items[0]);
+    Tensor *all = phase_weights(graph->arena, weights->constant, &h, &w, &down, &right);
+    list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, weights->name), all));
+    if (bias != NULL) {
+        Tensor *biases = repeated(graph->arena, bias->constant, stride * stride);
+        list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, bias->name), biases));
+    }
+    node_set_ints(conv, "pads", (int64_t[]){-down.first, -right.first, down.after, right.after}, 4);
+    op_infer(conv);
+    if (!conv->op->layout(conv).makes_channels_last) return false;
+    list_add(graph->arena, nodes, conv);
+    Node *last = conv;
+    if (stride > 1) {
+        last = stand_in(graph, node, "DepthToSpace", last->outputs.items[0]);
+        node_set_int(last, "blocksize", stride);
+        op_infer(last);
+        list_add(graph->arena, nodes, last);
+    }
+    if (down.outputs * stride != h.output || right.outputs * stride != w.output) {
+        last = stand_in(graph, node, "Slice", last->outputs.items[0]);
+        list_add(graph->arena, &last->inputs, integers(graph, "starts", 0, 0));
+        list_add(graph->arena, &last->inputs, integers(graph, "ends", h.output, w.output));
+        list_add(graph->arena, &last->inputs, integers(graph, "axes", 2, 3));
+        list_add(graph->arena, nodes, last);
+    }
+    last->outputs.items[0] = node->outputs.items[0];
+    last->outputs.items[0]->producer = last;
+    return true;
+}
+
+void pass_phases(Graph *graph, const PassOptions *options) {
+    if (options->target != NULL && options->target->is_small) return; /* the map would be there twice */
+    NodeList nodes = {0};
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        if (!take_apart(graph, node, &nodes)) list_add(graph->arena, &nodes, node);
+    }
+    graph->nodes = nodes;
+    graph_index(graph);
+}
