@@ -1,5 +1,6 @@
 /* Fold: a BatchNormalization, or a product with or sum with a constant for each channel, that follows a Conv,
  * ConvTranspose or Gemm goes into its weights and bias, which become new constants: computed in double, rounded once.
+ * What is left of BatchNormalization is taken apart into a product and a sum.
  * Jacob et al., Quantization and Training of Neural Networks, 2018, section 3.2, has the formulas. */
 #include "ops/op.h"
 #include "passes/fuse.h"
@@ -197,16 +198,54 @@ static void fold_after(Node *node) {
     if (last != output) take(node, &layout, &affine, last);
 }
 
+/* A Mul or an Add of x and a constant for each channel. */
+static Node *arithmetic_node(Graph *graph, const Node *node, const char *op_type, Value *x, const double *numbers) {
+    const Shape *shape = &node->inputs.items[0]->shape;
+    Shape column = shape_of(1, &shape->dims[1].size);
+    for (int d = 2; d < shape->rank; d++) column.dims[column.rank++] = dim_known(1);
+    Tensor *tensor = tensor_new(graph->arena, x->type, &column);
+    for (int64_t c = 0; c < shape->dims[1].size; c++) tensor_set(tensor, c, numbers[c]);
+    const Value *named = node->inputs.items[strcmp(op_type, "Mul") == 0 ? 1 : 2];
+    Node *made = node_new(graph, op_type, node->name);
+    made->op = op_find("", op_type);
+    made->version = op_newest(made->op);
+    node_absorb(made, node);
+    list_add(graph->arena, &made->inputs, x);
+    list_add(graph->arena, &made->inputs, graph_constant(graph, graph_free_name(graph, named->name), tensor));
+    return made;
+}
+
+/* What is left of BatchNormalization becomes a product and a sum, added to the list, which fuse with what is around
+ * them and take maps as they lie. Returns false where it is to stay: with types that are rounded after each operator.
+ */
+static bool take_apart(Graph *graph, const Node *node, NodeList *nodes) {
+    if (!is_op(node, "BatchNormalization")) return false;
+    Value *x = node->inputs.items[0], *output = node->outputs.items[0];
+    if (type_info(x->type)->compute != x->type || x->shape.rank < 2 || x->shape.dims[1].size < 0) return false;
+    Affine affine = affine_new(graph->arena, x->shape.dims[1].size);
+    if (!compose_batchnorm(node, &affine)) return false;
+    Node *product = arithmetic_node(graph, node, "Mul", x, affine.factor);
+    Value *scaled = graph_value(graph, output->name);
+    scaled->type = x->type, scaled->shape = output->shape, scaled->producer = product;
+    list_add(graph->arena, &product->outputs, scaled);
+    Node *sum = arithmetic_node(graph, node, "Add", scaled, affine.shift);
+    list_add(graph->arena, &sum->outputs, output);
+    output->producer = sum;
+    list_add(graph->arena, nodes, product);
+    list_add(graph->arena, nodes, sum);
+    return true;
+}
+
 void pass_fold_batchnorm(Graph *graph, const PassOptions *options) {
     if (!fuse_allows(options, "batchnorm")) return;
-    int kept = 0;
+    NodeList nodes = {0};
     for (int i = 0; i < graph->nodes.count; i++) graph->nodes.items[i]->mark = false;
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
-        if (node->mark) continue;
-        graph->nodes.items[kept++] = node;
+        if (node->mark || take_apart(graph, node, &nodes)) continue;
+        list_add(graph->arena, &nodes, node);
         fold_after(node);
     }
-    graph->nodes.count = kept;
+    graph->nodes = nodes;
     graph_index(graph);
 }

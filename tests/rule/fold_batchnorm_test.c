@@ -212,6 +212,19 @@ static void test_shared_weights(void **state) {
     arena_free(net.arena);
 }
 
+/* Where no weights can take it, a normalisation is a product and a sum. */
+static void test_behind_activation(void **state) {
+    (void)state;
+    Net net = images();
+    conv(&net, 6, true);
+    node(&net, "Relu");
+    batchnorm(&net, 6);
+    check(&net, 4);
+    assert_string_equal(net.graph->nodes.items[2]->op_type, "Mul");
+    assert_string_equal(net.graph->nodes.items[3]->op_type, "Add");
+    arena_free(net.arena);
+}
+
 typedef enum { AS_OUTPUT, AS_PROBE, TWICE, OTHER_SHAPE, NOT_CONSTANT, INVERSE, WEIGHTS_COMPUTED } Obstacle;
 
 /* A convolution and a product that must not be folded. */
@@ -255,10 +268,15 @@ static void test_near_misses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),           cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_conv_transpose), cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_arithmetic),     cmocka_unit_test(test_sum_shares_weights),
-        cmocka_unit_test(test_shared_weights), cmocka_unit_test(test_near_misses),
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_conv_transpose),
+        cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_sum_shares_weights),
+        cmocka_unit_test(test_shared_weights),
+        cmocka_unit_test(test_near_misses),
+        cmocka_unit_test(test_behind_activation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
