@@ -3,8 +3,8 @@
 #include "runtime/kernel.h"
 
 /* Conv over channels-last maps, in G groups: for each place of the window a product of pixels and weights.
- * x [N][H][W][C]   w [K/16][KH*KW*C/G][16]   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
- * With more than one group K/G is a multiple of 16.
+ * x [N][H][W][C]   w [G][K/G/16, rounded up][KH*KW*C/G][16]   bias [G][K/G, with zeros up to a multiple of 16] or NULL
+ * y [N][OH][OW][K]
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. BAND output rows at a time
  * are made, of channels that are dealt out in SPLITS shares, block by block of VECTORS vectors. Where windows reach
  * beyond the map, what the band reads is copied into scratch first, with its zeros, for all shares that follow each
@@ -24,6 +24,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                       const int ROWS, const int VECTORS) {
     const int bands = (OH + BAND - 1) / BAND, depth = KH * KW * C / G;
     const int width = VECTORS * LANES, blocks = (K / G + width - 1) / width; /* of a group */
+    const int padded = (K / G + 15) / 16 * 16;                               /* channels of a group that weights have */
     const int rest = K / G % width;                                  /* channels of the last, where it is smaller */
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
     const int most = JOINED ? (BAND * OW + ROWS - 1) / ROWS : BAND * ((OW + ROWS - 1) / ROWS); /* tiles of a band */
@@ -39,8 +40,8 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
         if (PADDED) in = scratch;
         for (int block = G * blocks * split / SPLITS; block < G * blocks * (split + 1) / SPLITS; block++) {
             const int g = block / blocks, end = (g + 1) * (K / G), full = rest == 0 || block % blocks < blocks - 1;
-            const int from = g * (K / G) + block % blocks * width;
-            const float *const panel = w + from / 16 * 16 * depth + from % 16;
+            const int from = g * (K / G) + block % blocks * width, at_weights = g * padded + block % blocks * width;
+            const float *const panel = w + at_weights / 16 * 16 * depth + at_weights % 16;
             for (int tile = 0; tile < (JOINED ? tiles : high * tiles); tile++) {
                 const int want = tile % tiles * ROWS, at = want + ROWS <= line ? want : line - ROWS;
                 const int pixel = tile / tiles * line + at; /* of the band */
@@ -55,7 +56,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                 UNROLL
                 for (int i = 0; i < ROWS * VECTORS; i++) {
                     const int none = bias == NULL || (!full && i % VECTORS * LANES >= rest);
-                    sum[i] = none ? vf_all(0) : vf_load(bias + from + i % VECTORS * LANES);
+                    sum[i] = none ? vf_all(0) : vf_load(bias + at_weights + i % VECTORS * LANES);
                 }
                 for (int tap = 0; tap < KH * KW; tap++) {
                     const float *const pixels = corner + (tap / KW * DH * wide + tap % KW * DW) * C;

@@ -207,7 +207,8 @@ static int64_t joined_groups(const Node *node) {
     const int64_t groups = attr_int(node, "group"), outputs = node->inputs.items[1]->shape.dims[0].size / groups;
     if (groups == 1 || outputs % PANEL_WIDTH == 0 || small_group(node) != 0) return 1;
     const int64_t joined = PANEL_WIDTH / outputs;
-    return PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED ? joined : 0;
+    if (PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED) return joined;
+    return outputs >= PANEL_WIDTH / 2 ? 1 : 0; /* with panels that end in zeros */
 }
 
 static Planar planar_of(const Node *node) {
@@ -251,12 +252,27 @@ static const Value *joined_weights(Program *program, const Node *node) {
     return graph_constant(program->graph, weights->name, wide);
 }
 
+/* A constant with so many rows for each group, with zeros behind those of each up to whole panels. */
+static const Value *padded_rows(Program *program, const Value *value, int64_t groups) {
+    if (value == NULL) return NULL;
+    Shape shape = value->shape;
+    const int64_t rows = shape.dims[0].size / groups, padded = divide_up(rows, PANEL_WIDTH) * PANEL_WIDTH;
+    if (groups == 1 || rows == padded) return value;
+    const int64_t inner = shape_product(&shape, 1, shape.rank);
+    shape.dims[0].size = groups * padded;
+    Tensor *wide = tensor_new(program->arena, TYPE_FLOAT, &shape);
+    for (int64_t g = 0; g < groups; g++)
+        memcpy((float *)wide->data + g * padded * inner, (const float *)value->constant->data + g * rows * inner,
+               sizeof(float) * (size_t)(rows * inner));
+    return graph_constant(program->graph, value->name, wide);
+}
+
 /* A step over channels-last maps, whose weights and bias are packed. */
-static Step *packed_step(Program *program, const Node *node, const char *kernel, Packing weights) {
+static Step *packed_step(Program *program, const Node *node, const char *kernel, Packing weights, const Value *bias) {
     Step *step = step_kernel(program, kernel, TYPE_FLOAT);
     step_value(program, step, "x", node->inputs.items[0]);
     step_buffer(step, "w", pack_panels(program, weights), 0);
-    step_buffer(step, "bias", pack_bias(program, node_input(node, 2), weights.columns), 0);
+    step_buffer(step, "bias", pack_bias(program, bias, weights.columns), 0);
     step_value(program, step, "y", node->outputs.items[0]);
     return step;
 }
@@ -285,15 +301,17 @@ static void lower_product(Program *program, const Node *node, int64_t rows) {
 static Step *lower_window(Program *program, const Node *node, const Planar *conv, const ConvWay *way) {
     const WindowDim *h = &conv->h, *w = &conv->w;
     const int64_t taps = h->kernel * w->kernel, depth = conv->channels / conv->groups;
-    const Packing packing = {.weights = joined_weights(program, node),
+    const Value *weights = padded_rows(program, joined_weights(program, node), conv->groups);
+    const Packing packing = {.weights = weights,
                              .depth = depth,
-                             .columns = conv->outputs,
+                             .columns = weights->shape.dims[0].size,
                              .row = taps,
                              .column = depth * taps,
                              .factor = 1,
                              .taps = taps,
                              .tap = 1};
-    Step *step = packed_step(program, node, "conv_last", packing);
+    Step *step =
+        packed_step(program, node, "conv_last", packing, padded_rows(program, node_input(node, 2), conv->groups));
     give_sizes(step, node, h, w);
     step_size(step, "K", conv->outputs), step_size(step, "G", conv->groups);
     step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
@@ -315,7 +333,7 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
                              .row = 1,
                              .column = depth,
                              .factor = 1};
-    Step *step = packed_step(program, node, "conv_first", packing);
+    Step *step = packed_step(program, node, "conv_first", packing, node_input(node, 2));
     give_sizes(step, node, &conv->h, &conv->w);
     step_size(step, "K", conv->outputs);
     step_pick(program, step, "ROWS", tile_rows);
@@ -347,7 +365,8 @@ static void lower_grouped_last(Program *program, const Node *node, const Planar 
                              .taps = taps,
                              .tap = 1,
                              .panel = all * PANEL_WIDTH};
-    Step *step = packed_step(program, node, group == 1 ? "depthwise_last" : "grouped_last", packing);
+    Step *step =
+        packed_step(program, node, group == 1 ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
     if (group > 1) step_size(step, "GROUP", group);
     step_buffer(step, "sums", NULL, 0);
     give_sizes(step, node, &conv->h, &conv->w);
@@ -363,7 +382,7 @@ static Step *lower_winograd(Program *program, const Node *node, const Planar *co
                              .depth = conv->channels,
                              .columns = conv->outputs,
                              .winograd = plan->tile};
-    Step *step = packed_step(program, node, "winograd", packing);
+    Step *step = packed_step(program, node, "winograd", packing, node_input(node, 2));
     step_size(step, "N", conv->batch), step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output);

@@ -102,7 +102,7 @@ def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2
     last ones groups are small, with as many outputs as inputs."""
     nodes, weights, channels = [], [], 16 * chance.randint(1, 4)
     for number in range(8):
-        outputs = chance.choice([4, 8, 16, 32] if number < 6 else [2, 4, 8])
+        outputs = chance.choice([4, 8, 12, 16, 24, 32] if number < 6 else [2, 4, 8])
         groups = channels // outputs if number >= 6 else chance.choice([1, 2, 4, 8, 16])
         size, stride, dilation = chance.choice(sizes), chance.choice(strides), chance.choice([1, 1, 2])
         nodes.append(helper.make_node(

@@ -136,12 +136,12 @@ static void check_first(Random *random) {
     arena_free(arena);
 }
 
-/* Weights [K][C/G][taps] in panels of 16 outputs, taps outermost in them. */
-static float *pack(Arena *arena, const float *w, int K, int channels, int taps) {
-    const int depth = channels * taps;
-    float *packed = arena_new_array(arena, float, (size_t)((K + 15) / 16 * 16 * depth));
-    for (int i = 0; i < K * depth; i++) {
-        const int k = i / depth, c = i / taps % channels, tap = i % taps;
+/* Weights [G][outputs][C/G][taps] in panels of 16 outputs of a group, taps outermost in them. */
+static float *pack(Arena *arena, const float *w, int G, int outputs, int channels, int taps) {
+    const int depth = channels * taps, padded = (outputs + 15) / 16 * 16;
+    float *packed = arena_new_array(arena, float, (size_t)(G * padded * depth));
+    for (int i = 0; i < G * outputs * depth; i++) {
+        const int k = i / depth / outputs * padded + i / depth % outputs, c = i / taps % channels, tap = i % taps;
         packed[(k / 16 * depth + tap * channels + c) * 16 + k % 16] = w[i];
     }
     return packed;
@@ -153,7 +153,7 @@ static void check_conv(Random *random) {
     Arena *arena = arena_new();
     const int G = random_below(random, 2) ? 1 : random_between(random, 2, 3), padded = random_below(random, 3) > 0;
     p.C = random_between(random, 1, 12) * G;
-    if (G > 1) p.K = 16 * random_between(random, 1, 2) * G;
+    if (G > 1) p.K = random_between(random, 1, 40) * G;
     if (!padded) {
         p.PH = p.PW = 0;
         p.H = (p.OH - 1) * p.SH + (p.KH - 1) * p.DH + 1, p.W = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1;
@@ -165,19 +165,21 @@ static void check_conv(Random *random) {
     const int rows = random_between(random, 1, line < 32 / vectors ? line : 32 / vectors);
     const int wide = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1, high = (band - 1) * p.SH + (p.KH - 1) * p.DH + 1;
     float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.K * depth);
-    float *bias = random_below(random, 2) ? random_floats(random, arena, (p.K + 15) / 16 * 16) : NULL;
+    float *bias = random_below(random, 2) ? random_floats(random, arena, p.K) : NULL;
     float *y = result(arena, p.N * p.K * pixels), *expected = result(arena, p.N * p.K * pixels);
     float *panel = arena_new_array(arena, float, (size_t)depth * 16);
     conv2d(x, w, bias, panel, expected, 0, p.N * G * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH,
            p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
     const int items = p.N * ((p.OH + band - 1) / band) * splits, part = random_between(random, 0, items);
-    const float *swapped_x = swapped(arena, x, p.N, p.C, p.H * p.W), *packed = pack(arena, w, p.K, p.C / G, taps);
+    const float *swapped_x = swapped(arena, x, p.N, p.C, p.H * p.W);
+    const float *packed = pack(arena, w, G, p.K / G, p.C / G, taps);
+    const float *biases = bias == NULL ? NULL : pack(arena, bias, G, p.K / G, 1, 1);
     for (int half = 0; half < 2; half++) {
         const int fresh = half == 0 ? part : 0, end = half == 0 ? items : part;
         const int middle = random_between(random, fresh, end); /* the second call in a row keeps the scratch */
         float *scratch = padded ? result(arena, high * wide * p.C) : NULL;
         for (int again = 0; again < 2; again++)
-            conv_last(swapped_x, packed, bias, scratch, y, again ? middle : fresh, again ? end : middle, fresh, p.N,
+            conv_last(swapped_x, packed, biases, scratch, y, again ? middle : fresh, again ? end : middle, fresh, p.N,
                       p.C, p.H, p.W, p.K, p.OH, p.OW, G, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, padded, band,
                       joined, splits, rows, vectors);
     }
