@@ -43,17 +43,17 @@ KERNEL void depthwise_last(const float *restrict x, const float *restrict w, con
                 UNROLL
                 for (int o = 0; o < COLUMNS; o++) sum[o] = bias == NULL ? (vf){0} : vf_load_part(bias + c, WIDTH);
                 if (tile == 0)
-                    tile_slide(sum, in + c, taps + c, rows, LEFT, COLUMNS, KW, SW, DW, W, C, DH * W * C, PADDED, 1,
+                    tile_slide(sum, in + c, taps + c, rows, LEFT, COLUMNS, KW, SW, DW, W, C, DH * W * C, PADDED, 1, 1,
                                WIDTH);
                 else if (tile == TILES - 1)
-                    tile_slide(sum, in + c, taps + c, rows, RIGHT, COLUMNS, KW, SW, DW, W, C, DH * W * C, PADDED, 1,
+                    tile_slide(sum, in + c, taps + c, rows, RIGHT, COLUMNS, KW, SW, DW, W, C, DH * W * C, PADDED, 1, 1,
                                WIDTH);
                 else if (PLAIN)
                     tile_slide(sum, in + (ow * SW - PW) * C + c, taps + c, rows, 0, COLUMNS, KW, SW, DW, SPAN, C,
-                               DH * W * C, PADDED, 1, WIDTH);
+                               DH * W * C, PADDED, 1, 1, WIDTH);
                 else
                     tile_slide(sum, in + c, taps + c, rows, ow * SW - PW, COLUMNS, KW, SW, DW, W, C, DH * W * C, PADDED,
-                               1, WIDTH);
+                               1, 1, WIDTH);
                 const int pixel = (n * OH + oh) * OW + ow;
                 UNROLL
                 for (int o = 0; o < COLUMNS; o++) {

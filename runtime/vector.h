@@ -269,20 +269,21 @@ INLINE vf vf_zip(vf a, vf b, const int first) {
 #endif
 }
 
-/* Of lanes in groups of GROUP, a divisor of their number, all of a group get its lane i; both constants. */
-INLINE vf vf_spread(vf value, const int GROUP, const int i) {
+/* Lanes in groups of OUTPUTS, a divisor of their number: all of the g-th get lane g * INPUTS + i. All three constants.
+ */
+INLINE vf vf_spread(vf value, const int INPUTS, const int OUTPUTS, const int i) {
 #if LANES == 1
-    (void)GROUP, (void)i;
+    (void)INPUTS, (void)OUTPUTS, (void)i;
     return value;
 #elif defined(__clang__)
     vf spread = {0};
     UNROLL
-    for (int lane = 0; lane < LANES; lane++) spread[lane] = value[lane / GROUP * GROUP + i];
+    for (int lane = 0; lane < LANES; lane++) spread[lane] = value[lane / OUTPUTS * INPUTS + i];
     return spread;
 #else
     vi from = {0};
     UNROLL
-    for (int lane = 0; lane < LANES; lane++) from[lane] = lane / GROUP * GROUP + i;
+    for (int lane = 0; lane < LANES; lane++) from[lane] = lane / OUTPUTS * INPUTS + i;
     return __builtin_shuffle(value, from);
 #endif
 }
@@ -599,38 +600,38 @@ INLINE void tile_multiply(vf *sum, const float *x, const float *w, const int ROW
     tile_multiply_ahead(sum, x, w, ROWS, VECTORS, X, DEPTH, PANEL, NULL, 0);
 }
 
-/* Of groups of GROUP channels, each lane gets the i-th channel of its group. Where groups are smaller than a vector, x
- * is a vector's first channel, of WIDTH; else its group's. */
-INLINE vf vf_of_groups(const float *x, const int GROUP, const int i, const int WIDTH) {
-    if (GROUP == 1) return vf_load_part(x, WIDTH);
-    if (GROUP >= LANES) return vf_all(x[i]);
-    return vf_spread(vf_load_part(x, WIDTH), GROUP, i);
+/* For WIDTH outputs in groups of OUTPUTS, the i-th of the INPUTS channels that each one's group has: at most as many. x
+ * is where the first one's group begins. */
+INLINE vf vf_of_groups(const float *x, const int INPUTS, const int OUTPUTS, const int i, const int WIDTH) {
+    if (OUTPUTS == 1) return vf_load_part(x, WIDTH);
+    if (OUTPUTS >= LANES) return vf_all(x[i]);
+    return vf_spread(vf_load_part(x, WIDTH / OUTPUTS * INPUTS), INPUTS, OUTPUTS, i);
 }
 
 /* The heart of every convolution in groups of few channels, and of one, which is depthwise: sum[o] += x[row][left + o *
  * STRIDE + k * DILATION] * w[row][k] for LANES channels, for ROWS rows of KERNEL taps and a tile of COLUMNS outputs,
- * which stay in registers; and that for each of GROUP inputs. Each element of x is loaded once for all taps of a row.
- * Columns lie X floats apart, those outside of 0..W-1 are zeros; one row of x, one of w, one tap of w and one input's
- * part of that lie XX, KERNEL * GROUP * TAP, GROUP * TAP and TAP floats before the next. WIDTH: the channels, where
- * less than LANES. */
+ * which stay in registers; and that for each of INPUTS channels of groups with OUTPUTS. Each element of x is loaded
+ * once for all taps of a row. Columns lie X floats apart, those outside of 0..W-1 are zeros; one row of x, one of w,
+ * one tap of w and one input's part of that lie XX, KERNEL * INPUTS * TAP, INPUTS * TAP and TAP floats before the next.
+ * WIDTH: the channels, where less than LANES. */
 INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, const int left, const int COLUMNS,
                        const int KERNEL, const int STRIDE, const int DILATION, const int W, const int X, const int XX,
-                       const int TAP, const int GROUP, const int WIDTH) {
+                       const int TAP, const int INPUTS, const int OUTPUTS, const int WIDTH) {
     ROLLED
     for (int row = 0; row < rows; row++) {
         UNROLL
-        for (int part = 0; part < (KERNEL + 7) / 8 * GROUP; part++) { /* of a wider kernel 8 taps at a time */
-            const int k = part / GROUP * 8, channel = part % GROUP;
+        for (int part = 0; part < (KERNEL + 7) / 8 * INPUTS; part++) { /* of a wider kernel 8 taps at a time */
+            const int k = part / INPUTS * 8, channel = part % INPUTS;
             const int TAPS = KERNEL - k < 8 ? KERNEL - k : 8;
             vf tap[8];
             UNROLL
             for (int j = 0; j < 8; j++)
-                tap[j] = j < TAPS ? vf_load(w + ((row * KERNEL + k + j) * GROUP + channel) * TAP) : vf_all(0);
+                tap[j] = j < TAPS ? vf_load(w + ((row * KERNEL + k + j) * INPUTS + channel) * TAP) : vf_all(0);
             UNROLL
             for (int i = 0; i < (COLUMNS - 1) * STRIDE + (TAPS - 1) * DILATION + 1; i++) {
                 const int column = left + k * DILATION + i;
                 if (column < 0 || column >= W) continue;
-                const vf in = vf_keep(vf_of_groups(x + row * XX + column * X, GROUP, channel, WIDTH));
+                const vf in = vf_keep(vf_of_groups(x + row * XX + column * X, INPUTS, OUTPUTS, channel, WIDTH));
                 UNROLL
                 for (int j = 0; j < TAPS; j++) {
                     const int offset = i - j * DILATION;

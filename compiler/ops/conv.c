@@ -183,14 +183,24 @@ static bool is_pointwise(const Planar *conv) {
     return pointwise;
 }
 
-/* The channels of a group, where there are few, and as many outputs: a vector then has several groups'. 0: it is not
- * so. */
-static int64_t small_group(const Node *node) {
+/* A group's channels. */
+typedef struct {
+    int64_t inputs, outputs;
+} Group;
+
+static Group group_of(const Node *node) {
+    const Shape *w = &node->inputs.items[1]->shape;
+    return (Group){w->dims[1].size, w->dims[0].size / attr_int(node, "group")};
+}
+
+static bool is_power_of_two(int64_t number) { return number > 0 && (number & (number - 1)) == 0; }
+
+/* Whether groups have few outputs, and no more inputs: a vector then has those of several. */
+static bool has_small_groups(const Node *node) {
     enum { MOST = 8 };
-    const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
-    const int64_t size = w->dims[1].size;
-    if (attr_int(node, "group") == 1 || w->dims[0].size != x->dims[1].size) return 0;
-    return size <= MOST && (size & (size - 1)) == 0 ? size : 0;
+    const Group group = group_of(node);
+    return attr_int(node, "group") > 1 && is_power_of_two(group.outputs) && is_power_of_two(group.inputs) &&
+           group.outputs <= MOST && group.inputs <= group.outputs;
 }
 
 /* Whether the input is an image or the like: few channels, which lie one after another. */
@@ -205,7 +215,7 @@ static bool reads_image(const Node *node) {
 static int64_t joined_groups(const Node *node) {
     enum { MOST_JOINED = 4 };
     const int64_t groups = attr_int(node, "group"), outputs = node->inputs.items[1]->shape.dims[0].size / groups;
-    if (groups == 1 || outputs % PANEL_WIDTH == 0 || small_group(node) != 0) return 1;
+    if (groups == 1 || outputs % PANEL_WIDTH == 0 || has_small_groups(node)) return 1;
     const int64_t joined = PANEL_WIDTH / outputs;
     if (PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED) return joined;
     return outputs >= PANEL_WIDTH / 2 ? 1 : 0; /* with panels that end in zeros */
@@ -345,32 +355,34 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
  * of each pixel, as they come together. */
 static int64_t block_of(const Planar *conv) {
     enum { FLOATS = 5 << 10, LEAST = 2 };
-    const int64_t all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
+    const int64_t all = divide_up(conv->outputs, PANEL_WIDTH);
     int64_t block = FLOATS / (conv->h.kernel * (conv->w.input + conv->w.kernel)) / PANEL_WIDTH;
     if (block < LEAST) block = LEAST;
     return (block < all ? block : all) * PANEL_WIDTH;
 }
 
-/* In groups of so many channels, of which one makes a depthwise convolution. */
-static void lower_grouped_last(Program *program, const Node *node, const Planar *conv, int64_t group) {
-    const int64_t taps = conv->h.kernel * conv->w.kernel, all = (conv->channels + PANEL_WIDTH - 1) / PANEL_WIDTH;
+/* In small groups, of which those of one channel make a depthwise convolution. */
+static void lower_grouped_last(Program *program, const Node *node, const Planar *conv) {
+    const int64_t taps = conv->h.kernel * conv->w.kernel, all = divide_up(conv->outputs, PANEL_WIDTH);
+    const Group group = group_of(node);
+    const bool is_depthwise = group.outputs == 1;
     int columns[TARGET_COUNT];
     const Choice *choice = conv_choose_columns(program, conv, columns);
     const Packing packing = {.weights = node->inputs.items[1],
-                             .depth = group,
-                             .columns = conv->channels,
+                             .depth = group.inputs,
+                             .columns = conv->outputs,
                              .row = taps,
-                             .column = group * taps,
+                             .column = group.inputs * taps,
                              .factor = 1,
                              .taps = taps,
                              .tap = 1,
                              .panel = all * PANEL_WIDTH};
     Step *step =
-        packed_step(program, node, group == 1 ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
-    if (group > 1) step_size(step, "GROUP", group);
+        packed_step(program, node, is_depthwise ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
     step_buffer(step, "sums", NULL, 0);
     give_sizes(step, node, &conv->h, &conv->w);
-    step_size(step, "BLOCK", block_of(conv));
+    step_size(step, "C", conv->outputs), step_size(step, "BLOCK", block_of(conv));
+    if (!is_depthwise) step_size(step, "INPUTS", group.inputs), step_size(step, "OUTPUTS", group.outputs);
     step_pick(program, step, "COLUMNS", columns);
     step_size(step, "SHARES", conv->h.output % program->threads == 0 ? program->threads : 1);
     step->choice = choice;
@@ -396,7 +408,7 @@ static Step *lower_winograd(Program *program, const Node *node, const Planar *co
 static void lower_channels_last(Program *program, const Node *node) {
     Planar conv = planar_of(node);
     if (reads_image(node)) lower_image(program, node, &conv);
-    else if (small_group(node) != 0) lower_grouped_last(program, node, &conv, small_group(node));
+    else if (has_small_groups(node)) lower_grouped_last(program, node, &conv);
     else if (conv.groups == 1 && is_pointwise(&conv))
         lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
     else {

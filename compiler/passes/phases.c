@@ -34,13 +34,12 @@ static PhaseDim phase_dim(const WindowDim *dim) {
     return (PhaseDim){first, taps, outputs, outputs - 1 + taps - dim->input + first};
 }
 
-/* Whether so much is known of a node that it can be taken apart, in one group. */
+/* Whether so much is known of a node that it can be taken apart. */
 static bool is_known(const Node *node) {
     if (node->domain[0] != '\0' || strcmp(node->op_type, "ConvTranspose") != 0) return false;
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1], *bias = node_input(node, 2);
     return x->shape.rank == 4 && w->constant != NULL && w->type == TYPE_FLOAT &&
-           (bias == NULL || bias->constant != NULL) && attr_int(node, "group") == 1 &&
-           shape_count(&node->outputs.items[0]->shape) > 0;
+           (bias == NULL || bias->constant != NULL) && shape_count(&node->outputs.items[0]->shape) > 0;
 }
 
 /* Few zeros may come in where a phase has no tap, or the sums over them cost more than is gained. */
@@ -51,35 +50,47 @@ static bool pays(const WindowDim *h, const WindowDim *w, const PhaseDim *down, c
            all <= TIMES * taps;
 }
 
-/* From weights [C][K][kernel] those of all phases, [stride * stride * K][C][taps]. */
-static Tensor *phase_weights(Arena *arena, const Tensor *weights, const WindowDim *h, const WindowDim *w,
-                             const PhaseDim *down, const PhaseDim *right) {
-    const int64_t channels = weights->shape.dims[0].size, outputs = weights->shape.dims[1].size;
-    const int64_t taps = down->taps * right->taps;
-    const Shape shape = shape_of(4, (int64_t[]){h->stride * w->stride * outputs, channels, down->taps, right->taps});
+/* The order of the outputs k of all phases. Those of a group have to stay together (DepthToSpace's mode CRD); in one
+ * group, those of a phase do (DCR), which lie side by side then. */
+typedef struct {
+    int64_t groups, phases, outputs; /* outputs of the transposed convolution */
+} Order;
+
+static int64_t place_of(const Order *order, int64_t phase, int64_t k) {
+    return order->groups > 1 ? k * order->phases + phase : phase * order->outputs + k;
+}
+
+/* From weights [C][K/G][kernel] those of all phases, [phases * K][C/G][taps]. */
+static Tensor *phase_weights(Arena *arena, const Tensor *weights, const Order *order, const WindowDim *h,
+                             const WindowDim *w, const PhaseDim *down, const PhaseDim *right) {
+    const int64_t channels = weights->shape.dims[0].size / order->groups, of_group = weights->shape.dims[1].size;
+    const int64_t kernel = h->kernel * w->kernel, taps = down->taps * right->taps;
+    const int64_t sizes[] = {order->phases * order->outputs, channels, down->taps, right->taps};
+    const Shape shape = shape_of(4, sizes);
     Tensor *made = tensor_new(arena, TYPE_FLOAT, &shape);
     const float *from = weights->data;
     float *to = made->data;
     int64_t y, x;
-    for (int64_t phase = 0; phase < h->stride * w->stride; phase++)
-        for (int64_t tap = 0; tap < h->kernel * w->kernel; tap++) {
+    for (int64_t phase = 0; phase < order->phases; phase++)
+        for (int64_t tap = 0; tap < kernel; tap++) {
             if (!reads_from(h, phase / w->stride, tap / w->kernel, &y)) continue;
             if (!reads_from(w, phase % w->stride, tap % w->kernel, &x)) continue;
-            const int64_t place = (y - down->first) * right->taps + x - right->first;
-            for (int64_t k = 0; k < outputs; k++)
+            const int64_t at = (y - down->first) * right->taps + x - right->first;
+            for (int64_t k = 0; k < order->outputs; k++)
                 for (int64_t c = 0; c < channels; c++)
-                    to[((phase * outputs + k) * channels + c) * taps + place] =
-                        from[(c * outputs + k) * h->kernel * w->kernel + tap];
+                    to[(place_of(order, phase, k) * channels + c) * taps + at] =
+                        from[((k / of_group * channels + c) * of_group + k % of_group) * kernel + tap];
         }
     return made;
 }
 
-static Tensor *repeated(Arena *arena, const Tensor *bias, int64_t times) {
-    const int64_t count = tensor_count(bias), all = times * count;
-    const Shape shape = shape_of(1, &all);
+static Tensor *phase_bias(Arena *arena, const Tensor *bias, const Order *order) {
+    const int64_t count = order->phases * order->outputs;
+    const Shape shape = shape_of(1, &count);
     Tensor *made = tensor_new(arena, TYPE_FLOAT, &shape);
-    for (int64_t i = 0; i < times; i++)
-        memcpy((float *)made->data + i * count, bias->data, sizeof(float) * (size_t)count);
+    for (int64_t phase = 0; phase < order->phases; phase++)
+        for (int64_t k = 0; k < order->outputs; k++)
+            ((float *)made->data)[place_of(order, phase, k)] = ((const float *)bias->data)[k];
     return made;
 }
 
@@ -109,14 +120,16 @@ static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
     const WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
     const PhaseDim down = phase_dim(&h), right = phase_dim(&w);
     if (!pays(&h, &w, &down, &right)) return false;
-    const int64_t stride = h.stride;
+    const int64_t stride = h.stride, groups = attr_int(node, "group");
+    const Order order = {groups, stride * stride, weights->shape.dims[1].size * groups};
     Node *conv = stand_in(graph, node, "Conv", node->inputs.items[0]);
-    Tensor *all = phase_weights(graph->arena, weights->constant, &h, &w, &down, &right);
+    Tensor *all = phase_weights(graph->arena, weights->constant, &order, &h, &w, &down, &right);
     list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, weights->name), all));
     if (bias != NULL) {
-        Tensor *biases = repeated(graph->arena, bias->constant, stride * stride);
+        Tensor *biases = phase_bias(graph->arena, bias->constant, &order);
         list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, bias->name), biases));
     }
+    node_set_int(conv, "group", groups);
     node_set_ints(conv, "pads", (int64_t[]){-down.first, -right.first, down.after, right.after}, 4);
     op_infer(conv);
     if (!conv->op->layout(conv).makes_channels_last) return false;
@@ -125,6 +138,7 @@ static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
     if (stride > 1) {
         last = stand_in(graph, node, "DepthToSpace", last->outputs.items[0]);
         node_set_int(last, "blocksize", stride);
+        node_set_string(last, "mode", groups > 1 ? "CRD" : "DCR");
         op_infer(last);
         list_add(graph->arena, nodes, last);
     }

@@ -103,7 +103,7 @@ def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2
     nodes, weights, channels = [], [], 16 * chance.randint(1, 4)
     for number in range(8):
         outputs = chance.choice([4, 8, 12, 16, 24, 32] if number < 6 else [2, 4, 8])
-        groups = channels // outputs if number >= 6 else chance.choice([1, 2, 4, 8, 16])
+        groups = chance.choice([1, 2, 4, 8, 16]) if number < 6 else channels // outputs * chance.choice([1, 1, 2])
         size, stride, dilation = chance.choice(sizes), chance.choice(strides), chance.choice([1, 1, 2])
         nodes.append(helper.make_node(
             "Conv", ["x", f"w{number}", f"b{number}"], [f"y{number}"], group=groups, strides=[stride, stride],

@@ -18,6 +18,9 @@ from random_seed import random_seed
 # Kernel, stride and pads as U-Nets, decoders of GANs and heads of key points have them.
 COMMON = [(2, 2, 0), (4, 2, 1), (3, 2, 1), (5, 2, 2), (3, 1, 1), (8, 4, 2)]
 DRAWN = 10
+# Groups, and outputs of each: one group, one of each channel, and what does not have the fast kernels in each case.
+FORMS = [lambda channels: (1, chance.randint(8, 40)), lambda channels: (channels, 1), lambda channels: (2, chance.randint(1, 20)),
+         lambda channels: (channels, chance.randint(2, 5))]
 seed = random_seed()
 chance, numbers = random.Random(seed), np.random.default_rng(seed)
 checks = Checks()
@@ -35,18 +38,20 @@ def drawn():
                 output_padding=[chance.randint(0, stride - 1), 0])
 
 
-def network(path, transposed):
+def network(path, transposed, forms):
     """A convolution, as many transposed ones of its map, each with a normalisation that folds into it, and an activation."""
-    channels, shape = chance.randint(5, 40), [chance.randint(1, 2), 3, chance.randint(9, 14), chance.randint(9, 14)]
+    channels, shape = 2 * chance.randint(4, 20), [chance.randint(1, 2), 3, chance.randint(9, 14), chance.randint(9, 14)]
     nodes = [helper.make_node("Conv", ["x", "w"], ["sums"], pads=[1] * 4), helper.make_node("Relu", ["sums"], ["map"])]
     weights, outputs = [weight("w", channels, 3, 3, 3)], []
     for number, attributes in enumerate(transposed):
-        made, (height, width) = chance.randint(8, 40), attributes["kernel_shape"]
+        height, width = attributes["kernel_shape"]
+        groups, each = chance.choice(forms)(channels)
+        made = groups * each
         bias = chance.choice([[], [f"b{number}"]])
-        nodes += [helper.make_node("ConvTranspose", ["map", f"w{number}"] + bias, [f"t{number}"], **attributes),
+        nodes += [helper.make_node("ConvTranspose", ["map", f"w{number}"] + bias, [f"t{number}"], group=groups, **attributes),
                   helper.make_node("Mul", [f"t{number}", f"scale{number}"], [f"s{number}"]),
                   helper.make_node("LeakyRelu", [f"s{number}"], [f"y{number}"], alpha=0.1)]
-        weights += [weight(f"w{number}", channels, made, height, width), weight(f"scale{number}", made, 1, 1)]
+        weights += [weight(f"w{number}", channels, each, height, width), weight(f"scale{number}", made, 1, 1)]
         weights += [weight(name, made) for name in bias]
         outputs.append(helper.make_tensor_value_info(f"y{number}", TensorProto.FLOAT, None))
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
@@ -55,9 +60,9 @@ def network(path, transposed):
     return shape
 
 
-def check(what, folder, transposed, options=(), flags=()):
+def check(what, folder, transposed, forms, options=(), flags=()):
     """Returns whether the kernel for transposed convolutions is in the code."""
-    inputs = {"x": numbers.standard_normal(network(folder / "net.onnx", transposed), dtype=np.float32)}
+    inputs = {"x": numbers.standard_normal(network(folder / "net.onnx", transposed, forms), dtype=np.float32)}
     np.savez(folder / "in.npz", **inputs)
     session = onnxruntime.InferenceSession(folder / "net.onnx")
     names = [output.name for output in session.get_outputs()]
@@ -73,9 +78,9 @@ def check(what, folder, transposed, options=(), flags=()):
 with tempfile.TemporaryDirectory() as root:
     here = pathlib.Path(root)
     common = [dict(kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4) for kernel, stride, pad in COMMON]
-    stays = check("common", here, common)
+    stays = check("common", here, common, FORMS[:2])
     checks.check("common", not stays, "one of them stays a transposed convolution")
-    stays = check("small", here, common, ("--target", "cortex-m"), ("-DLANES=1",))
+    stays = check("small", here, common, FORMS[:2], ("--target", "cortex-m"), ("-DLANES=1",))
     checks.check("small", stays, "the map is there twice, which takes memory")
-    check("drawn", here, [drawn() for _ in range(DRAWN)])
+    check("drawn", here, [drawn() for _ in range(DRAWN)], FORMS)
 finish(checks)

@@ -64,45 +64,49 @@ static void assert_row_sums(const float *sums, const float *y, int rows, int wid
     }
 }
 
-/* In groups of 1, which is depthwise, to 8 channels. */
-static void check_grouped(Random *random, int group) {
+/* In groups of 1, which is depthwise, to 8 outputs, and at most as many inputs. */
+static void check_grouped(Random *random, int inputs, int outputs) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
-    p.C = (p.C + group - 1) / group * group;
-    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, inner = group * taps, padded = (p.C + 15) / 16 * 16;
+    const int G = (p.C + outputs - 1) / outputs, read = G * inputs;
+    p.C = G * outputs;
+    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, inner = inputs * taps, padded = (p.C + 15) / 16 * 16;
     const int blocks = random_between(random, 1, 4), columns = random_between(random, 1, p.OW < 16 ? p.OW : 16);
-    float *x = random_floats(random, arena, p.N * p.C * p.H * p.W), *w = random_floats(random, arena, p.C * inner);
+    float *x = random_floats(random, arena, p.N * read * p.H * p.W), *w = random_floats(random, arena, p.C * inner);
     float *bias = random_below(random, 2) ? random_floats(random, arena, p.C) : NULL;
     float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
     float *packed = arena_new_array(arena, float, (size_t)(inner * padded));
     for (int i = 0; i < p.C * inner; i++) {
         const int channel = i % inner / taps, tap = i % taps;
-        packed[(tap * group + channel) * padded + i / inner] = w[i];
+        packed[(tap * inputs + channel) * padded + i / inner] = w[i];
     }
     float *sums = random_below(random, 2) ? result(arena, p.N * p.OH * p.C) : NULL;
-    float *panel = arena_new_array(arena, float, (size_t)inner * 16), *last = swapped(arena, x, p.N, p.C, p.H * p.W);
-    const int groups = p.C / group;
-    conv2d(x, w, bias, panel, expected, 0, p.N * groups * ((pixels + 15) / 16), p.N, p.C, p.H, p.W, p.C, p.OH, p.OW,
-           groups, p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
+    float *panel = arena_new_array(arena, float, (size_t)inner * 16), *last = swapped(arena, x, p.N, read, p.H * p.W);
+    conv2d(x, w, bias, panel, expected, 0, p.N * G * ((pixels + 15) / 16), p.N, read, p.H, p.W, p.C, p.OH, p.OW, G,
+           p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
     const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * p.OH, part = random_between(random, 0, items);
     int shares = random_between(random, 1, p.OH);
     while (p.OH % shares != 0) shares--;
     for (int half = 0; half < 2; half++) {
         const int from = half == 0 ? part : 0, to = half == 0 ? items : part;
-        if (group == 1)
+        if (outputs == 1)
             depthwise_last(last, packed, bias, y, sums, from, to, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH,
                            p.SW, p.DH, p.DW, p.PH, p.PW, 16 * blocks, columns, shares);
         else
             grouped_last(last, packed, bias, y, sums, from, to, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW,
-                         p.DH, p.DW, p.PH, p.PW, group, 16 * blocks, columns, shares);
+                         p.DH, p.DW, p.PH, p.PW, inputs, outputs, 16 * blocks, columns, shares);
     }
     assert_same(arena, y, expected, p.N, p.C, pixels);
     if (sums != NULL) assert_row_sums(sums, y, p.N * p.OH, p.OW, p.C);
     arena_free(arena);
 }
 
-static void check_depthwise(Random *random) { check_grouped(random, 1); }
-static void check_groups(Random *random) { check_grouped(random, 2 << random_below(random, 3)); }
+static void check_depthwise(Random *random) { check_grouped(random, 1, 1); }
+
+static void check_groups(Random *random) {
+    const int outputs = random_between(random, 1, 3), inputs = random_between(random, 0, outputs);
+    check_grouped(random, 1 << inputs, 1 << outputs);
+}
 
 /* A number of vectors as tile_choose() gives them: a multiple of those that make a panel, or a divisor. */
 static int random_vectors(Random *random, int panels) {
