@@ -146,6 +146,25 @@ MATHS A M(gate)(A y, A x) {
 #endif
 }
 
+/* x times sigmoid x of z = -log2(e) x, by which weights multiply: x / (1 + 2^z), without the steps of e^-x that gate() has;
+ * 4.2 ULP from z = -126 to 126. */
+MATHS A M(power_swish)(A z) {
+    const A rise = M(max)(ALL(-126.0f), z); /* far above 127, 2^z is infinite */
+#if POWERS
+    const A steps = M(min)(ALL(127.0f), rise) + (393216.0f + 127.0f), r = rise - (steps - (393216.0f + 127.0f));
+    const U bits = M(bits)(steps);
+    const A power = M(of_bits)((bits << 18) + M(thirty_second)(bits));
+    return z / (((r * -0.346573591f - 1.00001466f) * r - 1.44269502f) * power - 1.44269502f);
+#else
+    const A steps = M(min)(ALL(127.0f), rise) + (12582912.0f + 127.0f), r = rise - (steps - (12582912.0f + 127.0f));
+    A p = r * -0.00191368384f - 0.0139531353f;
+    p = p * r - 0.0800801739f;
+    p = p * r - 0.34656769f;
+    p = p * r - 0.999999762f;
+    return z / ((p * r - 1.44269502f) * M(of_bits)(M(bits)(steps) << 23) - 1.44269502f);
+#endif
+}
+
 /* tanh x = (1 - e^-2x) / (1 + e^-2x), with e^-2x as in gate(); from 10 on it is 1. 3 ULP. The divisor is made from the
  * dividend: of large x, both have the same error. */
 MATHS A M(tanh)(A x) {

@@ -214,7 +214,7 @@ static bool reads_image(const Node *node) {
  * would, or they do not. */
 static int64_t joined_groups(const Node *node) {
     enum { MOST_JOINED = 4 };
-    const int64_t groups = attr_int(node, "group"), outputs = node->inputs.items[1]->shape.dims[0].size / groups;
+    const int64_t groups = attr_int(node, "group"), outputs = group_of(node).outputs;
     if (groups == 1 || outputs % PANEL_WIDTH == 0 || has_small_groups(node)) return 1;
     const int64_t joined = PANEL_WIDTH / outputs;
     if (PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED) return joined;

@@ -3,6 +3,7 @@
 #include "ops/elementwise.h"
 
 #include "ops/carry.h"
+#include "ops/fused.h"
 #include "ops/gradient.h"
 
 #include <math.h>
@@ -767,6 +768,13 @@ const Op OPS_elementwise[] = {
      .attributes = "alpha:float=1",
      .formula = "swish",
      .formula_attributes = "alpha"},
+    {.name = "PowerSwish", /* Swish of x, of -log2(e) x */
+     .domain = FUSED_DOMAIN,
+     .versions = {1},
+     .inputs = "Z:T",
+     .outputs = "Y:T",
+     .types = "T: float",
+     .formula = "power_swish"},
     {.name = "Gelu",
      .versions = {20},
      .inputs = "X:T",

@@ -1,7 +1,9 @@
 /* Fold: a BatchNormalization, or a product with or sum with a constant for each channel, that follows a Conv,
  * ConvTranspose or Gemm goes into its weights and bias, which become new constants: computed in double, rounded once.
- * What is left of BatchNormalization is taken apart into a product and a sum.
- * Jacob et al., Quantization and Training of Neural Networks, 2018, section 3.2, has the formulas. */
+ * What is left of BatchNormalization is taken apart into a product and a sum. And where SiLU follows, weights multiply
+ * by what its exponential would begin with. Jacob et al., Quantization and Training of Neural Networks, 2018,
+ * section 3.2, has the formulas. */
+#include "ops/fused.h"
 #include "ops/op.h"
 #include "passes/fuse.h"
 
@@ -12,7 +14,7 @@
 typedef struct {
     int64_t channels;
     double *factor, *shift;
-    bool scales; /* whether any factor is not 1 */
+    bool scales, shifts; /* whether any factor is not 1, any shift not 0 */
 } Affine;
 
 /* Where output channels are in weights: element ((g * outer + o) * per + k) * inner + i is of channel g * per + k. */
@@ -37,7 +39,7 @@ static bool compose_batchnorm(const Node *node, Affine *affine) {
         affine->factor[c] *= factor;
         affine->shift[c] = (affine->shift[c] - tensor_number(vectors[3], c)) * factor + tensor_number(vectors[2], c);
     }
-    affine->scales = true;
+    affine->scales = affine->shifts = true;
     return true;
 }
 
@@ -68,6 +70,7 @@ static bool compose_arithmetic(const Node *node, const Value *x, Affine *affine)
         affine->factor[c] *= factor;
         affine->shift[c] = affine->shift[c] * factor + shift;
         if (factor != 1) affine->scales = true;
+        if (shift != 0) affine->shifts = true;
     }
     return true;
 }
@@ -170,7 +173,7 @@ static void take(Node *node, const Layout *layout, const Affine *affine, Value *
     const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
     const char *bias_name = bias != NULL ? bias->name : name_bias(arena, weights->name);
     Tensor *shifted = shifted_bias(arena, bias == NULL ? NULL : bias->constant, weights->type, affine);
-    set_constant(node, 2, bias_name, shifted);
+    if (bias != NULL || affine->shifts) set_constant(node, 2, bias_name, shifted);
     if (affine->scales)
         set_constant(node, 1, weights->name, scaled_weights(arena, weights->constant, layout, affine->factor));
     node->outputs.items[0] = output;
@@ -179,9 +182,24 @@ static void take(Node *node, const Layout *layout, const Affine *affine, Value *
 
 static Affine affine_new(Arena *arena, int64_t channels) {
     Affine affine = {channels, arena_new_array(arena, double, (size_t)channels),
-                     arena_new_array(arena, double, (size_t)channels), false};
+                     arena_new_array(arena, double, (size_t)channels), false, false};
     for (int64_t c = 0; c < channels; c++) affine.factor[c] = 1;
     return affine;
+}
+
+/* x sigmoid x is a function of z = -log2(e) x that takes fewer steps: where that is all that reads x, weights multiply
+ * by so much. */
+static void scale_for_swish(const Value *x, Affine *affine) {
+    const double factor = -1.4426950408889634;
+    Node *swish = sole_consumer(x);
+    if (swish == NULL || !is_op(swish, "Swish") || x->type != TYPE_FLOAT || swish->graph != x->producer->graph) return;
+    if (attr_float(swish, "alpha") != 1) return;
+    swish->op_type = "PowerSwish", swish->domain = FUSED_DOMAIN;
+    swish->op = op_find(FUSED_DOMAIN, swish->op_type);
+    swish->version = op_newest(swish->op);
+    swish->attributes.count = 0;
+    for (int64_t c = 0; c < affine->channels; c++) affine->factor[c] *= factor, affine->shift[c] *= factor;
+    affine->scales = true;
 }
 
 /* Collects the affine nodes after a node, marks them and gives their work to it. */
@@ -195,7 +213,8 @@ static void fold_after(Node *node) {
         node_absorb(node, next);
         last = next->outputs.items[0];
     }
-    if (last != output) take(node, &layout, &affine, last);
+    scale_for_swish(last, &affine);
+    if (last != output || affine.scales) take(node, &layout, &affine, last);
 }
 
 /* A Mul or an Add of x and a constant for each channel. */

@@ -225,6 +225,22 @@ static void test_behind_activation(void **state) {
     arena_free(net.arena);
 }
 
+/* Weights multiply by -log2(e) for SiLU, whether there is a normalisation between or not. */
+static void test_swish(void **state) {
+    (void)state;
+    for (int normalised = 0; normalised < 2; normalised++) {
+        Net net = images();
+        const Node *first = conv(&net, 6, normalised);
+        if (normalised) batchnorm(&net, 6);
+        node(&net, "Swish");
+        net.graph->opset = 24;
+        check(&net, 2);
+        assert_string_equal(net.graph->nodes.items[1]->op_type, "PowerSwish");
+        assert_int_equal(first->inputs.count, normalised ? 3 : 2);
+        arena_free(net.arena);
+    }
+}
+
 typedef enum { AS_OUTPUT, AS_PROBE, TWICE, OTHER_SHAPE, NOT_CONSTANT, INVERSE, WEIGHTS_COMPUTED } Obstacle;
 
 /* A convolution and a product that must not be folded. */
@@ -277,6 +293,7 @@ int main(void) {
         cmocka_unit_test(test_shared_weights),
         cmocka_unit_test(test_near_misses),
         cmocka_unit_test(test_behind_activation),
+        cmocka_unit_test(test_swish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

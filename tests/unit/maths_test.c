@@ -60,6 +60,7 @@ FORMS_OF(exp2_fall, at_most_0, f32_exp2_fall(x), vf_exp2_fall(x), x < -126 ? 0 :
 FORMS_OF(exp2_biased, within_126, f32_exp2_biased(x, 127), vf_exp2_biased(x, 127), exp2(x))
 FORMS_OF(sigmoid, from_minus_20, f32_gate(1, x), vf_gate(vf_all(1), x), 1 / (1 + exp(-x)))
 FORMS_OF(far_sigmoid, from_minus_86, f32_gate(1, x), vf_gate(vf_all(1), x), 1 / (1 + exp(-x)))
+FORMS_OF(power_swish, within_126, f32_power_swish(x), vf_power_swish(x), -log(2) * x / (1 + exp2(x)))
 FORMS_OF(gelu, from_minus_1, f32_gelu(x), vf_gelu(x), x / 2 * erfc(-x / sqrt(2)))
 /* Without the overflow of its exponential. */
 static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
@@ -76,6 +77,7 @@ static const Function functions[] = {
     ROW(mish, 5),          ROW(exp2_fall, 2.3),
     ROW(exp2_biased, 2.3), ROW(sigmoid, SIGMOID_ULP),
     ROW(far_sigmoid, 7),   ROW(softplus, 3),
+    ROW(power_swish, 4.2),
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -157,6 +159,8 @@ static void gates_close_and_open(void **state) {
     assert_true(f32_gate(1, -89) == 0 && f32_gate(1, -INFINITY) == 0 && f32_gate(1, INFINITY) == 1);
     assert_true(f32_gate(-3e38f, -3e38f) == 0 && f32_gate(3e38f, 3e38f) == 3e38f && f32_gate(1, 0) == 0.5f);
     assert_true(f32_gate(INFINITY, INFINITY) == INFINITY && isnan(f32_gate(1, NAN)) && isnan(f32_gate(NAN, 1)));
+    assert_true(f32_power_swish(128) == 0 && f32_power_swish(3e38f) == 0 && isnan(f32_power_swish(NAN)));
+    assert_true(f32_power_swish(-INFINITY) == INFINITY && f32_power_swish(0) == 0 && f32_power_swish(-3e38f) > 2e38f);
     assert_true(f32_gelu(INFINITY) == INFINITY && f32_mish(INFINITY) == INFINITY && f32_gelu(0) == 0);
 }
 
