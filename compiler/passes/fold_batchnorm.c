@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LOG2_E 1.4426950408889634
+
 /* y = x * factor[c] + shift[c] for every channel c. */
 typedef struct {
     int64_t channels;
@@ -187,51 +189,76 @@ static Affine affine_new(Arena *arena, int64_t channels) {
     return affine;
 }
 
-/* x sigmoid x is a function of z = -log2(e) x that takes fewer steps: where that is all that reads x, weights multiply
- * by so much. */
-static void scale_for_swish(const Value *x, Affine *affine) {
-    const double factor = -1.4426950408889634;
-    Node *swish = sole_consumer(x);
-    if (swish == NULL || !is_op(swish, "Swish") || x->type != TYPE_FLOAT || swish->graph != x->producer->graph) return;
-    if (attr_float(swish, "alpha") != 1) return;
-    swish->op_type = "PowerSwish", swish->domain = FUSED_DOMAIN;
-    swish->op = op_find(FUSED_DOMAIN, swish->op_type);
-    swish->version = op_newest(swish->op);
-    swish->attributes.count = 0;
-    for (int64_t c = 0; c < affine->channels; c++) affine->factor[c] *= factor, affine->shift[c] *= factor;
-    affine->scales = true;
+/* A node of two operands whose work is that of another. */
+static Node *arithmetic_node(Graph *graph, const Node *node, const char *op_type, Value *x, Value *operand, Value *y) {
+    Node *made = node_new(graph, op_type, node->name);
+    made->op = op_find("", op_type);
+    made->version = op_newest(made->op);
+    node_absorb(made, node);
+    list_add(graph->arena, &made->inputs, x);
+    list_add(graph->arena, &made->inputs, operand);
+    list_add(graph->arena, &made->outputs, y);
+    y->producer = made;
+    return made;
 }
 
-/* Collects the affine nodes after a node, marks them and gives their work to it. */
-static void fold_after(Node *node) {
+/* A value like another, which takes its name with a number behind it. */
+static Value *value_like(Graph *graph, const Value *other) {
+    Value *value = graph_value(graph, other->name);
+    value->type = other->type, value->shape = other->shape;
+    return value;
+}
+
+/* x sigmoid x is a function of z = -log2(e) x that takes fewer steps: where that is all that reads x, weights multiply
+ * by so much. A probe may still show x: what is decided does not depend on probes, so that outputs keep their bits. */
+static bool scale_for_swish(const Value *x, Affine *affine) {
+    const Node *swish = x->consumers.count == 1 && !x->is_output ? x->consumers.items[0] : NULL;
+    if (swish == NULL || !is_op(swish, "Swish") || swish->graph != x->producer->graph) return false;
+    if (x->type != TYPE_FLOAT || attr_float(swish, "alpha") != 1) return false;
+    for (int64_t c = 0; c < affine->channels; c++) affine->factor[c] *= -LOG2_E, affine->shift[c] *= -LOG2_E;
+    affine->scales = true;
+    return true;
+}
+
+/* Lets the Swish of x, which is probed, read z = -log2(e) x. Adds the node that makes x of it. */
+static Value *remake_probed(Graph *graph, const Node *node, Value *x, NodeList *nodes) {
+    Tensor *tensor = tensor_new(graph->arena, TYPE_FLOAT, &(Shape){.rank = 0});
+    tensor_set(tensor, 0, -1 / LOG2_E);
+    Value *z = value_like(graph, x), *factor = graph_constant(graph, graph_free_name(graph, x->name), tensor);
+    x->consumers.items[0]->inputs.items[0] = z;
+    list_add(graph->arena, nodes, arithmetic_node(graph, node, "Mul", z, factor, x));
+    return z;
+}
+
+/* Collects the affine nodes after a node, marks them and gives their work to it, which comes last in the list. */
+static void fold_after(Graph *graph, Node *node, NodeList *nodes) {
     Layout layout;
     if (!can_take(node, &layout)) return;
-    Affine affine = affine_new(node->graph->arena, layout.groups * layout.per);
+    Affine affine = affine_new(graph->arena, layout.groups * layout.per);
     Value *output = node->outputs.items[0], *last = output;
     for (Node *next; (next = sole_consumer(last)) != NULL && compose(next, last, &affine);) {
         next->mark = true;
         node_absorb(node, next);
         last = next->outputs.items[0];
     }
-    scale_for_swish(last, &affine);
+    if (scale_for_swish(last, &affine)) {
+        Node *swish = last->consumers.items[0];
+        swish->op_type = "PowerSwish", swish->domain = FUSED_DOMAIN;
+        swish->op = op_find(FUSED_DOMAIN, swish->op_type);
+        swish->version = op_newest(swish->op);
+        swish->attributes.count = 0;
+        if (last->is_probed) last = remake_probed(graph, node, last, nodes);
+    }
     if (last != output || affine.scales) take(node, &layout, &affine, last);
 }
 
-/* A Mul or an Add of x and a constant for each channel. */
-static Node *arithmetic_node(Graph *graph, const Node *node, const char *op_type, Value *x, const double *numbers) {
-    const Shape *shape = &node->inputs.items[0]->shape;
-    Shape column = shape_of(1, &shape->dims[1].size);
-    for (int d = 2; d < shape->rank; d++) column.dims[column.rank++] = dim_known(1);
+/* A constant for each channel of x, named like another. */
+static Value *channel_constant(Graph *graph, const Value *x, const Value *named, const double *numbers) {
+    Shape column = shape_of(1, &x->shape.dims[1].size);
+    for (int d = 2; d < x->shape.rank; d++) column.dims[column.rank++] = dim_known(1);
     Tensor *tensor = tensor_new(graph->arena, x->type, &column);
-    for (int64_t c = 0; c < shape->dims[1].size; c++) tensor_set(tensor, c, numbers[c]);
-    const Value *named = node->inputs.items[strcmp(op_type, "Mul") == 0 ? 1 : 2];
-    Node *made = node_new(graph, op_type, node->name);
-    made->op = op_find("", op_type);
-    made->version = op_newest(made->op);
-    node_absorb(made, node);
-    list_add(graph->arena, &made->inputs, x);
-    list_add(graph->arena, &made->inputs, graph_constant(graph, graph_free_name(graph, named->name), tensor));
-    return made;
+    for (int64_t c = 0; c < x->shape.dims[1].size; c++) tensor_set(tensor, c, numbers[c]);
+    return graph_constant(graph, graph_free_name(graph, named->name), tensor);
 }
 
 /* What is left of BatchNormalization becomes a product and a sum, added to the list, which fuse with what is around
@@ -243,15 +270,11 @@ static bool take_apart(Graph *graph, const Node *node, NodeList *nodes) {
     if (type_info(x->type)->compute != x->type || x->shape.rank < 2 || x->shape.dims[1].size < 0) return false;
     Affine affine = affine_new(graph->arena, x->shape.dims[1].size);
     if (!compose_batchnorm(node, &affine)) return false;
-    Node *product = arithmetic_node(graph, node, "Mul", x, affine.factor);
-    Value *scaled = graph_value(graph, output->name);
-    scaled->type = x->type, scaled->shape = output->shape, scaled->producer = product;
-    list_add(graph->arena, &product->outputs, scaled);
-    Node *sum = arithmetic_node(graph, node, "Add", scaled, affine.shift);
-    list_add(graph->arena, &sum->outputs, output);
-    output->producer = sum;
-    list_add(graph->arena, nodes, product);
-    list_add(graph->arena, nodes, sum);
+    Value *scaled = value_like(graph, output);
+    Value *factor = channel_constant(graph, x, node->inputs.items[1], affine.factor);
+    Value *shift = channel_constant(graph, x, node->inputs.items[2], affine.shift);
+    list_add(graph->arena, nodes, arithmetic_node(graph, node, "Mul", x, factor, scaled));
+    list_add(graph->arena, nodes, arithmetic_node(graph, node, "Add", scaled, shift, output));
     return true;
 }
 
@@ -263,7 +286,7 @@ void pass_fold_batchnorm(Graph *graph, const PassOptions *options) {
         Node *node = graph->nodes.items[i];
         if (node->mark || take_apart(graph, node, &nodes)) continue;
         list_add(graph->arena, &nodes, node);
-        fold_after(node);
+        fold_after(graph, node, &nodes);
     }
     graph->nodes = nodes;
     graph_index(graph);
