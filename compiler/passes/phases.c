@@ -38,16 +38,18 @@ static PhaseDim phase_dim(const WindowDim *dim) {
 static bool is_known(const Node *node) {
     if (node->domain[0] != '\0' || strcmp(node->op_type, "ConvTranspose") != 0) return false;
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1], *bias = node_input(node, 2);
-    return x->shape.rank == 4 && w->constant != NULL && w->type == TYPE_FLOAT &&
-           (bias == NULL || bias->constant != NULL) && shape_count(&node->outputs.items[0]->shape) > 0;
+    const Shape *y = &node->outputs.items[0]->shape;
+    return x->shape.rank == 4 && shape_is_known(&x->shape) && shape_is_known(y) && shape_count(y) > 0 &&
+           w->constant != NULL && w->type == TYPE_FLOAT && tensor_count(w->constant) > 0 &&
+           (bias == NULL || bias->constant != NULL);
 }
 
 /* Few zeros may come in where a phase has no tap, or the sums over them cost more than is gained. */
 static bool pays(const WindowDim *h, const WindowDim *w, const PhaseDim *down, const PhaseDim *right) {
     enum { TIMES = 4 };
-    const int64_t taps = h->kernel * w->kernel, all = down->taps * right->taps * h->stride * w->stride;
-    return h->stride == w->stride && down->first <= 0 && right->first <= 0 && down->after >= 0 && right->after >= 0 &&
-           all <= TIMES * taps;
+    const int64_t most = TIMES * h->kernel * w->kernel;
+    return down->first <= 0 && right->first <= 0 && down->after >= 0 && right->after >= 0 && down->taps <= most &&
+           right->taps <= most / down->taps && down->taps * right->taps <= most / (h->stride * w->stride);
 }
 
 /* The order of the outputs k of all phases. Those of a group have to stay together (DepthToSpace's mode CRD); in one
@@ -113,11 +115,13 @@ static Value *integers(Graph *graph, const char *name, int64_t first, int64_t se
 
 /* The nodes that stand for a transposed convolution, added to the list. Returns false where it is to stay. */
 static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
+    enum { MOST_STRIDE = 64 }; /* a hostile one would take long */
     if (!is_known(node)) return false;
     const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
     const int64_t kernel[] = {weights->shape.dims[2].size, weights->shape.dims[3].size};
     const Window window = window_read_transposed(node, &node->inputs.items[0]->shape, kernel);
     const WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
+    if (h.stride != w.stride || h.stride > MOST_STRIDE) return false;
     const PhaseDim down = phase_dim(&h), right = phase_dim(&w);
     if (!pays(&h, &w, &down, &right)) return false;
     const int64_t stride = h.stride, groups = attr_int(node, "group");
