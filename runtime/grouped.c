@@ -2,8 +2,8 @@
  * A vector has the channels of several groups, or a part of one's; a tile is some neighbouring output pixels of it. */
 #include "runtime/kernel.h"
 
-/* Conv in groups of few channels, channels last. OUTPUTS of a group, a power of two up to 16, have INPUTS each: another
- * one, and at most as many.
+/* Conv in groups of few channels, channels last: each makes OUTPUTS channels of its INPUTS, which are no more; both are
+ * powers of two up to 16.
  * x [N][H][W][C / OUTPUTS * INPUTS]   w [KH][KW][INPUTS][C, rounded up to 16]   bias [C] or NULL   y [N][OH][OW][C]
  * w has for each output the weight of the i-th input of its group.
  * Strides SH, SW; dilations DH, DW; PH and PW zeros in front of the first row and column. COLUMNS pixels make a tile,
