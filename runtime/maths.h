@@ -146,8 +146,8 @@ MATHS A M(gate)(A y, A x) {
 #endif
 }
 
-/* x times sigmoid x of z = -log2(e) x, by which weights multiply: x / (1 + 2^z), without the steps of e^-x that gate() has;
- * 4.2 ULP from z = -126 to 126. */
+/* x times sigmoid x of z = -log2(e) x, by which weights multiply: x / (1 + 2^z), without the steps of e^-x that gate()
+ * has; 4.2 ULP from z = -126 to 126. */
 MATHS A M(power_swish)(A z) {
     const A rise = M(max)(ALL(-126.0f), z); /* far above 127, 2^z is infinite */
 #if POWERS
