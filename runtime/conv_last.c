@@ -24,8 +24,8 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                       const int ROWS, const int VECTORS) {
     const int bands = (OH + BAND - 1) / BAND, depth = KH * KW * C / G;
     const int width = VECTORS * LANES, blocks = (K / G + width - 1) / width; /* of a group */
-    const int padded = (K / G + 15) / 16 * 16;                               /* channels of a group that weights have */
-    const int rest = K / G % width;                                  /* channels of the last, where it is smaller */
+    const int filled = (K / G + 15) / 16 * 16; /* channels of a group, with zeros that fill panels */
+    const int rest = K / G % width;            /* channels of the last, where it is smaller */
     const int wide = PADDED ? (OW - 1) * SW + (KW - 1) * DW + 1 : W; /* pixels of a row that is read */
     const int most = JOINED ? (BAND * OW + ROWS - 1) / ROWS : BAND * ((OW + ROWS - 1) / ROWS); /* tiles of a band */
     const int fetch = depth * K < 200000 ? 0 : (width + most - 1) / most;
@@ -40,7 +40,7 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
         if (PADDED) in = scratch;
         for (int block = G * blocks * split / SPLITS; block < G * blocks * (split + 1) / SPLITS; block++) {
             const int g = block / blocks, end = (g + 1) * (K / G), full = rest == 0 || block % blocks < blocks - 1;
-            const int from = g * (K / G) + block % blocks * width, at_weights = g * padded + block % blocks * width;
+            const int from = g * (K / G) + block % blocks * width, at_weights = g * filled + block % blocks * width;
             const float *const panel = w + at_weights / 16 * 16 * depth + at_weights % 16;
             for (int tile = 0; tile < (JOINED ? tiles : high * tiles); tile++) {
                 const int want = tile % tiles * ROWS, at = want + ROWS <= line ? want : line - ROWS;

@@ -269,8 +269,7 @@ INLINE vf vf_zip(vf a, vf b, const int first) {
 #endif
 }
 
-/* Lanes in groups of OUTPUTS, a divisor of their number: all of the g-th get lane g * INPUTS + i. All three constants.
- */
+/* Lanes in groups of OUTPUTS, a divisor of their number: all of the g-th get lane g * INPUTS + i. All are constants. */
 INLINE vf vf_spread(vf value, const int INPUTS, const int OUTPUTS, const int i) {
 #if LANES == 1
     (void)INPUTS, (void)OUTPUTS, (void)i;

@@ -168,7 +168,8 @@ static void add_nodes(Text *out, const Step *step) {
             list_add(out->arena, &words, (const char *)comment_text(out->arena, node->sources.items[k]));
         if (node->sources.count > 1) continue;
         const char *own = node->sources.count == 1 ? node->sources.items[0] : node->name;
-        const char *name = comment_text(out->arena, own), *op = comment_text(out->arena, node->op_type);
+        const char *kind = node->stands_for != NULL ? node->stands_for : node->op_type;
+        const char *name = comment_text(out->arena, own), *op = comment_text(out->arena, kind);
         if (*name == '\0') list_add(out->arena, &words, op);
         else if (contains_word(name, op)) list_add(out->arena, &words, name);
         else list_add(out->arena, &words, (const char *)arena_printf(out->arena, "%s (%s)", name, op));

@@ -83,6 +83,8 @@ typedef LIST(Attribute) AttributeList;
 struct Node {
     const char *name;    /* as in the model; "" where it has none */
     const char *op_type; /* "Conv" */
+    const char
+        *stands_for;     /* the operator of the model's node that a pass put this in the place of; NULL: it is that */
     const char *domain;  /* "" is ONNX's own; "ai.onnx" is spelt "" too */
     const char *scope;   /* the exporter's module path ("layer1.0.se"), "" where unknown */
     int index;           /* position in the file, for messages; -1 for nodes that passes made */

@@ -1,8 +1,8 @@
 /* Fold: a BatchNormalization, or a product with or sum with a constant for each channel, that follows a Conv,
  * ConvTranspose or Gemm goes into its weights and bias, which become new constants: computed in double, rounded once.
+ * Jacob et al., Quantization and Training of Neural Networks, 2018, section 3.2, has the formulas.
  * What is left of BatchNormalization is taken apart into a product and a sum. And where SiLU follows, weights multiply
- * by what its exponential would begin with. Jacob et al., Quantization and Training of Neural Networks, 2018,
- * section 3.2, has the formulas. */
+ * by what its exponential would begin with. */
 #include "ops/fused.h"
 #include "ops/op.h"
 #include "passes/fuse.h"
@@ -191,10 +191,7 @@ static Affine affine_new(Arena *arena, int64_t channels) {
 
 /* A node of two operands whose work is that of another. */
 static Node *arithmetic_node(Graph *graph, const Node *node, const char *op_type, Value *x, Value *operand, Value *y) {
-    Node *made = node_new(graph, op_type, node->name);
-    made->op = op_find("", op_type);
-    made->version = op_newest(made->op);
-    node_absorb(made, node);
+    Node *made = pass_node(graph, op_type, node);
     list_add(graph->arena, &made->inputs, x);
     list_add(graph->arena, &made->inputs, operand);
     list_add(graph->arena, &made->outputs, y);
@@ -220,6 +217,14 @@ static bool scale_for_swish(const Value *x, Affine *affine) {
     return true;
 }
 
+static void make_power_swish(Node *swish) {
+    swish->stands_for = swish->op_type;
+    swish->op_type = "PowerSwish", swish->domain = FUSED_DOMAIN;
+    swish->op = op_find(FUSED_DOMAIN, swish->op_type);
+    swish->version = op_newest(swish->op);
+    swish->attributes.count = 0;
+}
+
 /* Lets the Swish of x, which is probed, read z = -log2(e) x. Adds the node that makes x of it. */
 static Value *remake_probed(Graph *graph, const Node *node, Value *x, NodeList *nodes) {
     Tensor *tensor = tensor_new(graph->arena, TYPE_FLOAT, &(Shape){.rank = 0});
@@ -242,11 +247,7 @@ static void fold_after(Graph *graph, Node *node, NodeList *nodes) {
         last = next->outputs.items[0];
     }
     if (scale_for_swish(last, &affine)) {
-        Node *swish = last->consumers.items[0];
-        swish->op_type = "PowerSwish", swish->domain = FUSED_DOMAIN;
-        swish->op = op_find(FUSED_DOMAIN, swish->op_type);
-        swish->version = op_newest(swish->op);
-        swish->attributes.count = 0;
+        make_power_swish(last->consumers.items[0]);
         if (last->is_probed) last = remake_probed(graph, node, last, nodes);
     }
     if (last != output || affine.scales) take(node, &layout, &affine, last);

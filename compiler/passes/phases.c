@@ -96,21 +96,13 @@ static Tensor *phase_bias(Arena *arena, const Tensor *bias, const Order *order) 
     return made;
 }
 
-/* A node in place of another, which makes a new value of x. */
-static Node *stand_in(Graph *graph, const Node *node, const char *op_type, Value *x) {
-    Node *made = node_new(graph, op_type, node->name);
-    made->op = op_find("", op_type);
-    made->version = op_newest(made->op);
-    node_absorb(made, node);
-    list_add(graph->arena, &made->inputs, x);
-    Value *output = graph_value(graph, node->outputs.items[0]->name);
-    list_add(graph->arena, &made->outputs, output);
-    output->producer = made;
-    return made;
-}
-
-static Value *integers(Graph *graph, const char *name, int64_t first, int64_t second) {
-    return graph_constant(graph, name, tensor_ints(graph->arena, (int64_t[]){first, second}, 2));
+/* Lets a node make a new value, and infers what. */
+static Value *made_by(Graph *graph, Node *node, const Value *named) {
+    Value *value = graph_value(graph, named->name);
+    list_add(graph->arena, &node->outputs, value);
+    value->producer = node;
+    op_infer(node);
+    return value;
 }
 
 /* The nodes that stand for a transposed convolution, added to the list. Returns false where it is to stay. */
@@ -126,7 +118,9 @@ static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
     if (!pays(&h, &w, &down, &right)) return false;
     const int64_t stride = h.stride, groups = attr_int(node, "group");
     const Order order = {groups, stride * stride, weights->shape.dims[1].size * groups};
-    Node *conv = stand_in(graph, node, "Conv", node->inputs.items[0]);
+    Value *output = node->outputs.items[0];
+    Node *conv = pass_node(graph, "Conv", node);
+    list_add(graph->arena, &conv->inputs, node->inputs.items[0]);
     Tensor *all = phase_weights(graph->arena, weights->constant, &order, &h, &w, &down, &right);
     list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, weights->name), all));
     if (bias != NULL) {
@@ -135,26 +129,24 @@ static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
     }
     node_set_int(conv, "group", groups);
     node_set_ints(conv, "pads", (int64_t[]){-down.first, -right.first, down.after, right.after}, 4);
-    op_infer(conv);
+    Value *made = made_by(graph, conv, output);
     if (!conv->op->layout(conv).makes_channels_last) return false;
     list_add(graph->arena, nodes, conv);
-    Node *last = conv;
     if (stride > 1) {
-        last = stand_in(graph, node, "DepthToSpace", last->outputs.items[0]);
-        node_set_int(last, "blocksize", stride);
-        node_set_string(last, "mode", groups > 1 ? "CRD" : "DCR");
-        op_infer(last);
-        list_add(graph->arena, nodes, last);
+        Node *deal = pass_node(graph, "DepthToSpace", node);
+        list_add(graph->arena, &deal->inputs, made);
+        node_set_int(deal, "blocksize", stride);
+        node_set_string(deal, "mode", groups > 1 ? "CRD" : "DCR");
+        made = made_by(graph, deal, output);
+        list_add(graph->arena, nodes, deal);
     }
     if (down.outputs * stride != h.output || right.outputs * stride != w.output) {
-        last = stand_in(graph, node, "Slice", last->outputs.items[0]);
-        list_add(graph->arena, &last->inputs, integers(graph, "starts", 0, 0));
-        list_add(graph->arena, &last->inputs, integers(graph, "ends", h.output, w.output));
-        list_add(graph->arena, &last->inputs, integers(graph, "axes", 2, 3));
-        list_add(graph->arena, nodes, last);
+        Node *crop = pass_slice(graph, node, made, (int64_t[]){h.output, w.output}, (int64_t[]){1, 1});
+        made = made_by(graph, crop, output);
+        list_add(graph->arena, nodes, crop);
     }
-    last->outputs.items[0] = node->outputs.items[0];
-    last->outputs.items[0]->producer = last;
+    made->producer->outputs.items[0] = output;
+    output->producer = made->producer;
     return true;
 }
 

@@ -22,24 +22,13 @@ static bool skips_pixels(const Node *node) {
     return one && !all_are(node, "strides", 1) && !pads && node->op->layout(node).reads == READS_CHANNELS_LAST;
 }
 
-static Value *integers(Graph *graph, const char *name, int64_t first, int64_t second) {
-    return graph_constant(graph, name, tensor_ints(graph->arena, (int64_t[]){first, second}, 2));
-}
-
 /* A Slice of every so many rows and columns, made before the convolution. */
 static void thin_out(Graph *graph, NodeList *nodes, Node *conv) {
     Value *x = conv->inputs.items[0], *thinned = graph_value(graph, x->name);
     int count;
     const int64_t *strides = attr_ints(conv, "strides", &count);
-    Node *slice = node_new(graph, "Slice", conv->name);
-    slice->op = op_find("", "Slice");
-    slice->version = op_newest(slice->op);
-    slice->block = conv->block;
-    list_add(graph->arena, &slice->inputs, x);
-    list_add(graph->arena, &slice->inputs, integers(graph, "starts", 0, 0));
-    list_add(graph->arena, &slice->inputs, integers(graph, "ends", x->shape.dims[2].size, x->shape.dims[3].size));
-    list_add(graph->arena, &slice->inputs, integers(graph, "axes", 2, 3));
-    list_add(graph->arena, &slice->inputs, integers(graph, "steps", strides[0], strides[1]));
+    const int64_t ends[] = {x->shape.dims[2].size, x->shape.dims[3].size};
+    Node *slice = pass_slice(graph, conv, x, ends, strides);
     list_add(graph->arena, &slice->outputs, thinned);
     list_add(graph->arena, nodes, slice);
     thinned->producer = slice;
