@@ -170,9 +170,11 @@ static void add_nodes(Text *out, const Step *step) {
         const char *own = node->sources.count == 1 ? node->sources.items[0] : node->name;
         const char *kind = node->stands_for != NULL ? node->stands_for : node->op_type;
         const char *name = comment_text(out->arena, own), *op = comment_text(out->arena, kind);
-        if (*name == '\0') list_add(out->arena, &words, op);
-        else if (contains_word(name, op)) list_add(out->arena, &words, name);
-        else list_add(out->arena, &words, (const char *)arena_printf(out->arena, "%s (%s)", name, op));
+        const char *word = arena_printf(out->arena, "%s (%s)", name, op);
+        if (*name == '\0') word = op;
+        else if (contains_word(name, op)) word = name;
+        const char *last = words.count == 0 ? "" : words.items[words.count - 1];
+        if (node->stands_for == NULL || strcmp(last, word) != 0) list_add(out->arena, &words, word);
     }
     for (int i = 0; i < words.count && i < SHOWN; i++) text_printf(out, "%s%s", i > 0 ? " + " : "", words.items[i]);
     if (words.count > SHOWN) text_printf(out, " and %d more", words.count - SHOWN);
