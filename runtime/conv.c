@@ -115,48 +115,52 @@ KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *re
 }
 
 /* Conv in three dimensions, in G groups, as conv2d does it in two.
- * x [N][C][D][H][W]   w [K][C/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   panel [C/G*KD*KH*KW][16]
+ * x [N][C][D][H][W]   w [K][C/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   scratch
+ * [C/G*KD*KH*KW][16]
  * Strides SD, SH, SW; dilations DD, DH, DW; PD, PH and PW zeros in front of the first plane, row and column.
  * name: conv{KD}x{KH}x{KW}_{C}_{K}_{OD}x{OH}x{OW}
+ * items: N * G * ((OD * OH * OW + 15) / 16)
+ * scratch: C / G * KD * KH * KW * 16
  * types: floats */
-KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict panel, T *restrict y,
-                   const int N, const int C, const int D, const int H, const int W, const int K, const int OD,
-                   const int OH, const int OW, const int G, const int KD, const int KH, const int KW, const int SD,
-                   const int SH, const int SW, const int DD, const int DH, const int DW, const int PD, const int PH,
-                   const int PW) {
+KERNEL void conv3d(const T *restrict x, const T *restrict w, const T *restrict bias, A *restrict scratch, T *restrict y,
+                   const int first, const int last, const int N, const int C, const int D, const int H, const int W,
+                   const int K, const int OD, const int OH, const int OW, const int G, const int KD, const int KH,
+                   const int KW, const int SD, const int SH, const int SW, const int DD, const int DH, const int DW,
+                   const int PD, const int PH, const int PW) {
     const int channels = C / G, rows = K / G, taps = KD * KH * KW, depth = channels * taps, voxels = OD * OH * OW;
-    for (int ng = 0; ng < N * G; ng++)
-        for (int first = 0; first < voxels; first += 16) {
-            const T *const in = x + ng * channels * D * H * W;
-            const int width = voxels - first < 16 ? voxels - first : 16;
-            for (int tap = 0; tap < taps; tap++) {
-                int from[16]; /* within a channel; -1: a zero */
-                for (int j = 0; j < 16; j++) {
-                    const int d = (first + j) / (OH * OW) * SD - PD + tap / (KH * KW) * DD;
-                    const int h = (first + j) / OW % OH * SH - PH + tap / KW % KH * DH;
-                    const int v = (first + j) % OW * SW - PW + tap % KW * DW;
-                    const int inside = d >= 0 && d < D && h >= 0 && h < H && v >= 0 && v < W;
-                    from[j] = j < width && inside ? (d * H + h) * W + v : -1;
-                }
-                for (int c = 0; c < channels; c++) {
-                    const T *const map = in + c * D * H * W;
-                    A *const to = panel + (c * taps + tap) * 16;
-                    for (int j = 0; j < 16; j++) to[j] = from[j] < 0 ? 0 : LOAD(map[from[j]]);
-                }
+    const int parts = (voxels + 15) / 16;
+    for (int item = first; item < last; item++) {
+        const int ng = item / parts % (N * G), at = item % parts * 16;
+        const T *const in = x + ng * channels * D * H * W;
+        const int width = voxels - at < 16 ? voxels - at : 16;
+        for (int tap = 0; tap < taps; tap++) {
+            int from[16]; /* within a channel; -1: a zero */
+            for (int j = 0; j < 16; j++) {
+                const int d = (at + j) / (OH * OW) * SD - PD + tap / (KH * KW) * DD;
+                const int h = (at + j) / OW % OH * SH - PH + tap / KW % KH * DH;
+                const int v = (at + j) % OW * SW - PW + tap % KW * DW;
+                const int inside = d >= 0 && d < D && h >= 0 && h < H && v >= 0 && v < W;
+                from[j] = j < width && inside ? (d * H + h) * W + v : -1;
             }
-            for (int k = 0; k < rows; k++) {
-                const T *const row = w + (ng % G * rows + k) * depth;
-                A sum[16] = {0};
-                for (int t = 0; t < depth; t++) {
-                    const A a = LOAD(row[t]);
-                    for (int j = 0; j < 16; j++) sum[j] += a * panel[t * 16 + j];
-                }
-                const A b = bias == NULL ? 0 : LOAD(bias[ng % G * rows + k]);
-                for (int j = 0; j < width; j++) {
-                    OUT(y, (ng * rows + k) * voxels + first + j, sum[j] + b);
-                }
+            for (int c = 0; c < channels; c++) {
+                const T *const map = in + c * D * H * W;
+                A *const to = scratch + (c * taps + tap) * 16;
+                for (int j = 0; j < 16; j++) to[j] = from[j] < 0 ? 0 : LOAD(map[from[j]]);
             }
         }
+        for (int k = 0; k < rows; k++) {
+            const T *const row = w + (ng % G * rows + k) * depth;
+            A sum[16] = {0};
+            for (int t = 0; t < depth; t++) {
+                const A a = LOAD(row[t]);
+                for (int j = 0; j < 16; j++) sum[j] += a * scratch[t * 16 + j];
+            }
+            const A b = bias == NULL ? 0 : LOAD(bias[ng % G * rows + k]);
+            for (int j = 0; j < width; j++) {
+                OUT(y, (ng * rows + k) * voxels + at + j, sum[j] + b);
+            }
+        }
+    }
 }
 
 /* ConvTranspose in three dimensions (fewer have D = 1, and H = 1), in G groups: each input voxel is spread over a

@@ -125,6 +125,49 @@ KERNEL void group_normalization(const T *restrict x, const T *restrict scale, co
     }
 }
 
+/* GroupNormalization and InstanceNormalization of channels-last maps, on vectors.
+ * x, y [N][SIZE][C]   scale, bias [C]   scratch: a mean and a factor for each of BLOCK channels, which are whole groups
+ * name: group_normalization_last_{G}_{C}_{SIZE}
+ * items: N * (C / BLOCK)
+ * scratch: 2 * BLOCK
+ * types: float */
+KERNEL void group_normalization_last(const float *restrict x, const float *restrict scale, const float *restrict bias,
+                                     float *restrict scratch, float *restrict y, const float epsilon, const int first,
+                                     const int last, const int N, const int C, const int SIZE, const int G,
+                                     const int BLOCK) {
+    const int group = C / G, blocks = C / BLOCK;
+    const float count = (float)group * (float)SIZE;
+    float *const mean = scratch, *const factor = scratch + BLOCK;
+    for (int item = first; item < last; item++) {
+        const int from = item % blocks * BLOCK, map = item / blocks % N * SIZE * C + from;
+        channel_powers(mean, x + map, NULL, BLOCK, SIZE, C, 1);
+        for (int c = 0; c < BLOCK; c += group) {
+            float sum = 0;
+            for (int i = 0; i < group; i++) sum += mean[c + i];
+            for (int i = 0; i < group; i++) mean[c + i] = sum / count;
+        }
+        channel_powers(factor, x + map, mean, BLOCK, SIZE, C, 2);
+        for (int c = 0; c < BLOCK; c += group) {
+            float sum = 0;
+            for (int i = 0; i < group; i++) sum += factor[c + i];
+            const float inverse = 1 / sqrtf(sum / count + epsilon);
+            for (int i = 0; i < group; i++) factor[c + i] = inverse * scale[from + c + i];
+        }
+        for (int pixel = 0; pixel < SIZE; pixel++)
+            for (int c = 0; c < BLOCK; c += LANES) {
+                const int at = map + pixel * C + c;
+                if (BLOCK % LANES == 0 || c + LANES <= BLOCK) {
+                    const vf centred = vf_load(x + at) - vf_load(mean + c);
+                    OUT_VECTOR(y, at, centred * vf_load(factor + c) + vf_load(bias + from + c), LANES);
+                } else {
+                    const vf centred = vf_load_part(x + at, BLOCK % LANES) - vf_load_part(mean + c, BLOCK % LANES);
+                    const vf shift = vf_load_part(bias + from + c, BLOCK % LANES);
+                    OUT_VECTOR(y, at, centred * vf_load_part(factor + c, BLOCK % LANES) + shift, BLOCK % LANES);
+                }
+            }
+    }
+}
+
 /* RMSNormalization: each row divided by its root mean square, then scaled element by element.
  * x, y [ROWS][N]   scale [N]
  * name: rms_normalization_{ROWS}_{N}

@@ -717,6 +717,44 @@ INLINE void pixel_sum(vf *sum, const float *x, const int pixels, const int X, co
     }
 }
 
+/* What (x - centre) ^ POWER, 1 or 2, adds up to over pixels that lie X floats apart, for WIDTH channels of each. */
+INLINE vf pixel_power(const float *x, vf centre, const int pixels, const int X, const int WIDTH, const int POWER) {
+    vf part[4];
+    UNROLL
+    for (int i = 0; i < 4; i++) part[i] = vf_all(0);
+    int p = 0;
+    ROLLED
+    for (; p < pixels / 4 * 4; p += 4) {
+        UNROLL
+        for (int i = 0; i < 4; i++) {
+            const vf distance = vf_load_part(x + (p + i) * X, WIDTH) - centre;
+            part[i] += POWER == 1 ? distance : distance * distance;
+        }
+    }
+    for (; p < pixels; p++) {
+        const vf distance = vf_load_part(x + p * X, WIDTH) - centre;
+        part[0] += POWER == 1 ? distance : distance * distance;
+    }
+    return (part[0] + part[1]) + (part[2] + part[3]);
+}
+
+/* sums[c] = what (x[c] - centre[c]) ^ POWER of all pixels adds up to, some pixels first, for CHANNELS of each. */
+INLINE void channel_powers(float *sums, const float *x, const float *centre, const int CHANNELS, const int pixels,
+                           const int X, const int POWER) {
+    enum { PART = 256 };
+    for (int c = 0; c < CHANNELS; c += LANES) {
+        const int whole = CHANNELS % LANES == 0 || c + LANES <= CHANNELS, rest = CHANNELS % LANES;
+        const vf of = POWER == 1 ? vf_all(0) : whole ? vf_load(centre + c) : vf_load_part(centre + c, rest);
+        vf sum = vf_all(0);
+        for (int p = 0; p < pixels; p += PART) {
+            const int count = pixels - p < PART ? pixels - p : PART;
+            if (whole) sum += pixel_power(x + p * X + c, of, count, X, LANES, POWER);
+            else sum += pixel_power(x + p * X + c, of, count, X, rest, POWER);
+        }
+        vf_store_part(sums + c, sum, whole ? LANES : rest);
+    }
+}
+
 /* sums[c] = what element c of all pixels adds up to, for a number of channels that is a multiple of LANES but for REST
  * of them. Pixels lie X floats apart. */
 INLINE void sum_pixels(float *sums, const float *x, int channels, const int pixels, const int X, const int REST) {

@@ -1,13 +1,10 @@
 /* Convolutions: Conv and ConvTranspose in one to three dimensions, with groups, strides, dilations and every form of
- * pads. lower_conv() chooses the kernel. */
+ * pads. lower_conv() chooses the kernel; those over channels-last maps are conv_last.c's. */
 #include "ops/conv.h"
 #include "base/checked.h"
 #include "ops/carry.h"
-#include "ops/conv_ways.h"
+#include "ops/conv_last.h"
 #include "ops/product.h"
-#include "program/pack.h"
-
-#include <string.h>
 
 bool conv_kernel(const Node *node, const Value *w, int rank, int64_t *sizes) {
     const Shape *weights = &w->shape;
@@ -83,11 +80,7 @@ Window conv_window(const Node *node, const Value *x, const Value *w) {
     return window_read(node, &x->shape, sizes);
 }
 
-/* What every kernel of a convolution takes. */
-static void give_sizes(Step *step, const Node *node, const WindowDim *h, const WindowDim *w) {
-    const Shape *x = &node->inputs.items[0]->shape;
-    step_size(step, "N", x->dims[0].size);
-    step_size(step, "C", x->dims[1].size);
+void conv_sizes(Step *step, const WindowDim *h, const WindowDim *w) {
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output);
     step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
@@ -96,10 +89,16 @@ static void give_sizes(Step *step, const Node *node, const WindowDim *h, const W
     step_size(step, "PH", h->before), step_size(step, "PW", w->before);
 }
 
-/* What those in three dimensions take besides. */
-static void give_planes(Step *step, const WindowDim *d) {
+void conv_planes(Step *step, const WindowDim *d) {
     step_size(step, "D", d->input), step_size(step, "OD", d->output), step_size(step, "KD", d->kernel);
     step_size(step, "SD", d->stride), step_size(step, "DD", d->dilation), step_size(step, "PD", d->before);
+}
+
+/* What every kernel over channels-first maps takes. */
+static void give_sizes(Step *step, const Node *node, const WindowDim *h, const WindowDim *w) {
+    const Shape *x = &node->inputs.items[0]->shape;
+    conv_sizes(step, h, w);
+    step_size(step, "N", x->dims[0].size), step_size(step, "C", x->dims[1].size);
 }
 
 static Step *conv_step(Program *program, const Node *node, const char *kernel) {
@@ -149,11 +148,9 @@ static void lower_spatial(Program *program, const Node *node, const Window *wind
     const WindowDim *d = &window->dims[0];
     Step *step = conv_step(program, node, "conv3d");
     give_sizes(step, node, &window->dims[1], &window->dims[2]);
-    give_planes(step, d);
+    conv_planes(step, d);
     step_size(step, "K", weights->dims[0].size);
     step_size(step, "G", attr_int(node, "group"));
-    int64_t panel[] = {weights->dims[1].size, d->kernel, window->dims[1].kernel, window->dims[2].kernel, 16};
-    step_buffer(step, "panel", scratch(program, node, panel, 5), 0);
 }
 
 /* Whether the one window of each map is the map, so that the convolution is a product of matrices. */
@@ -167,129 +164,8 @@ static bool sees_all(const Node *node, const Window *window) {
     return all;
 }
 
-/* Channels last: what the vector kernels take. */
-
-/* Whether windows see nothing but what lies in the map. */
-static bool is_inside(const WindowDim *dim) {
-    return dim->before == 0 && (dim->output - 1) * dim->stride + (dim->kernel - 1) * dim->dilation < dim->input;
-}
-
-/* Whether each output pixel is made of the input pixel in its place. */
-static bool is_pointwise(const Planar *conv) {
-    const WindowDim *dims[] = {&conv->h, &conv->w};
-    bool pointwise = true;
-    for (int i = 0; i < 2; i++)
-        pointwise = pointwise && dims[i]->kernel == 1 && dims[i]->stride == 1 && dims[i]->output == dims[i]->input;
-    return pointwise;
-}
-
-/* A group's channels. */
-typedef struct {
-    int64_t inputs, outputs;
-} Group;
-
-static Group group_of(const Node *node) {
-    const Shape *w = &node->inputs.items[1]->shape;
-    return (Group){w->dims[1].size, w->dims[0].size / attr_int(node, "group")};
-}
-
-static bool is_power_of_two(int64_t number) { return number > 0 && (number & (number - 1)) == 0; }
-
-/* Whether groups have few outputs, and no more inputs: a vector then has those of several. */
-static bool has_small_groups(const Node *node) {
-    enum { MOST = 8 };
-    const Group group = group_of(node);
-    return attr_int(node, "group") > 1 && is_power_of_two(group.outputs) && is_power_of_two(group.inputs) &&
-           group.outputs <= MOST && group.inputs <= group.outputs;
-}
-
-/* Whether the input is an image or the like: few channels, which lie one after another. */
-static bool reads_image(const Node *node) {
-    enum { MOST_CHANNELS = 4 };
-    const Shape *x = &node->inputs.items[0]->shape;
-    return !x->channels_last && x->dims[1].size <= MOST_CHANNELS && attr_int(node, "group") == 1;
-}
-
-/* How many groups have to be joined so that their outputs fill panels, which small ones need not; 0: too many of them
- * would, or they do not. */
-static int64_t joined_groups(const Node *node) {
-    enum { MOST_JOINED = 4 };
-    const int64_t groups = attr_int(node, "group"), outputs = group_of(node).outputs;
-    if (groups == 1 || outputs % PANEL_WIDTH == 0 || has_small_groups(node)) return 1;
-    const int64_t joined = PANEL_WIDTH / outputs;
-    if (PANEL_WIDTH % outputs == 0 && groups % joined == 0 && joined <= MOST_JOINED) return joined;
-    return outputs >= PANEL_WIDTH / 2 ? 1 : 0; /* with panels that end in zeros */
-}
-
-static Planar planar_of(const Node *node) {
-    const Shape *x = &node->inputs.items[0]->shape;
-    int64_t sizes[MAX_SPATIAL];
-    conv_kernel(node, node->inputs.items[1], x->rank - 2, sizes);
-    Window window = window_read(node, x, sizes);
-    return (Planar){.batch = x->dims[0].size,
-                    .channels = x->dims[1].size,
-                    .outputs = node->inputs.items[1]->shape.dims[0].size,
-                    .groups = joined_groups(node) == 0 ? 1 : attr_int(node, "group") / joined_groups(node),
-                    .h = window_dim(&window, 2, 0),
-                    .w = window_dim(&window, 2, 1)};
-}
-
-/* A panel of 16 outputs has to be worth it. */
-static MapLayout layout_conv(const Node *node) {
-    enum { FEWEST_OUTPUTS = 8 };
-    const Value *x = node->inputs.items[0], *w = node->inputs.items[1];
-    const bool fits = x->shape.rank == 4 && can_pack(w) && joined_groups(node) > 0 &&
-                      (node_input(node, 2) == NULL || can_pack(node_input(node, 2))) &&
-                      w->shape.dims[0].size >= FEWEST_OUTPUTS && shape_has_layout(&node->outputs.items[0]->shape);
-    if (!fits) return (MapLayout){READS_ROWS, false};
-    return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
-}
-
-/* The weights [K][C/G][KH][KW], where groups are joined as those of larger ones, with zeros between one's channels and
- * another's outputs. */
-static const Value *joined_weights(Program *program, const Node *node) {
-    const Value *weights = node->inputs.items[1];
-    const int64_t joined = joined_groups(node);
-    if (joined <= 1) return weights;
-    Shape shape = weights->shape;
-    const int64_t outputs = shape.dims[0].size / attr_int(node, "group");
-    const int64_t inner = shape_product(&shape, 1, shape.rank);
-    shape.dims[1].size *= joined;
-    Tensor *wide = tensor_new(program->arena, TYPE_FLOAT, &shape);
-    for (int64_t k = 0; k < shape.dims[0].size; k++)
-        memcpy((float *)wide->data + (k * joined + k / outputs % joined) * inner,
-               (const float *)weights->constant->data + k * inner, sizeof(float) * (size_t)inner);
-    return graph_constant(program->graph, weights->name, wide);
-}
-
-/* A constant with so many rows for each group, with zeros behind those of each up to whole panels. */
-static const Value *padded_rows(Program *program, const Value *value, int64_t groups) {
-    if (value == NULL) return NULL;
-    Shape shape = value->shape;
-    const int64_t rows = shape.dims[0].size / groups, padded = divide_up(rows, PANEL_WIDTH) * PANEL_WIDTH;
-    if (groups == 1 || rows == padded) return value;
-    const int64_t inner = shape_product(&shape, 1, shape.rank);
-    shape.dims[0].size = groups * padded;
-    Tensor *wide = tensor_new(program->arena, TYPE_FLOAT, &shape);
-    for (int64_t g = 0; g < groups; g++)
-        memcpy((float *)wide->data + g * padded * inner, (const float *)value->constant->data + g * rows * inner,
-               sizeof(float) * (size_t)(rows * inner));
-    return graph_constant(program->graph, value->name, wide);
-}
-
-/* A step over channels-last maps, whose weights and bias are packed. */
-static Step *packed_step(Program *program, const Node *node, const char *kernel, Packing weights, const Value *bias) {
-    Step *step = step_kernel(program, kernel, TYPE_FLOAT);
-    step_value(program, step, "x", node->inputs.items[0]);
-    step_buffer(step, "w", pack_panels(program, weights), 0);
-    step_buffer(step, "bias", pack_bias(program, bias, weights.columns), 0);
-    step_value(program, step, "y", node->outputs.items[0]);
-    return step;
-}
-
-/* Each row of x, of which there are so many, times the weights. */
-static void lower_product(Program *program, const Node *node, int64_t rows) {
-    const Value *x = node->inputs.items[0], *w = joined_weights(program, node);
+void conv_product(Program *program, const Node *node, const Value *w, int64_t rows) {
+    const Value *x = node->inputs.items[0];
     int64_t depth = shape_product(&w->shape, 1, w->shape.rank);
     product_emit(program, (Product){.a = x,
                                     .b = w,
@@ -306,118 +182,6 @@ static void lower_product(Program *program, const Node *node, int64_t rows) {
                                     .c_n = 1,
                                     .alpha = 1,
                                     .beta = 1});
-}
-
-static Step *lower_window(Program *program, const Node *node, const Planar *conv, const ConvWay *way) {
-    const WindowDim *h = &conv->h, *w = &conv->w;
-    const int64_t taps = h->kernel * w->kernel, depth = conv->channels / conv->groups;
-    const Value *weights = padded_rows(program, joined_weights(program, node), conv->groups);
-    const Packing packing = {.weights = weights,
-                             .depth = depth,
-                             .columns = weights->shape.dims[0].size,
-                             .row = taps,
-                             .column = depth * taps,
-                             .factor = 1,
-                             .taps = taps,
-                             .tap = 1};
-    Step *step =
-        packed_step(program, node, "conv_last", packing, padded_rows(program, node_input(node, 2), conv->groups));
-    give_sizes(step, node, h, w);
-    step_size(step, "K", conv->outputs), step_size(step, "G", conv->groups);
-    step_size(step, "PADDED", !is_inside(h) || !is_inside(w));
-    step_pick(program, step, "BAND", way->band);
-    step_pick(program, step, "JOINED", way->joined);
-    step_pick(program, step, "SPLITS", way->splits);
-    step_pick(program, step, "ROWS", way->rows);
-    step_pick(program, step, "VECTORS", way->vectors);
-    return step;
-}
-
-static void lower_image(Program *program, const Node *node, const Planar *conv) {
-    const int64_t depth = conv->channels * conv->h.kernel * conv->w.kernel;
-    int tile_rows[TARGET_COUNT], tile_vectors[TARGET_COUNT];
-    const Choice *choice = conv_choose_image(program, conv, tile_rows, tile_vectors);
-    const Packing packing = {.weights = node->inputs.items[1],
-                             .depth = depth,
-                             .columns = conv->outputs,
-                             .row = 1,
-                             .column = depth,
-                             .factor = 1};
-    Step *step = packed_step(program, node, "conv_first", packing, node_input(node, 2));
-    give_sizes(step, node, &conv->h, &conv->w);
-    step_size(step, "K", conv->outputs);
-    step_pick(program, step, "ROWS", tile_rows);
-    step_pick(program, step, "VECTORS", tile_vectors);
-    step->choice = choice;
-}
-
-/* As many channels, in whole vectors, as one row of y reads from the first cache, with their taps; but two cache lines
- * of each pixel, as they come together. */
-static int64_t block_of(const Planar *conv) {
-    enum { FLOATS = 5 << 10, LEAST = 2 };
-    const int64_t all = divide_up(conv->outputs, PANEL_WIDTH);
-    int64_t block = FLOATS / (conv->h.kernel * (conv->w.input + conv->w.kernel)) / PANEL_WIDTH;
-    if (block < LEAST) block = LEAST;
-    return (block < all ? block : all) * PANEL_WIDTH;
-}
-
-/* In small groups, of which those of one channel make a depthwise convolution. */
-static void lower_grouped_last(Program *program, const Node *node, const Planar *conv) {
-    const int64_t taps = conv->h.kernel * conv->w.kernel, all = divide_up(conv->outputs, PANEL_WIDTH);
-    const Group group = group_of(node);
-    const bool is_depthwise = group.outputs == 1;
-    int columns[TARGET_COUNT];
-    const Choice *choice = conv_choose_columns(program, conv, columns);
-    const Packing packing = {.weights = node->inputs.items[1],
-                             .depth = group.inputs,
-                             .columns = conv->outputs,
-                             .row = taps,
-                             .column = group.inputs * taps,
-                             .factor = 1,
-                             .taps = taps,
-                             .tap = 1,
-                             .panel = all * PANEL_WIDTH};
-    Step *step =
-        packed_step(program, node, is_depthwise ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
-    step_buffer(step, "sums", NULL, 0);
-    give_sizes(step, node, &conv->h, &conv->w);
-    step_size(step, "C", conv->outputs), step_size(step, "BLOCK", block_of(conv));
-    if (!is_depthwise) step_size(step, "INPUTS", group.inputs), step_size(step, "OUTPUTS", group.outputs);
-    step_pick(program, step, "COLUMNS", columns);
-    step_size(step, "SHARES", conv->h.output % program->threads == 0 ? program->threads : 1);
-    step->choice = choice;
-}
-
-static Step *lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
-    const WindowDim *h = &conv->h, *w = &conv->w;
-    const Packing packing = {.weights = joined_weights(program, node),
-                             .depth = conv->channels,
-                             .columns = conv->outputs,
-                             .winograd = plan->tile};
-    Step *step = packed_step(program, node, "winograd", packing, node_input(node, 2));
-    step_size(step, "N", conv->batch), step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
-    step_size(step, "H", h->input), step_size(step, "W", w->input);
-    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
-    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
-    step_size(step, "TILE", plan->tile), step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
-    step_pick(program, step, "ROWS", plan->rows);
-    step_pick(program, step, "VECTORS", plan->vectors);
-    return step;
-}
-
-static void lower_channels_last(Program *program, const Node *node) {
-    Planar conv = planar_of(node);
-    if (reads_image(node)) lower_image(program, node, &conv);
-    else if (has_small_groups(node)) lower_grouped_last(program, node, &conv);
-    else if (conv.groups == 1 && is_pointwise(&conv))
-        lower_product(program, node, conv.batch * conv.h.output * conv.w.output);
-    else {
-        const Choice *choice;
-        const ConvWay way = conv_choose(program, &conv, &choice);
-        Step *step = way.winograd.tile != 0 ? lower_winograd(program, node, &conv, &way.winograd)
-                                            : lower_window(program, node, &conv, &way);
-        step->choice = choice;
-    }
 }
 
 /* Each output element is a sum over the channels of its group and the kernel. */
@@ -440,8 +204,8 @@ static void lower_conv(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
     Window window = conv_window(node, node->inputs.items[0], node->inputs.items[1]);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
-    if (node->outputs.items[0]->shape.channels_last) lower_channels_last(program, node);
-    else if (sees_all(node, &window)) lower_product(program, node, x->dims[0].size);
+    if (node->outputs.items[0]->shape.channels_last) conv_lower_last(program, node);
+    else if (sees_all(node, &window)) conv_product(program, node, node->inputs.items[1], x->dims[0].size);
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);
@@ -468,7 +232,7 @@ static void lower_conv_transpose(Program *program, Node *node) {
                       (long long)h.stride, (long long)w.stride);
     Step *step = conv_step(program, node, "conv_transpose");
     give_sizes(step, node, &h, &w);
-    give_planes(step, &d);
+    conv_planes(step, &d);
     step_size(step, "K", weights->dims[1].size * groups);
     step_size(step, "G", groups);
     int64_t panel[] = {x->dims[1].size / groups, d.kernel, h.kernel, w.kernel, 16};
@@ -485,7 +249,7 @@ const Op OPS_conv[] = {
      .infer = infer_conv,
      .window = window_of_conv,
      .macs = macs_conv,
-     .layout = layout_conv,
+     .layout = conv_layout,
      .lower = lower_conv},
     {.name = "ConvTranspose",
      .versions = {1, 11, 22},

@@ -31,7 +31,7 @@ static int64_t panels_of(const Planar *conv) { return divide_up(conv->outputs / 
 static TileProduct tile_product(const Planar *conv, int64_t pixels) {
     return (TileProduct){.rows = pixels,
                          .columns = conv->outputs / conv->groups,
-                         .depth = conv->h.kernel * conv->w.kernel * conv->channels / conv->groups,
+                         .depth = conv->planes * conv->h.kernel * conv->w.kernel * conv->channels / conv->groups,
                          .stride = conv->w.stride * conv->channels,
                          .rest = REST_IS_SMALLER};
 }
@@ -43,7 +43,8 @@ static int64_t band_of(const Ways *ways) {
     const int64_t held = target_machine(ways->program->target).second / 2;
     const Planar *conv = ways->conv;
     const WindowDim *h = &conv->h, *w = &conv->w;
-    const int64_t row = ((w->output - 1) * w->stride + (w->kernel - 1) * w->dilation + 1) * conv->channels;
+    const int64_t wide = (w->output - 1) * w->stride + (w->kernel - 1) * w->dilation + 1;
+    const int64_t row = wide * conv->channels * conv->planes;
     int64_t band = (held / row - (h->kernel - 1) * h->dilation) / h->stride;
     if (band * w->output < FEWEST_PIXELS) band = divide_up(FEWEST_PIXELS, w->output);
     return divide_up(h->output, divide_up(h->output, band));
@@ -103,7 +104,7 @@ static int best_direct(const Ways *ways, int target, Direct best[MOST_DIRECT]) {
     const Planar *conv = ways->conv;
     const int64_t band = band_of(ways), twice = 2 * band < conv->h.output ? 2 * band : conv->h.output;
     const int64_t lines[] = {1, band, twice};
-    const int line_count = twice > band ? 3 : 2;
+    const int line_count = conv->is_deep ? 1 : twice > band ? 3 : 2;
     int count = 0;
     for (int i = 0; i < line_count; i++) {
         Tile tiles[TILES];
@@ -168,7 +169,7 @@ static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPla
 
 static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
-    bool applies = conv->groups == 1;
+    bool applies = conv->groups == 1 && !conv->is_deep;
     for (int i = 0; i < 2; i++)
         applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation == 1;
     return applies;
@@ -216,7 +217,8 @@ ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice)
     Ways ways = {.program = program, .conv = conv};
     const bool is_forbidden = program->is_direct && winograd_applies(conv);
     list_ways(&ways);
-    const char *key = key_of(program, conv, is_forbidden ? "direct conv" : "conv");
+    const char *deep = arena_printf(program->arena, "conv of %" PRId64 " planes", conv->planes);
+    const char *key = key_of(program, conv, conv->is_deep ? deep : is_forbidden ? "direct conv" : "conv");
     *choice = choice_take(program, key, ways.names, ways.count);
     return ways.ways[(*choice)->taken];
 }

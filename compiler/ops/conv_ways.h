@@ -7,11 +7,13 @@
 #include "program/choice.h"
 #include "program/winograd.h"
 
-/* A convolution in two dimensions. */
+/* A convolution in two dimensions, or a deep one, in three, of which each plane that is made is one of a batch. */
 typedef struct {
     int64_t batch, channels, outputs;
     int64_t groups; /* as the kernel takes them: small ones are joined until their outputs fill a panel */
     WindowDim h, w;
+    bool is_deep;
+    int64_t planes; /* that a window sees, 1 in two dimensions */
 } Planar;
 
 /* One way of computing such a convolution. */

@@ -30,7 +30,11 @@ void check_indices(const Node *node, const Value *indices, Dim size) {
 }
 
 Axis axis_of(const Shape *shape, int axis) {
-    return (Axis){shape_product(shape, 0, axis), shape->dims[axis].size, shape_product(shape, axis + 1, shape->rank)};
+    const int64_t size = shape->dims[axis].size, inside = shape_product(shape, axis + 1, shape->rank);
+    if (!shape->channels_last || axis == 0) return (Axis){shape_product(shape, 0, axis), size, inside};
+    const int64_t channels = shape->dims[1].size, outside = shape->dims[0].size * shape_product(shape, 2, shape->rank);
+    if (axis == 1) return (Axis){outside, size, 1};
+    return (Axis){shape->dims[0].size * shape_product(shape, 2, axis), size, inside * channels};
 }
 
 void gather_buffers(Program *program, Buffer *x, Axis axis, Buffer *indices, int64_t count, Buffer *y) {

@@ -8,7 +8,7 @@
 /* Fails where constant indices are out of [-size, size), or where there are indices but nothing to pick from. */
 void check_indices(const Node *node, const Value *indices, Dim size);
 
-/* A tensor seen along one axis: [outer][size][inner]. */
+/* A tensor seen along one axis, as it lies in memory: [outer][size][inner]. */
 typedef struct {
     int64_t outer, size, inner;
 } Axis;

@@ -322,108 +322,6 @@ static void lower_tile(Program *program, Node *node) {
     move_value(program, &move, from, to);
 }
 
-/* DepthToSpace and SpaceToDepth */
-
-static int64_t block_size(const Node *node) {
-    int64_t block = attr_int(node, "blocksize");
-    if (block < 1) node_fail(node, STATUS_INVALID, "blocksize is %lld, expected at least 1", (long long)block);
-    return block;
-}
-
-/* Whether the block's place is the outer part of the depth (DCR) or the inner one (CRD). */
-static bool depth_first(const Node *node) {
-    if (node->version < (strcmp(node->op_type, "DepthToSpace") == 0 ? 11 : 28)) return true;
-    const char *mode = attr_string(node, "mode");
-    if (strcmp(mode, "DCR") != 0 && strcmp(mode, "CRD") != 0)
-        node_fail(node, STATUS_INVALID, "mode is %s, expected DCR or CRD", quoted(mode));
-    return strcmp(mode, "DCR") == 0;
-}
-
-static void check_image(const Node *node, const Shape *shape) {
-    if (shape->rank >= 0 && shape->rank != 4)
-        node_fail(node, STATUS_INVALID, "input 0 has %d dimensions, expected 4: [N,C,H,W]", shape->rank);
-}
-
-static Dim divide(const Node *node, const Shape *shape, int d, int64_t divisor) {
-    int64_t size = shape->dims[d].size;
-    if (size >= 0 && size % divisor != 0)
-        node_fail(node, STATUS_INVALID, "dimension %d of input 0 is %lld, expected a multiple of %lld", d,
-                  (long long)size, (long long)divisor);
-    if (divisor == 1) return shape->dims[d];
-    return size < 0 ? (Dim){-1, NULL} : dim_known(size / divisor);
-}
-
-static int64_t block_area(const Node *node, int64_t block) {
-    int64_t area;
-    if (!checked_multiply(block, block, &area))
-        node_fail(node, STATUS_INVALID, "a blocksize of %lld is too large", (long long)block);
-    return area;
-}
-
-static void infer_depth_to_space(Node *node) {
-    const Shape *from = &node->inputs.items[0]->shape;
-    int64_t block = block_size(node);
-    check_image(node, from);
-    depth_first(node);
-    Shape shape = shape_open(4);
-    if (from->rank == 4) {
-        shape.dims[0] = from->dims[0];
-        shape.dims[1] = divide(node, from, 1, block_area(node, block));
-        shape.dims[2] = dim_multiply(node, from->dims[2], dim_known(block));
-        shape.dims[3] = dim_multiply(node, from->dims[3], dim_known(block));
-    }
-    node->outputs.items[0]->shape = shape;
-}
-
-static void infer_space_to_depth(Node *node) {
-    const Shape *from = &node->inputs.items[0]->shape;
-    int64_t block = block_size(node);
-    check_image(node, from);
-    depth_first(node);
-    Shape shape = shape_open(4);
-    if (from->rank == 4) {
-        shape.dims[0] = from->dims[0];
-        shape.dims[1] = dim_multiply(node, from->dims[1], dim_known(block_area(node, block)));
-        shape.dims[2] = divide(node, from, 2, block);
-        shape.dims[3] = divide(node, from, 3, block);
-    }
-    node->outputs.items[0]->shape = shape;
-}
-
-/* Strides by which a tensor is walked in the order n, c, h, row of the block, w, column of the block. */
-typedef struct {
-    int64_t stride[6];
-} BlockWalk;
-
-static BlockWalk walk_deep(const Shape *deep, int64_t block, bool dcr) {
-    int64_t s[MAX_RANK];
-    strides_of(deep, s);
-    int64_t channels = deep->dims[1].size / (block * block);
-    int64_t row = dcr ? block * channels : block, column = dcr ? channels : 1, channel = dcr ? 1 : block * block;
-    return (BlockWalk){{s[0], s[1] * channel, s[2], s[1] * row, s[3], s[1] * column}};
-}
-
-static BlockWalk walk_wide(const Shape *wide, int64_t block) {
-    int64_t s[MAX_RANK];
-    strides_of(wide, s);
-    return (BlockWalk){{s[0], s[1], s[2] * block, s[2], s[3] * block, s[3]}};
-}
-
-static void lower_blocks(Program *program, Node *node) {
-    const Value *from = node->inputs.items[0], *to = node->outputs.items[0];
-    bool spread = strcmp(node->op_type, "DepthToSpace") == 0;
-    const Shape *deep = spread ? &from->shape : &to->shape, *wide = spread ? &to->shape : &from->shape;
-    int64_t block = block_size(node);
-    BlockWalk in_deep = walk_deep(deep, block, depth_first(node)), in_wide = walk_wide(wide, block);
-    int64_t extents[] = {deep->dims[0].size, wide->dims[1].size, deep->dims[2].size, block, deep->dims[3].size, block};
-    Move move = {0};
-    for (int i = 0; i < 6; i++) {
-        int64_t a = in_deep.stride[i], b = in_wide.stride[i];
-        move_dimension(&move, extents[i], spread ? a : b, spread ? b : a);
-    }
-    move_value(program, &move, from, to);
-}
-
 /* Trilu */
 
 static void infer_trilu(Node *node) {
@@ -547,26 +445,6 @@ const Op OPS_movement[] = {
      .carry = carry_tile,
      .shape_input = 1,
      .lower = lower_tile},
-    {.name = "DepthToSpace",
-     .versions = {1, 11, 13, 28},
-     .inputs = "input:T",
-     .outputs = "output:T",
-     .types = "T: numeric bool string complex",
-     .attributes = "blocksize:int! mode:string@11=DCR",
-     .infer = infer_depth_to_space,
-     .carry = carry_first,
-     .layout = layout_any,
-     .lower = lower_blocks},
-    {.name = "SpaceToDepth",
-     .versions = {1, 13, 28},
-     .inputs = "input:T",
-     .outputs = "output:T",
-     .types = "T: numeric bool string complex",
-     .attributes = "blocksize:int! mode:string@28=DCR",
-     .infer = infer_space_to_depth,
-     .carry = carry_first,
-     .layout = layout_any,
-     .lower = lower_blocks},
     {.name = "Trilu",
      .versions = {14},
      .inputs = "input:T k:int64?",

@@ -137,12 +137,35 @@ static void infer_instance(Node *node) {
     infer_same(node);
 }
 
+/* Whether scales are each channel's, and the maps lie so that it has a kernel on vectors. */
+static bool is_on_vectors(const Node *node) {
+    const Value *x = node->inputs.items[0];
+    return x->shape.channels_last && x->type == TYPE_FLOAT &&
+           x->shape.dims[1].size == node->inputs.items[1]->shape.dims[0].size;
+}
+
+static MapLayout layout_group(const Node *node) {
+    return is_on_vectors(node) ? (MapLayout){READS_CHANNELS_LAST, true} : (MapLayout){READS_ROWS, false};
+}
+
+/* Channels that are normalised at once: whole groups, about as many as a cache line or four have. */
+static int64_t block_of(const Program *program, int64_t channels, int64_t group) {
+    const int64_t enough = program->threads > 1 ? 16 : 64;
+    int64_t block = group;
+    while (block < channels && (block < enough || block % 16 != 0 || channels % block != 0)) block += group;
+    return block;
+}
+
 static void lower_group_step(Program *program, const Node *node, int64_t groups, int64_t per) {
-    Step *step = channel_step(program, node, "group_normalization");
+    const bool last = is_on_vectors(node);
+    const int64_t channels = channels_of(node, 2).size;
+    Step *step = channel_step(program, node, last ? "group_normalization_last" : "group_normalization");
     step_value(program, step, "scale", node->inputs.items[1]);
     step_value(program, step, "bias", node->inputs.items[2]);
     step_number(step, "epsilon", (double)attr_float(node, "epsilon"));
-    step_size(step, "G", groups), step_size(step, "PER", per);
+    step_size(step, "G", groups);
+    if (last) step_size(step, "BLOCK", block_of(program, channels, channels / groups));
+    else step_size(step, "PER", per);
 }
 
 static void lower_instance(Program *program, Node *node) {
@@ -360,6 +383,7 @@ const Op OPS_normalisation[] = {
      .attributes = "consumed_inputs:ints@<6 epsilon:float=1e-5",
      .infer = infer_instance,
      .carry = carry_first,
+     .layout = layout_group,
      .lower = lower_instance},
     {.name = "GroupNormalization",
      .versions = {18, 21},
@@ -369,6 +393,7 @@ const Op OPS_normalisation[] = {
      .attributes = "epsilon:float=1e-5 num_groups:int! stash_type:int=1",
      .infer = infer_group,
      .carry = carry_first,
+     .layout = layout_group,
      .lower = lower_group},
     {.name = "LayerNormalization", /* ONNX Runtime has it in every opset */
      .versions = {1, 17},

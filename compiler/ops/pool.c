@@ -61,7 +61,7 @@ static Step *pool_step(Program *program, Type type, const Planar *pool) {
 /* Whether there is a kernel for maps as these lie: of floats, channels last. */
 static bool reads_channels_last(const Node *node) {
     const Value *x = node->inputs.items[0];
-    return x->shape.channels_last && x->type == TYPE_FLOAT && x->shape.rank <= 4 && node_output(node, 1) == NULL;
+    return x->shape.channels_last && x->type == TYPE_FLOAT && node_output(node, 1) == NULL;
 }
 
 static MapLayout layout_pool(const Node *node) {
@@ -89,11 +89,11 @@ static void lower_windows(Program *program, const Node *node, const char *kernel
     pool.h = window_dim(&window, 2, 0), pool.w = window_dim(&window, 2, 1);
     if (window.rank == 3) {
         const WindowDim *d = &window.dims[0], *h = &window.dims[1], *w = &window.dims[2];
-        int64_t between[] = {pool.channels, d->input, h->output, w->output};
-        Shape shape = shape_of(4, between);
+        int64_t between[] = {pool.batch > 0 ? pool.batch : 1, pool.channels, d->input, h->output, w->output};
+        Shape shape = shape_of(5, between);
         Planar inside = pool;
         inside.y = program_scratch(program, type, shape_count(&shape));
-        inside.channels *= d->input;
+        *(pool.batch > 0 ? &inside.batch : &inside.channels) *= d->input;
         inside.h = *h, inside.w = *w;
         finish(program, pool_step(program, type, &inside), node, &inside);
         int64_t size = h->output * w->output;

@@ -426,7 +426,9 @@ static Buffer *table_buffer(Program *program, const char *name, Type type, const
 }
 
 static void resample(Program *program, Buffer *x, Axis axis, const Taps *taps, int64_t out, Buffer *y) {
-    Step *step = step_kernel(program, "resample", x->type);
+    enum { FEWEST = 4 }; /* neighbours that make a vector */
+    const bool rows = x->type == TYPE_FLOAT && axis.inner >= FEWEST;
+    Step *step = step_kernel(program, rows ? "resample_rows" : "resample", x->type);
     step_buffer(step, "x", x, 0);
     step_buffer(step, "indices", table_buffer(program, "taps", TYPE_INT32, taps, out), 0);
     step_buffer(step, "weights", table_buffer(program, "weights", x->type, taps, out), 0);
@@ -546,6 +548,7 @@ const Op OPS_resize[] = {
      .infer = infer_resize,
      .carry = carry_resize,
      .shape_input = 3,
+     .layout = layout_any,
      .lower = lower_resize},
     {.name = "Upsample",
      .versions = {7, 9},
@@ -555,6 +558,7 @@ const Op OPS_resize[] = {
      .attributes = "mode:string=nearest scales:floats!@<9",
      .infer = infer_resize,
      .carry = carry_resize,
+     .layout = layout_any,
      .lower = lower_resize},
     {0},
 };

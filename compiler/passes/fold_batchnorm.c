@@ -191,7 +191,7 @@ static Affine affine_new(Arena *arena, int64_t channels) {
 
 /* A node of two operands whose work is that of another. */
 static Node *arithmetic_node(Graph *graph, const Node *node, const char *op_type, Value *x, Value *operand, Value *y) {
-    Node *made = pass_node(graph, op_type, node);
+    Node *made = pass_node(graph, "", op_type, node);
     list_add(graph->arena, &made->inputs, x);
     list_add(graph->arena, &made->inputs, operand);
     list_add(graph->arena, &made->outputs, y);

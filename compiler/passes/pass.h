@@ -65,11 +65,11 @@ NodeList split_outputs(Graph *graph);
 /* An Identity that makes one value a copy of another, in no list yet. */
 Node *copying_node(Graph *graph, Value *from, Value *to);
 
-/* A node of ONNX's own operator that does the work of an original, or a part of it, in no list yet. */
-Node *pass_node(Graph *graph, const char *op_type, const Node *original);
-/* Such a Slice of a map x [N][C][H][W]: every steps[0]-th row below ends[0], and of the columns likewise. It has no
- * output yet. */
-Node *pass_slice(Graph *graph, const Node *original, Value *x, const int64_t ends[2], const int64_t steps[2]);
+/* A node that does the work of an original, or a part of it, in no list yet. */
+Node *pass_node(Graph *graph, const char *domain, const char *op_type, const Node *original);
+/* Such a Slice of a map x [N][C][spatial...]: along each of its dimensions what is below ends[i], every steps[i]-th. It
+ * has no output yet. */
+Node *pass_slice(Graph *graph, const Node *original, Value *x, const int64_t *ends, const int64_t *steps);
 
 /* Sets .is_batched of the outputs, when all passes have run: they put other values in the place of these. */
 void mark_batched_outputs(Graph *graph);

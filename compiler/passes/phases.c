@@ -1,7 +1,9 @@
 /* Phases: a transposed convolution with strides becomes a plain one, which has the kernels that are fast. The outputs
  * of each phase, those that are a stride apart, are a convolution of the map with some of the taps: all phases together
- * are one with as many times the channels, whose map DepthToSpace deals out (Shi et al., Is the deconvolution layer the
- * same as a convolutional layer?, 2016). */
+ * are one with as many times the channels, which are dealt out as the pixels of a block (Shi et al., Is the
+ * deconvolution layer the same as a convolutional layer?, 2016). */
+#include "base/checked.h"
+#include "ops/fused.h"
 #include "ops/op.h"
 #include "ops/window.h"
 #include "passes/pass.h"
@@ -39,17 +41,54 @@ static bool is_known(const Node *node) {
     if (node->domain[0] != '\0' || strcmp(node->op_type, "ConvTranspose") != 0) return false;
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1], *bias = node_input(node, 2);
     const Shape *y = &node->outputs.items[0]->shape;
-    return x->shape.rank == 4 && shape_is_known(&x->shape) && shape_is_known(y) && shape_count(y) > 0 &&
-           w->constant != NULL && w->type == TYPE_FLOAT && tensor_count(w->constant) > 0 &&
-           (bias == NULL || bias->constant != NULL);
+    return shape_is_known(&x->shape) && shape_is_known(y) && shape_count(y) > 0 && w->constant != NULL &&
+           w->type == TYPE_FLOAT && tensor_count(w->constant) > 0 && (bias == NULL || bias->constant != NULL);
 }
 
-/* Few zeros may come in where a phase has no tap, or the sums over them cost more than is gained. */
-static bool pays(const WindowDim *h, const WindowDim *w, const PhaseDim *down, const PhaseDim *right) {
-    enum { TIMES = 4 };
-    const int64_t most = TIMES * h->kernel * w->kernel;
-    return down->first <= 0 && right->first <= 0 && down->after >= 0 && right->after >= 0 && down->taps <= most &&
-           right->taps <= most / down->taps && down->taps * right->taps <= most / (h->stride * w->stride);
+/* A transposed convolution's window, and what becomes of each dimension. */
+typedef struct {
+    Window window;
+    PhaseDim dims[MAX_SPATIAL];
+    int64_t kernel, taps, phases; /* taps of the window, of all phases, and how many phases there are */
+} Phases;
+
+/* Sets *phases. Few zeros may come in where a phase has no tap, or the sums over them cost more than is gained. */
+static bool pays(const Window *window, Phases *phases) {
+    enum { TIMES = 4, MOST_STRIDE = 64 }; /* a hostile stride would take long */
+    *phases = (Phases){.window = *window, .kernel = 1, .taps = 1, .phases = 1};
+    for (int i = 0; i < window->rank; i++) {
+        const WindowDim *dim = &window->dims[i];
+        if (dim->stride > MOST_STRIDE) return false;
+        PhaseDim *phase = &phases->dims[i];
+        *phase = phase_dim(dim);
+        if (phase->first > 0 || phase->after < 0) return false;
+        if (!checked_multiply(phases->kernel, dim->kernel, &phases->kernel)) return false;
+        if (!checked_multiply(phases->taps, phase->taps, &phases->taps)) return false;
+        phases->phases *= dim->stride;
+    }
+    return phases->taps <= TIMES * phases->kernel / phases->phases;
+}
+
+/* An index into some dimensions, the innermost one last. */
+static void indices_of(int64_t index, int rank, const int64_t *sizes, int64_t *indices) {
+    for (int i = rank - 1; i >= 0; i--) {
+        indices[i] = index % sizes[i];
+        index /= sizes[i];
+    }
+}
+
+/* Which tap of all phases does what a tap of the window does for a phase; -1 where it does nothing. */
+static int64_t tap_of(const Phases *phases, int64_t phase, int64_t tap) {
+    const Window *window = &phases->window;
+    int64_t strides[MAX_SPATIAL], kernel[MAX_SPATIAL], at_phase[MAX_SPATIAL], at_tap[MAX_SPATIAL], place = 0, from;
+    for (int i = 0; i < window->rank; i++) strides[i] = window->dims[i].stride, kernel[i] = window->dims[i].kernel;
+    indices_of(phase, window->rank, strides, at_phase);
+    indices_of(tap, window->rank, kernel, at_tap);
+    for (int i = 0; i < window->rank; i++) {
+        if (!reads_from(&window->dims[i], at_phase[i], at_tap[i], &from)) return -1;
+        place = place * phases->dims[i].taps + from - phases->dims[i].first;
+    }
+    return place;
 }
 
 /* The order of the outputs k of all phases. Those of a group have to stay together (DepthToSpace's mode CRD); in one
@@ -63,25 +102,22 @@ static int64_t place_of(const Order *order, int64_t phase, int64_t k) {
 }
 
 /* From weights [C][K/G][kernel] those of all phases, [phases * K][C/G][taps]. */
-static Tensor *phase_weights(Arena *arena, const Tensor *weights, const Order *order, const WindowDim *h,
-                             const WindowDim *w, const PhaseDim *down, const PhaseDim *right) {
+static Tensor *phase_weights(Arena *arena, const Tensor *weights, const Order *order, const Phases *phases) {
     const int64_t channels = weights->shape.dims[0].size / order->groups, of_group = weights->shape.dims[1].size;
-    const int64_t kernel = h->kernel * w->kernel, taps = down->taps * right->taps;
-    const int64_t sizes[] = {order->phases * order->outputs, channels, down->taps, right->taps};
-    const Shape shape = shape_of(4, sizes);
+    int64_t sizes[MAX_RANK] = {order->phases * order->outputs, channels};
+    for (int i = 0; i < phases->window.rank; i++) sizes[i + 2] = phases->dims[i].taps;
+    const Shape shape = shape_of(phases->window.rank + 2, sizes);
     Tensor *made = tensor_new(arena, TYPE_FLOAT, &shape);
     const float *from = weights->data;
     float *to = made->data;
-    int64_t y, x;
     for (int64_t phase = 0; phase < order->phases; phase++)
-        for (int64_t tap = 0; tap < kernel; tap++) {
-            if (!reads_from(h, phase / w->stride, tap / w->kernel, &y)) continue;
-            if (!reads_from(w, phase % w->stride, tap % w->kernel, &x)) continue;
-            const int64_t at = (y - down->first) * right->taps + x - right->first;
-            for (int64_t k = 0; k < order->outputs; k++)
-                for (int64_t c = 0; c < channels; c++)
-                    to[(place_of(order, phase, k) * channels + c) * taps + at] =
-                        from[((k / of_group * channels + c) * of_group + k % of_group) * kernel + tap];
+        for (int64_t tap = 0; tap < phases->kernel; tap++) {
+            const int64_t at = tap_of(phases, phase, tap);
+            for (int64_t i = 0; i < order->outputs * channels && at >= 0; i++) {
+                const int64_t k = i / channels, c = i % channels;
+                to[(place_of(order, phase, k) * channels + c) * phases->taps + at] =
+                    from[((k / of_group * channels + c) * of_group + k % of_group) * phases->kernel + tap];
+            }
         }
     return made;
 }
@@ -105,43 +141,57 @@ static Value *made_by(Graph *graph, Node *node, const Value *named) {
     return value;
 }
 
-/* The nodes that stand for a transposed convolution, added to the list. Returns false where it is to stay. */
-static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
-    enum { MOST_STRIDE = 64 }; /* a hostile one would take long */
-    if (!is_known(node)) return false;
+/* The plain convolution. */
+static Node *plain_node(Graph *graph, const Node *node, const Phases *phases, const Order *order) {
     const Value *weights = node->inputs.items[1], *bias = node_input(node, 2);
-    const int64_t kernel[] = {weights->shape.dims[2].size, weights->shape.dims[3].size};
-    const Window window = window_read_transposed(node, &node->inputs.items[0]->shape, kernel);
-    const WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
-    if (h.stride != w.stride || h.stride > MOST_STRIDE) return false;
-    const PhaseDim down = phase_dim(&h), right = phase_dim(&w);
-    if (!pays(&h, &w, &down, &right)) return false;
-    const int64_t stride = h.stride, groups = attr_int(node, "group");
-    const Order order = {groups, stride * stride, weights->shape.dims[1].size * groups};
-    Value *output = node->outputs.items[0];
-    Node *conv = pass_node(graph, "Conv", node);
+    const int rank = phases->window.rank;
+    Node *conv = pass_node(graph, "", "Conv", node);
     list_add(graph->arena, &conv->inputs, node->inputs.items[0]);
-    Tensor *all = phase_weights(graph->arena, weights->constant, &order, &h, &w, &down, &right);
+    Tensor *all = phase_weights(graph->arena, weights->constant, order, phases);
     list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, weights->name), all));
     if (bias != NULL) {
-        Tensor *biases = phase_bias(graph->arena, bias->constant, &order);
+        Tensor *biases = phase_bias(graph->arena, bias->constant, order);
         list_add(graph->arena, &conv->inputs, graph_constant(graph, graph_free_name(graph, bias->name), biases));
     }
-    node_set_int(conv, "group", groups);
-    node_set_ints(conv, "pads", (int64_t[]){-down.first, -right.first, down.after, right.after}, 4);
+    int64_t pads[2 * MAX_SPATIAL];
+    for (int i = 0; i < rank; i++) pads[i] = -phases->dims[i].first, pads[rank + i] = phases->dims[i].after;
+    node_set_int(conv, "group", order->groups);
+    node_set_ints(conv, "pads", pads, 2 * rank);
+    return conv;
+}
+
+/* The nodes that stand for a transposed convolution, added to the list. Returns false where it is to stay. */
+static bool take_apart(Graph *graph, Node *node, NodeList *nodes) {
+    if (!is_known(node)) return false;
+    const Value *weights = node->inputs.items[1];
+    const int rank = weights->shape.rank - 2;
+    int64_t kernel[MAX_SPATIAL], blocks[MAX_SPATIAL], ends[MAX_SPATIAL], ones[MAX_SPATIAL];
+    for (int i = 0; i < rank; i++) kernel[i] = weights->shape.dims[i + 2].size;
+    const Window window = window_read_transposed(node, &node->inputs.items[0]->shape, kernel);
+    Phases phases;
+    if (!pays(&window, &phases)) return false;
+    const int64_t groups = attr_int(node, "group");
+    const Order order = {groups, phases.phases, weights->shape.dims[1].size * groups};
+    Value *output = node->outputs.items[0];
+    Node *conv = plain_node(graph, node, &phases, &order);
     Value *made = made_by(graph, conv, output);
     if (!conv->op->layout(conv).makes_channels_last) return false;
     list_add(graph->arena, nodes, conv);
-    if (stride > 1) {
-        Node *deal = pass_node(graph, "DepthToSpace", node);
+    bool is_larger = false;
+    for (int i = 0; i < rank; i++) {
+        blocks[i] = window.dims[i].stride, ends[i] = window.dims[i].output, ones[i] = 1;
+        is_larger = is_larger || phases.dims[i].outputs * blocks[i] != ends[i];
+    }
+    if (phases.phases > 1) {
+        Node *deal = pass_node(graph, FUSED_DOMAIN, "PhasesToSpace", node);
         list_add(graph->arena, &deal->inputs, made);
-        node_set_int(deal, "blocksize", stride);
+        node_set_ints(deal, "blocks", blocks, rank);
         node_set_string(deal, "mode", groups > 1 ? "CRD" : "DCR");
         made = made_by(graph, deal, output);
         list_add(graph->arena, nodes, deal);
     }
-    if (down.outputs * stride != h.output || right.outputs * stride != w.output) {
-        Node *crop = pass_slice(graph, node, made, (int64_t[]){h.output, w.output}, (int64_t[]){1, 1});
+    if (is_larger) {
+        Node *crop = pass_slice(graph, node, made, ends, ones);
         made = made_by(graph, crop, output);
         list_add(graph->arena, nodes, crop);
     }

@@ -1,5 +1,5 @@
-/* Kernels over channels-last maps against those over channels-first maps, on random shapes: convolutions, depthwise and
- * first ones too, pools of windows and maps, and pools over channels. */
+/* Kernels over channels-last maps against those over channels-first maps, on random shapes: convolutions, depthwise,
+ * first and deep ones too, pools of windows and maps, pools over channels, and the norms of groups. */
 #define UNROLL /* sizes are no constants here */
 #include "runtime/cbam.c"
 #include "runtime/conv.c"
@@ -7,6 +7,7 @@
 #include "runtime/depthwise.c"
 #include "runtime/first.c"
 #include "runtime/grouped.c"
+#include "runtime/normalisation.c"
 #include "runtime/pool.c"
 #include "runtime/pool_last.c"
 #include "support/numbers.h"
@@ -191,6 +192,63 @@ static void check_conv(Random *random) {
     arena_free(arena);
 }
 
+/* In three dimensions. */
+static void check_deep(Random *random) {
+    Problem p = random_problem(random);
+    Arena *arena = arena_new();
+    const int G = random_below(random, 2) ? 1 : random_between(random, 2, 3);
+    p.KH = random_between(random, 1, 3), p.KW = random_between(random, 1, 4);
+    p.C = random_between(random, 1, 6) * G, p.K = random_between(random, 1, 40) * G;
+    const int D = random_between(random, 1, 6), OD = random_between(random, 1, 4), KD = random_between(random, 1, 4);
+    const int SD = random_between(random, 1, 2), DD = random_between(random, 1, 2), PD = random_between(random, 0, 2);
+    const int voxels = OD * p.OH * p.OW, taps = KD * p.KH * p.KW, depth = p.C / G * taps, size = D * p.H * p.W;
+    const int vectors = random_vectors(random, (p.K / G + 15) / 16), most = 32 / vectors;
+    const int rows = random_between(random, 1, p.OW < most ? p.OW : most);
+    const int band = random_between(random, 1, p.OH), splits = random_between(random, 1, 3);
+    const int wide = (p.OW - 1) * p.SW + (p.KW - 1) * p.DW + 1, high = (band - 1) * p.SH + (p.KH - 1) * p.DH + 1;
+    float *x = random_floats(random, arena, p.N * p.C * size), *w = random_floats(random, arena, p.K * depth);
+    float *bias = random_below(random, 2) ? random_floats(random, arena, p.K) : NULL;
+    float *y = result(arena, p.N * p.K * voxels), *expected = result(arena, p.N * p.K * voxels);
+    conv3d(x, w, bias, arena_new_array(arena, float, (size_t)depth * 16), expected, 0, p.N * G * ((voxels + 15) / 16),
+           p.N, p.C, D, p.H, p.W, p.K, OD, p.OH, p.OW, G, KD, p.KH, p.KW, SD, p.SH, p.SW, DD, p.DH, p.DW, PD, p.PH,
+           p.PW);
+    const int items = p.N * OD * ((p.OH + band - 1) / band) * splits, part = random_between(random, 0, items);
+    const float *swapped_x = swapped(arena, x, p.N, p.C, size), *packed = pack(arena, w, G, p.K / G, p.C / G, taps);
+    const float *biases = bias == NULL ? NULL : pack(arena, bias, G, p.K / G, 1, 1);
+    for (int half = 0; half < 2; half++) {
+        const int fresh = half == 0 ? part : 0, end = half == 0 ? items : part;
+        const int middle = random_between(random, fresh, end); /* the second call in a row keeps the scratch */
+        float *scratch = result(arena, KD * high * wide * p.C);
+        for (int again = 0; again < 2; again++)
+            conv3d_last(swapped_x, packed, biases, scratch, y, again ? middle : fresh, again ? end : middle, fresh, p.N,
+                        p.C, D, p.H, p.W, p.K, OD, p.OH, p.OW, G, KD, p.KH, p.KW, SD, p.SH, p.SW, DD, p.DH, p.DW, PD,
+                        p.PH, p.PW, band, splits, rows, vectors);
+    }
+    assert_same(arena, y, expected, p.N, p.K, voxels);
+    arena_free(arena);
+}
+
+/* Blocks of channels are whole groups. What is not exact comes as close as the order of sums allows. */
+static void check_groups_norm(Random *random) {
+    Arena *arena = arena_new();
+    const int N = random_between(random, 1, 2), group = random_between(random, 1, 5),
+              size = random_between(random, 1, 600);
+    const int blocks = random_between(random, 1, 4), block = group * random_between(random, 1, 9), C = blocks * block;
+    float *x = random_floats(random, arena, N * C * size), *expected = result(arena, N * C * size);
+    float *scale = random_floats(random, arena, C), *bias = random_floats(random, arena, C);
+    float *y = result(arena, N * C * size), *scratch = result(arena, 2 * block);
+    const int items = N * blocks, part = random_between(random, 0, items);
+    group_normalization(x, scale, bias, expected, 0.01F, 0, N * C / group, N, C, size, C / group, 1);
+    for (int half = 0; half < 2; half++)
+        group_normalization_last(swapped(arena, x, N, C, size), scale, bias, scratch, y, 0.01F, half == 0 ? part : 0,
+                                 half == 0 ? items : part, N, C, size, C / group, block);
+    const float *rows = swapped(arena, expected, N, C, size);
+    for (int i = 0; i < N * C * size; i++)
+        if (!(fabsf(y[i] - rows[i]) <= 1e-5F * (1 + fabsf(rows[i]))))
+            fail_test("pixel %d, channel %d: %g, expected %g", i / C, i % C, (double)y[i], (double)rows[i]);
+    arena_free(arena);
+}
+
 static void check_max(Random *random) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
@@ -268,6 +326,8 @@ static void test_conv(void **state) { (void)state, repeat(200, check_conv); }
 static void test_depthwise(void **state) { (void)state, repeat(200, check_depthwise); }
 static void test_groups(void **state) { (void)state, repeat(200, check_groups); }
 static void test_first(void **state) { (void)state, repeat(100, check_first); }
+static void test_deep(void **state) { (void)state, repeat(200, check_deep); }
+static void test_groups_norm(void **state) { (void)state, repeat(100, check_groups_norm); }
 static void test_max(void **state) { (void)state, repeat(100, check_max); }
 static void test_average(void **state) { (void)state, repeat(100, check_average); }
 static void test_global(void **state) { (void)state, repeat(100, check_global); }
@@ -275,9 +335,10 @@ static void test_channels(void **state) { (void)state, repeat(100, check_channel
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),   cmocka_unit_test(test_depthwise), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_first),  cmocka_unit_test(test_max),       cmocka_unit_test(test_average),
-        cmocka_unit_test(test_global), cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_conv),        cmocka_unit_test(test_depthwise), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_first),       cmocka_unit_test(test_max),       cmocka_unit_test(test_average),
+        cmocka_unit_test(test_global),      cmocka_unit_test(test_channels),  cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_groups_norm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
