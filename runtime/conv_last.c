@@ -59,6 +59,10 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
                     sum[i] = none ? vf_all(0) : vf_load(bias + at_weights + i % VECTORS * LANES);
                 }
                 for (int tap = 0; tap < KH * KW; tap++) {
+                    const int row = (top + tile / tiles) * SH - PH + tap / KW * DH,
+                              column = at * SW - PW + tap % KW * DW;
+                    if (PADDED && !JOINED && (row < 0 || row >= H || column + (ROWS - 1) * SW < 0 || column >= W))
+                        continue; /* zeros alone */
                     const float *const pixels = corner + (tap / KW * DH * wide + tap % KW * DW) * C;
                     if (full)
                         tile_multiply_part(sum, pixels, JOINED ? place : NULL, panel + tap * (C / G) * 16, ROWS,

@@ -755,6 +755,21 @@ INLINE void channel_powers(float *sums, const float *x, const float *centre, con
     }
 }
 
+/* sum[k] += what the products of `count` numbers x with row k of w add up to, lane by lane; rows of w lie ROW floats
+ * apart, and there are ROWS. */
+INLINE void row_products(vf *sum, const float *x, const float *w, const int count, const int ROWS, const int ROW) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        UNROLL
+        for (int k = 0; k < ROWS; k++) sum[k] += vf_load(x + i) * vf_load(w + k * ROW + i);
+    }
+    if (i < count) {
+        UNROLL
+        for (int k = 0; k < ROWS; k++)
+            sum[k] += vf_load_part(x + i, count - i) * vf_load_part(w + k * ROW + i, count - i);
+    }
+}
+
 /* sums[c] = what element c of all pixels adds up to, for a number of channels that is a multiple of LANES but for REST
  * of them. Pixels lie X floats apart. */
 INLINE void sum_pixels(float *sums, const float *x, int channels, const int pixels, const int X, const int REST) {

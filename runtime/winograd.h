@@ -61,11 +61,12 @@ INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, c
     }
 }
 
-/* Copies count channels of a tile of a map [H][W][C] to [TILE][TILE][LANES], with zeros for what is not there. */
+/* Copies count channels of a tile of a map [H][W][C], whose rows and pixels are DH and DW apart in it, to
+ * [TILE][TILE][LANES], with zeros for what is not there. */
 INLINE void winograd_tile_copy(float *to, const float *map, const int top, const int left, const int H, const int W,
-                               const int C, const int count, const int TILE) {
+                               const int DH, const int DW, const int C, const int count, const int TILE) {
     for (int i = 0; i < TILE * TILE; i++) {
-        const int h = top + i / TILE, v = left + i % TILE;
+        const int h = top + i / TILE * DH, v = left + i % TILE * DW;
         const int inside = h >= 0 && h < H && v >= 0 && v < W;
         vf_store(to + i * LANES, inside ? vf_load_part(map + (h * W + v) * C, count) : vf_all(0));
     }

@@ -204,7 +204,7 @@ static void lower_conv(Program *program, Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
     Window window = conv_window(node, node->inputs.items[0], node->inputs.items[1]);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
-    if (node->outputs.items[0]->shape.channels_last) conv_lower_last(program, node);
+    if (conv_is_last(node)) conv_lower_last(program, node);
     else if (sees_all(node, &window)) conv_product(program, node, node->inputs.items[1], x->dims[0].size);
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)

@@ -126,16 +126,27 @@ static Folded folded(const Node *node) {
     return (Folded){planar, d};
 }
 
-/* A panel of 16 outputs has to be worth it. */
-MapLayout conv_layout(const Node *node) {
+/* Whether a panel of 16 outputs is not worth it: then vectors have what is added up, if that makes some. */
+static bool has_few_outputs(const Node *node) {
     enum { FEWEST_OUTPUTS = 8 };
+    return node->inputs.items[1]->shape.dims[0].size < FEWEST_OUTPUTS;
+}
+
+static bool has_kernel(const Node *node) {
+    enum { FEWEST_INPUTS = 8 };
+    const Shape *x = &node->inputs.items[0]->shape;
+    if (has_few_outputs(node)) return attr_int(node, "group") == 1 && x->dims[1].size >= FEWEST_INPUTS;
+    return joined_groups(node) > 0 && !(folded(node).planar.is_deep && has_small_groups(node));
+}
+
+MapLayout conv_layout(const Node *node) {
     const MapLayout rows = {READS_ROWS, false};
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1], *bias = node_input(node, 2);
-    if (!can_pack(w) || (bias != NULL && !can_pack(bias)) || !shape_is_known(&x->shape)) return rows;
-    const bool fits = joined_groups(node) > 0 && w->shape.dims[0].size >= FEWEST_OUTPUTS &&
-                      shape_has_layout(&node->outputs.items[0]->shape) &&
-                      !(folded(node).planar.is_deep && has_small_groups(node));
-    if (!fits) return rows;
+    if (!can_pack(w) || (bias != NULL && !can_pack(bias)) || !shape_is_known(&x->shape) ||
+        shape_count(&node->outputs.items[0]->shape) == 0)
+        return rows;
+    const Shape *y = &node->outputs.items[0]->shape;
+    if (shape_product(y, 2, y->rank) <= 1 || !has_kernel(node)) return rows;
     return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
 }
 
@@ -280,20 +291,56 @@ static Step *lower_winograd(Program *program, const Node *node, const Planar *co
                              .columns = conv->outputs,
                              .winograd = plan->tile};
     Step *step = packed_step(program, node, "winograd", packing, node_input(node, 2));
-    step_size(step, "N", conv->batch), step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
+    step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output);
+    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
     step_size(step, "PH", h->before), step_size(step, "PW", w->before);
-    step_size(step, "TILE", plan->tile), step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
+    step_size(step, "TILE", plan->tile), step_size(step, "TILES", plan->tiles);
+    step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
     step_pick(program, step, "ROWS", plan->rows);
     step_pick(program, step, "VECTORS", plan->vectors);
     return step;
 }
 
+/* Weights [K][C][kernel] as [K][kernel][C]. */
+static const Value *channels_innermost(Program *program, const Value *weights) {
+    const Shape *shape = &weights->shape;
+    const int64_t channels = shape->dims[1].size, taps = shape_product(shape, 2, shape->rank);
+    Tensor *tensor = tensor_new(program->arena, TYPE_FLOAT, shape);
+    const float *from = weights->constant->data;
+    for (int64_t i = 0; i < tensor_count(tensor); i++) {
+        const int64_t k = i / (channels * taps), c = i / taps % channels, tap = i % taps;
+        ((float *)tensor->data)[(k * taps + tap) * channels + c] = from[i];
+    }
+    return graph_constant(program->graph, weights->name, tensor);
+}
+
+static void lower_few(Program *program, const Node *node) {
+    const Value *weights = node->inputs.items[1];
+    const Window window = window_of(node);
+    const WindowDim d = window_dim(&window, 3, 0), h = window_dim(&window, 3, 1), w = window_dim(&window, 3, 2);
+    Step *step = step_kernel(program, "conv_few", TYPE_FLOAT);
+    step_value(program, step, "x", node->inputs.items[0]);
+    step_value(program, step, "w", channels_innermost(program, weights));
+    step_value(program, step, "bias", node_input(node, 2));
+    step_value(program, step, "y", node->outputs.items[0]);
+    step_size(step, "N", node->inputs.items[0]->shape.dims[0].size);
+    step_size(step, "C", weights->shape.dims[1].size), step_size(step, "K", weights->shape.dims[0].size);
+    conv_planes(step, &d);
+    conv_sizes(step, &h, &w);
+}
+
+bool conv_is_last(const Node *node) {
+    const Shape *x = &node->inputs.items[0]->shape, *y = &node->outputs.items[0]->shape;
+    return y->channels_last || (x->channels_last && y->dims[1].size == 1); /* which lies either way */
+}
+
 void conv_lower_last(Program *program, const Node *node) {
     const Folded conv = folded(node);
     const Planar *planar = &conv.planar;
-    if (reads_image(node)) lower_image(program, node, planar);
+    if (has_few_outputs(node)) lower_few(program, node);
+    else if (reads_image(node)) lower_image(program, node, planar);
     else if (has_small_groups(node)) lower_grouped_last(program, node, planar);
     else if (planar->groups == 1 && is_pointwise(planar))
         conv_product(program, node, joined_weights(program, node), planar->batch * planar->h.output * planar->w.output);

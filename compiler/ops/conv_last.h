@@ -7,7 +7,9 @@
 
 /* Op.layout of Conv: channels last where a kernel on vectors can have it so. */
 MapLayout conv_layout(const Node *node);
-/* Op.lower of a Conv whose output lies channels last. */
+/* Whether a Conv is to make its output channels last. */
+bool conv_is_last(const Node *node);
+/* Op.lower of such a one. */
 void conv_lower_last(Program *program, const Node *node);
 
 #endif

@@ -64,6 +64,21 @@ static int64_t last_band(const Planar *conv, int64_t band) {
     return left > 0 ? left : band;
 }
 
+/* The part of a dilated window's rows that see pads alone, on average: the direct kernel leaves them out, where its
+ * tiles are not joined. Of plain windows they are too few to count. */
+static double dead_rows(const WindowDim *h) {
+    int64_t live = 0;
+    if (h->dilation == 1) return 0;
+    for (int64_t tap = 0; tap < h->kernel; tap++) { /* outputs i with 0 <= i * stride - from < input */
+        const int64_t from = h->before - tap * h->dilation, end = h->input + from;
+        const int64_t first = from > 0 ? divide_up(from, h->stride) : 0;
+        const int64_t behind = end > 0 ? divide_up(end, h->stride) : 0;
+        const int64_t last = behind < h->output ? behind : h->output;
+        if (first < last) live += last - first;
+    }
+    return 1 - (double)live / (double)(h->kernel * h->output);
+}
+
 /* Tiles that are joined are placed anew each time, and reading more at once takes a little longer. */
 static double direct_cost(const Ways *ways, int target, const Direct *direct) {
     const Planar *conv = ways->conv;
@@ -75,7 +90,7 @@ static double direct_cost(const Ways *ways, int target, const Direct *direct) {
         const TileProduct product = tile_product(conv, (direct->is_joined ? lines[i] : 1) * conv->w.output);
         cost[i] = tile_cost(target, &product, direct->tile.rows, direct->tile.vectors);
     }
-    if (!direct->is_joined) return (double)conv->h.output * cost[0];
+    if (!direct->is_joined) return (1 - dead_rows(&conv->h)) * (double)conv->h.output * cost[0];
     return joined * larger * ((double)(bands - 1) * cost[0] + cost[1]);
 }
 
@@ -171,17 +186,18 @@ static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
     bool applies = conv->groups == 1 && !conv->is_deep;
     for (int i = 0; i < 2; i++)
-        applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation == 1;
+        applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
     return applies;
 }
 
 static void list_ways(Ways *ways) {
     const Planar *conv = ways->conv;
-    const WinogradShape shape = {.batch = conv->batch,
+    const WinogradShape shape = {.batch = conv->batch * conv->h.dilation * conv->w.dilation,
                                  .channels = conv->channels,
                                  .outputs = conv->outputs,
-                                 .high = conv->h.output,
-                                 .wide = conv->w.output,
+                                 .high = divide_up(conv->h.output, conv->h.dilation),
+                                 .wide = divide_up(conv->w.output, conv->w.dilation),
+                                 .dead = dead_rows(&conv->h),
                                  .threads = ways->program->threads,
                                  .machine = target_machine(ways->program->target)};
     Direct direct[MOST_DIRECT];

@@ -137,11 +137,14 @@ static void infer_instance(Node *node) {
     infer_same(node);
 }
 
-/* Whether scales are each channel's, and the maps lie so that it has a kernel on vectors. */
+/* Whether scales are each channel's, and the maps lie so that it has a kernel on vectors; of few channels it is as fast
+ * to give each a row first. */
 static bool is_on_vectors(const Node *node) {
+    enum { FEWEST_CHANNELS = 8 };
     const Value *x = node->inputs.items[0];
-    return x->shape.channels_last && x->type == TYPE_FLOAT &&
-           x->shape.dims[1].size == node->inputs.items[1]->shape.dims[0].size;
+    const int64_t channels = x->shape.dims[1].size;
+    return x->shape.channels_last && x->type == TYPE_FLOAT && channels >= FEWEST_CHANNELS &&
+           channels == node->inputs.items[1]->shape.dims[0].size;
 }
 
 static MapLayout layout_group(const Node *node) {

@@ -57,14 +57,15 @@ static double direct_cost(const WinogradShape *shape) {
     tile_choose(&product, rows, vectors);
     const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);
-    return 9 * (double)(shape->channels * shape->batch * shape->high) * row + shape->machine.far_weight * weights;
+    const double all_rows = (double)(shape->batch * shape->high);
+    return 9 * (1 - shape->dead) * (double)shape->channels * all_rows * row + shape->machine.far_weight * weights;
 }
 
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
     const int64_t enough = tile_enough_items(shape->threads);
     if (chunk < 1) chunk = 1;
     if (chunk > tiles_of(shape, tile)) chunk = tiles_of(shape, tile);
-    WinogradPlan plan = {.tile = tile, .chunk = (int)chunk};
+    WinogradPlan plan = {.tile = tile, .tiles = tiles_of(shape, tile), .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(enough, chunks);
     plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
     const TileProduct product = product_of(shape, chunk);

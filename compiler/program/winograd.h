@@ -6,17 +6,20 @@
 
 #include "program/program.h"
 
-/* A convolution of 3 x 3 taps without strides, dilations and groups. */
+/* A convolution of 3 x 3 taps without strides and groups. Of a dilated one, the outputs that are a dilation apart are
+ * maps of a batch. */
 typedef struct {
     int64_t batch, channels, outputs; /* outputs: of channels */
     int64_t high, wide;               /* of an output map */
     int threads;                      /* that share the work; 0: one */
     Machine machine;                  /* that it is supposed to run on */
+    double dead; /* the part of the taps that see pads alone, which a direct convolution leaves out */
 } WinogradShape;
 
 typedef struct {
-    int tile;  /* 4 or 6; 0: a direct convolution takes less time */
-    int chunk; /* tiles that are transformed at once */
+    int tile;      /* 4 or 6; 0: a direct convolution takes less time */
+    int64_t tiles; /* of all maps */
+    int chunk;     /* tiles that are transformed at once */
     int splits;
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
 } WinogradPlan;

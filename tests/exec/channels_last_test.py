@@ -97,14 +97,16 @@ def network(path):
     return image
 
 
-def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2)):
+def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2), plain=False):
     """Convolutions in groups, whose outputs fill a panel of 16, several, or a part of one, with kernels of all kinds; in the
-    last ones groups are small, with as many outputs as inputs."""
+    last ones groups are small, with as many outputs as inputs. plain: the first one has but one group, and no dilation."""
     nodes, weights, channels = [], [], 16 * chance.randint(1, 4)
     for number in range(8):
         outputs = chance.choice([4, 8, 12, 16, 24, 32] if number < 6 else [2, 4, 8])
         groups = chance.choice([1, 2, 4, 8, 16]) if number < 6 else channels // outputs * chance.choice([1, 1, 2])
         size, stride, dilation = chance.choice(sizes), chance.choice(strides), chance.choice([1, 1, 2])
+        if number == 0 and plain:
+            outputs, groups, size, dilation = 48, 1, 3, 1
         nodes.append(helper.make_node(
             "Conv", ["x", f"w{number}", f"b{number}"], [f"y{number}"], group=groups, strides=[stride, stride],
             dilations=[dilation, dilation], pads=[size // 2 * dilation] * 4))
@@ -120,7 +122,7 @@ def in_groups(path, smallest=9, largest=30, sizes=(1, 3, 3, 5), strides=(1, 1, 2
 
 def short_rows(path):
     """The same where rows of 7 pixels do not make up whole tiles, so that these go on in the next row."""
-    return in_groups(path, 13, 14, [3, 5], [2])
+    return in_groups(path, 13, 14, [3, 5], [2], plain=True)
 
 
 KERNELS = (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",

@@ -3,6 +3,7 @@
 #define UNROLL /* sizes are no constants here */
 #include "runtime/cbam.c"
 #include "runtime/conv.c"
+#include "runtime/conv_few.c"
 #include "runtime/conv_last.c"
 #include "runtime/depthwise.c"
 #include "runtime/first.c"
@@ -192,16 +193,49 @@ static void check_conv(Random *random) {
     arena_free(arena);
 }
 
+/* Three dimensions, as a problem in two has not. */
+typedef struct {
+    int D, OD, KD, SD, DD, PD;
+} Depth;
+
+static Depth random_depth(Random *random) {
+    Depth d = {.D = random_between(random, 1, 6), .OD = random_between(random, 1, 4)};
+    d.KD = random_between(random, 1, 4), d.SD = random_between(random, 1, 2);
+    d.DD = random_between(random, 1, 2), d.PD = random_between(random, 0, 2);
+    return d;
+}
+
+/* To at most 7 channels. */
+static void check_few(Random *random) {
+    Problem p = random_problem(random);
+    const Depth d = random_depth(random);
+    Arena *arena = arena_new();
+    p.KH = random_between(random, 1, 3), p.KW = random_between(random, 1, 4);
+    p.C = random_between(random, 1, 40), p.K = random_between(random, 1, 7);
+    const int voxels = d.OD * p.OH * p.OW, taps = d.KD * p.KH * p.KW, depth = p.C * taps, size = d.D * p.H * p.W;
+    float *x = random_floats(random, arena, p.N * p.C * size), *w = random_floats(random, arena, p.K * depth);
+    float *bias = random_below(random, 2) ? random_floats(random, arena, p.K) : NULL;
+    float *y = result(arena, p.N * p.K * voxels), *expected = result(arena, p.N * p.K * voxels);
+    conv3d(x, w, bias, result(arena, depth * 16), expected, 0, p.N * ((voxels + 15) / 16), p.N, p.C, d.D, p.H, p.W, p.K,
+           d.OD, p.OH, p.OW, 1, d.KD, p.KH, p.KW, d.SD, p.SH, p.SW, d.DD, p.DH, p.DW, d.PD, p.PH, p.PW);
+    const int items = p.N * d.OD * p.OH, part = random_between(random, 0, items);
+    const float *last = swapped(arena, x, p.N, p.C, size), *innermost = swapped(arena, w, p.K, p.C, taps);
+    for (int half = 0; half < 2; half++)
+        conv_few(last, innermost, bias, y, half == 0 ? part : 0, half == 0 ? items : part, p.N, p.C, d.D, p.H, p.W, p.K,
+                 d.OD, p.OH, p.OW, d.KD, p.KH, p.KW, d.SD, p.SH, p.SW, d.DD, p.DH, p.DW, d.PD, p.PH, p.PW);
+    assert_same(arena, y, expected, p.N, p.K, voxels);
+    arena_free(arena);
+}
+
 /* In three dimensions. */
 static void check_deep(Random *random) {
     Problem p = random_problem(random);
+    const Depth d = random_depth(random);
     Arena *arena = arena_new();
     const int G = random_below(random, 2) ? 1 : random_between(random, 2, 3);
     p.KH = random_between(random, 1, 3), p.KW = random_between(random, 1, 4);
     p.C = random_between(random, 1, 6) * G, p.K = random_between(random, 1, 40) * G;
-    const int D = random_between(random, 1, 6), OD = random_between(random, 1, 4), KD = random_between(random, 1, 4);
-    const int SD = random_between(random, 1, 2), DD = random_between(random, 1, 2), PD = random_between(random, 0, 2);
-    const int voxels = OD * p.OH * p.OW, taps = KD * p.KH * p.KW, depth = p.C / G * taps, size = D * p.H * p.W;
+    const int voxels = d.OD * p.OH * p.OW, taps = d.KD * p.KH * p.KW, depth = p.C / G * taps, size = d.D * p.H * p.W;
     const int vectors = random_vectors(random, (p.K / G + 15) / 16), most = 32 / vectors;
     const int rows = random_between(random, 1, p.OW < most ? p.OW : most);
     const int band = random_between(random, 1, p.OH), splits = random_between(random, 1, 3);
@@ -210,19 +244,19 @@ static void check_deep(Random *random) {
     float *bias = random_below(random, 2) ? random_floats(random, arena, p.K) : NULL;
     float *y = result(arena, p.N * p.K * voxels), *expected = result(arena, p.N * p.K * voxels);
     conv3d(x, w, bias, arena_new_array(arena, float, (size_t)depth * 16), expected, 0, p.N * G * ((voxels + 15) / 16),
-           p.N, p.C, D, p.H, p.W, p.K, OD, p.OH, p.OW, G, KD, p.KH, p.KW, SD, p.SH, p.SW, DD, p.DH, p.DW, PD, p.PH,
-           p.PW);
-    const int items = p.N * OD * ((p.OH + band - 1) / band) * splits, part = random_between(random, 0, items);
+           p.N, p.C, d.D, p.H, p.W, p.K, d.OD, p.OH, p.OW, G, d.KD, p.KH, p.KW, d.SD, p.SH, p.SW, d.DD, p.DH, p.DW,
+           d.PD, p.PH, p.PW);
+    const int items = p.N * d.OD * ((p.OH + band - 1) / band) * splits, part = random_between(random, 0, items);
     const float *swapped_x = swapped(arena, x, p.N, p.C, size), *packed = pack(arena, w, G, p.K / G, p.C / G, taps);
     const float *biases = bias == NULL ? NULL : pack(arena, bias, G, p.K / G, 1, 1);
     for (int half = 0; half < 2; half++) {
         const int fresh = half == 0 ? part : 0, end = half == 0 ? items : part;
         const int middle = random_between(random, fresh, end); /* the second call in a row keeps the scratch */
-        float *scratch = result(arena, KD * high * wide * p.C);
+        float *scratch = result(arena, d.KD * high * wide * p.C);
         for (int again = 0; again < 2; again++)
             conv3d_last(swapped_x, packed, biases, scratch, y, again ? middle : fresh, again ? end : middle, fresh, p.N,
-                        p.C, D, p.H, p.W, p.K, OD, p.OH, p.OW, G, KD, p.KH, p.KW, SD, p.SH, p.SW, DD, p.DH, p.DW, PD,
-                        p.PH, p.PW, band, splits, rows, vectors);
+                        p.C, d.D, p.H, p.W, p.K, d.OD, p.OH, p.OW, G, d.KD, p.KH, p.KW, d.SD, p.SH, p.SW, d.DD, p.DH,
+                        p.DW, d.PD, p.PH, p.PW, band, splits, rows, vectors);
     }
     assert_same(arena, y, expected, p.N, p.K, voxels);
     arena_free(arena);
@@ -326,6 +360,7 @@ static void test_conv(void **state) { (void)state, repeat(200, check_conv); }
 static void test_depthwise(void **state) { (void)state, repeat(200, check_depthwise); }
 static void test_groups(void **state) { (void)state, repeat(200, check_groups); }
 static void test_first(void **state) { (void)state, repeat(100, check_first); }
+static void test_few(void **state) { (void)state, repeat(200, check_few); }
 static void test_deep(void **state) { (void)state, repeat(200, check_deep); }
 static void test_groups_norm(void **state) { (void)state, repeat(100, check_groups_norm); }
 static void test_max(void **state) { (void)state, repeat(100, check_max); }
@@ -338,7 +373,7 @@ int main(void) {
         cmocka_unit_test(test_conv),        cmocka_unit_test(test_depthwise), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_first),       cmocka_unit_test(test_max),       cmocka_unit_test(test_average),
         cmocka_unit_test(test_global),      cmocka_unit_test(test_channels),  cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_groups_norm),
+        cmocka_unit_test(test_groups_norm), cmocka_unit_test(test_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Winograd's convolution against the plain one: odd sizes, pads, channels that fill no vector, chunks that overlap, and
- * the same bits however the items are split; and the sizes that the compiler chooses for it. */
+/* Winograd's convolution against the plain one: odd sizes, pads, dilations, channels that fill no vector, chunks that
+ * overlap, and the same bits however the items are split; and the sizes that the compiler chooses for it. */
 #define UNROLL /* sizes are no constants here */
 #include "program/tile.h"
 #include "program/winograd.h"
@@ -10,8 +10,8 @@
 #include <string.h>
 
 typedef struct {
-    int N, C, H, W, K, PH, PW, OH, OW;
-    int TILE, CHUNK, SPLITS, ROWS, VECTORS;
+    int N, C, H, W, K, DH, DW, PH, PW, OH, OW;
+    int TILE, TILES, CHUNK, SPLITS, ROWS, VECTORS;
     int items;
     const float *x, *w, *bias;
     float *scratch;
@@ -19,8 +19,8 @@ typedef struct {
 
 /* fresh: where the calls in a row began that keep the scratch. */
 static void convolve(const Problem *p, const float *weights, int first, int last, int fresh, float *y) {
-    winograd(p->x, weights, p->bias, p->scratch, y, first, last, fresh, p->N, p->C, p->H, p->W, p->K, p->OH, p->OW,
-             p->PH, p->PW, p->TILE, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
+    winograd(p->x, weights, p->bias, p->scratch, y, first, last, fresh, p->C, p->H, p->W, p->K, p->OH, p->OW, p->DH,
+             p->DW, p->PH, p->PW, p->TILE, p->TILES, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
 }
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
@@ -33,14 +33,23 @@ static void choose_registers(Random *random, Problem *p) {
     p->ROWS = random_between(random, 1, most);
 }
 
+/* Input, pad in front, and outputs, of which the pad behind is what makes so many. */
+static void choose_line(Random *random, int dilation, int *size, int *before, int *outputs) {
+    const int span = 2 * dilation;
+    *size = random_between(random, 1, 17);
+    *before = random_between(random, *size <= span ? dilation : 0, span);
+    *outputs = *size + *before + random_between(random, *size <= span ? dilation : 0, *before) - span;
+}
+
 static Problem random_problem(Random *random, Arena *arena) {
     Problem p = {.N = random_between(random, 1, 2), .TILE = random_below(random, 2) == 0 ? 4 : 6};
     p.C = random_between(random, 1, 40), p.K = random_between(random, 1, 50);
-    p.H = random_between(random, 1, 17), p.W = random_between(random, 1, 17);
-    p.PH = random_between(random, p.H < 3 ? 1 : 0, 2), p.PW = random_between(random, p.W < 3 ? 1 : 0, 2);
-    p.OH = p.H + p.PH + random_between(random, p.H < 3 ? 1 : 0, p.PH) - 2;
-    p.OW = p.W + p.PW + random_between(random, p.W < 3 ? 1 : 0, p.PW) - 2;
-    const int side = p.TILE - 2, tiles = p.N * ((p.OH + side - 1) / side) * ((p.OW + side - 1) / side);
+    p.DH = random_below(random, 2) ? 1 : random_between(random, 2, 5);
+    p.DW = random_below(random, 2) ? 1 : random_between(random, 2, 5);
+    choose_line(random, p.DH, &p.H, &p.PH, &p.OH), choose_line(random, p.DW, &p.W, &p.PW, &p.OW);
+    const int side = p.TILE - 2, high = (p.OH + p.DH - 1) / p.DH, wide = (p.OW + p.DW - 1) / p.DW; /* of a phase */
+    const int tiles = p.N * p.DH * p.DW * ((high + side - 1) / side) * ((wide + side - 1) / side);
+    p.TILES = tiles;
     p.CHUNK = random_between(random, 1, tiles < 20 ? tiles : 20), p.SPLITS = random_between(random, 1, 4);
     choose_registers(random, &p);
     p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
@@ -75,7 +84,7 @@ static float *expected(Arena *arena, const Problem *p, const float *x, const flo
     float *panel = arena_new_array(arena, float, (size_t)(p->C * 9 * 16));
     float *planes = transposed(arena, x, p->N, p->H * p->W, p->C);
     conv2d(planes, w, bias, panel, y, 0, p->N * ((p->OH * p->OW + 15) / 16), p->N, p->C, p->H, p->W, p->K, p->OH, p->OW,
-           1, 3, 3, 1, 1, 1, 1, p->PH, p->PW);
+           1, 3, 3, 1, 1, p->DH, p->DW, p->PH, p->PW);
     return transposed(arena, y, p->N, p->K, p->OH * p->OW);
 }
 
@@ -122,7 +131,7 @@ static void test_plan(void **state) {
         const WinogradShape shape = {random_between(&random, 1, 3),   random_between(&random, 1, 600),
                                      random_between(&random, 1, 600), random_between(&random, 1, 70),
                                      random_between(&random, 1, 70),  random_between(&random, 0, 64),
-                                     target_machine(&TARGETS[0])};
+                                     target_machine(&TARGETS[0]),     0};
         const int tile = random_below(&random, 2) == 0 ? 4 : 6, side = tile - 2;
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
         const int64_t panels = (shape.outputs + 15) / 16;
@@ -172,6 +181,16 @@ static void test_machines(void **state) {
     assert_int_equal(plan_on(small, 128, 128, 28).chunk, plan_on(near, 128, 128, 28).chunk);
 }
 
+/* Taps that see nothing but pads cost a direct convolution nothing. */
+static void test_dead_taps(void **state) {
+    (void)state;
+    WinogradShape shape = {.batch = 144, .channels = 512, .outputs = 256, .high = 3, .wide = 3, .threads = 1};
+    shape.machine = target_machine(&TARGETS[0]);
+    assert_int_not_equal(winograd_plan(&shape).tile, 0);
+    shape.dead = 0.85;
+    assert_int_equal(winograd_plan(&shape).tile, 0);
+}
+
 /* Threads change how the work is cut, never what is computed. */
 static void test_threads(void **state) {
     (void)state;
@@ -183,7 +202,8 @@ static void test_threads(void **state) {
                                random_between(&random, 1, 70),
                                random_between(&random, 1, 70),
                                1,
-                               target_machine(&TARGETS[0])};
+                               target_machine(&TARGETS[0]),
+                               0};
         const int alone = winograd_plan(&shape).tile;
         shape.threads = random_between(&random, 2, 64);
         assert_int_equal(winograd_plan(&shape).tile, alone);
@@ -193,7 +213,7 @@ static void test_threads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_convolution), cmocka_unit_test(test_plan),    cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_machines),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_machines),    cmocka_unit_test(test_threads), cmocka_unit_test(test_dead_taps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
