@@ -64,6 +64,8 @@ NETWORKS = [
     Network("llama_260k", "Llama, 260K"),
     Network("t5_tiny", "T5-tiny"),
     Network("lstm_tagger", "LSTM tagger"),
+    Network("wav2vec2_small", "wav2vec 2.0, small"),
+    Network("r3d_18", "R3D-18, small"),
     Network("mobilenet_v3_qdq", "MobileNetV3-large, QDQ"),
 ]
 

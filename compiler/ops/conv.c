@@ -164,7 +164,7 @@ static bool sees_all(const Node *node, const Window *window) {
     return all;
 }
 
-void conv_product(Program *program, const Node *node, const Value *w, int64_t rows) {
+void conv_product(Program *program, const Node *node, const Value *w, int64_t rows, int64_t stride) {
     const Value *x = node->inputs.items[0];
     int64_t depth = shape_product(&w->shape, 1, w->shape.rank);
     product_emit(program, (Product){.a = x,
@@ -175,7 +175,7 @@ void conv_product(Program *program, const Node *node, const Value *w, int64_t ro
                                     .m = rows,
                                     .k = depth,
                                     .n = w->shape.dims[0].size,
-                                    .a_m = depth,
+                                    .a_m = stride,
                                     .a_k = 1,
                                     .b_k = 1,
                                     .b_n = depth,
@@ -205,7 +205,8 @@ static void lower_conv(Program *program, Node *node) {
     Window window = conv_window(node, node->inputs.items[0], node->inputs.items[1]);
     WindowDim h = window_dim(&window, 2, 0), w = window_dim(&window, 2, 1);
     if (conv_is_last(node)) conv_lower_last(program, node);
-    else if (sees_all(node, &window)) conv_product(program, node, node->inputs.items[1], x->dims[0].size);
+    else if (sees_all(node, &window))
+        conv_product(program, node, node->inputs.items[1], x->dims[0].size, shape_product(x, 1, x->rank));
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);

@@ -19,9 +19,9 @@ bool conv_kernel(const Node *node, const Value *w, int rank, int64_t *sizes);
 Dim conv_outputs(const Node *node, const Value *w, Dim channels, bool transposed);
 void conv_check_bias(const Node *node, const Value *bias, Dim outputs);
 
-/* Appends the product of so many rows of x, which lie one after another, with weights w [K][...] in place of its own.
- */
-void conv_product(Program *program, const Node *node, const Value *w, int64_t rows);
+/* Appends the product of so many rows of x, `stride` elements apart, with weights w [K][...] in place of its own, which
+ * say how long rows are. */
+void conv_product(Program *program, const Node *node, const Value *w, int64_t rows, int64_t stride);
 
 /* The parameters H to PW of a step, in two dimensions, and those of a third one, D to PD. */
 void conv_sizes(Step *step, const WindowDim *h, const WindowDim *w);

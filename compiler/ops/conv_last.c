@@ -17,6 +17,13 @@ static bool is_still(const WindowDim *dim) { return dim->kernel == 1 && dim->str
 /* Whether each output pixel is made of the input pixel in its place. */
 static bool is_pointwise(const Planar *conv) { return !conv->is_deep && is_still(&conv->h) && is_still(&conv->w); }
 
+/* Whether windows along a single line see what lies in a row: then they are rows of a matrix, which may overlap. */
+static bool is_line(const Planar *conv) {
+    const WindowDim *h = &conv->h;
+    const bool is_single = conv->batch == 1 && conv->w.input == 1 && conv->w.output == 1 && conv->w.kernel == 1;
+    return is_single && !conv->is_deep && conv->groups == 1 && h->dilation == 1 && is_inside(h);
+}
+
 /* A group's channels. */
 typedef struct {
     int64_t inputs, outputs;
@@ -107,8 +114,8 @@ static Folded folded(const Node *node) {
     const Window window = window_of(node);
     const Fold fold = fold_of(&window);
     const WindowDim none = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1};
-    const WindowDim d = window_dim(&window, 3, 0), rows = window_dim(&window, 3, 1),
-                    columns = window_dim(&window, 3, 2);
+    const WindowDim d = window_dim(&window, 3, 0), rows = window_dim(&window, 3, 1);
+    const WindowDim columns = window_dim(&window, 3, 2);
     const int64_t joined = joined_groups(node);
     Planar planar = {.batch = x->dims[0].size,
                      .channels = x->dims[1].size,
@@ -142,11 +149,9 @@ static bool has_kernel(const Node *node) {
 MapLayout conv_layout(const Node *node) {
     const MapLayout rows = {READS_ROWS, false};
     const Value *x = node->inputs.items[0], *w = node->inputs.items[1], *bias = node_input(node, 2);
-    if (!can_pack(w) || (bias != NULL && !can_pack(bias)) || !shape_is_known(&x->shape) ||
-        shape_count(&node->outputs.items[0]->shape) == 0)
-        return rows;
     const Shape *y = &node->outputs.items[0]->shape;
-    if (shape_product(y, 2, y->rank) <= 1 || !has_kernel(node)) return rows;
+    if (!can_pack(w) || (bias != NULL && !can_pack(bias)) || !shape_is_known(&x->shape)) return rows;
+    if (shape_product(y, 2, y->rank) <= 1 || y->dims[1].size == 0 || !has_kernel(node)) return rows;
     return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
 }
 
@@ -192,10 +197,10 @@ static Step *packed_step(Program *program, const Node *node, const char *kernel,
     return step;
 }
 
-/* The numbers of the window, and the maps', which a convolution of fewer or more dimensions may have others of. */
-static void give_sizes(Step *step, const Planar *conv) {
+/* The numbers of the maps, of so many samples, and of the window. */
+static void give_sizes(Step *step, const Planar *conv, int64_t batch) {
+    step_size(step, "N", batch), step_size(step, "C", conv->channels);
     conv_sizes(step, &conv->h, &conv->w);
-    step_size(step, "N", conv->batch), step_size(step, "C", conv->channels);
 }
 
 static Step *lower_window(Program *program, const Node *node, const Folded *conv, const ConvWay *way) {
@@ -213,11 +218,11 @@ static Step *lower_window(Program *program, const Node *node, const Folded *conv
                              .tap = 1};
     Step *step = packed_step(program, node, planar->is_deep ? "conv3d_last" : "conv_last", packing,
                              padded_rows(program, node_input(node, 2), planar->groups));
-    give_sizes(step, planar);
     if (planar->is_deep) {
-        step_size(step, "N", planar->batch / conv->d.output);
+        give_sizes(step, planar, planar->batch / conv->d.output);
         conv_planes(step, &conv->d);
     } else {
+        give_sizes(step, planar, planar->batch);
         step_size(step, "PADDED", !is_inside(&planar->h) || !is_inside(&planar->w));
         step_pick(program, step, "JOINED", way->joined);
     }
@@ -240,7 +245,7 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
                              .column = depth,
                              .factor = 1};
     Step *step = packed_step(program, node, "conv_first", packing, node_input(node, 2));
-    give_sizes(step, conv);
+    give_sizes(step, conv, conv->batch);
     step_size(step, "K", conv->outputs);
     step_pick(program, step, "ROWS", tile_rows);
     step_pick(program, step, "VECTORS", tile_vectors);
@@ -276,7 +281,7 @@ static void lower_grouped_last(Program *program, const Node *node, const Planar 
     Step *step =
         packed_step(program, node, is_depthwise ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
     step_buffer(step, "sums", NULL, 0);
-    give_sizes(step, conv);
+    give_sizes(step, conv, conv->batch);
     step_size(step, "C", conv->outputs), step_size(step, "BLOCK", block_of(conv));
     if (!is_depthwise) step_size(step, "INPUTS", group.inputs), step_size(step, "OUTPUTS", group.outputs);
     step_pick(program, step, "COLUMNS", columns);
@@ -343,7 +348,11 @@ void conv_lower_last(Program *program, const Node *node) {
     else if (reads_image(node)) lower_image(program, node, planar);
     else if (has_small_groups(node)) lower_grouped_last(program, node, planar);
     else if (planar->groups == 1 && is_pointwise(planar))
-        conv_product(program, node, joined_weights(program, node), planar->batch * planar->h.output * planar->w.output);
+        conv_product(program, node, joined_weights(program, node), planar->batch * planar->h.output * planar->w.output,
+                     planar->channels);
+    else if (is_line(planar))
+        conv_product(program, node, channels_innermost(program, node->inputs.items[1]), planar->h.output,
+                     planar->h.stride * planar->channels);
     else {
         const Choice *choice;
         const ConvWay way = conv_choose(program, planar, &choice);

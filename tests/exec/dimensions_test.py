@@ -77,6 +77,7 @@ class Network:
         still = [[1] * self.rank, [1] * (self.rank - 1) + [3], [3] + [1] * (self.rank - 1), [3, 3, 1][:self.rank]]
         for kernel in still:  # what becomes a convolution of fewer dimensions
             self.convolution(kernel, pads=[size // 2 for size in kernel * 2])
+        self.convolution([3] * self.rank, strides=[chance.randint(1, 3)] * self.rank)
         self.convolution([1] * self.rank, strides=[2] * self.rank)
         for groups in 1, 2, self.channels:
             kernel, attributes = self.drawn()

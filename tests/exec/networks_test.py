@@ -13,6 +13,7 @@ import numpy as np
 from generated import build, compile_model, last_step, run, worst_difference
 
 NETWORKS = ["segformer_b0", "detr_small", "bert_small", "llama_260k", "t5_tiny", "lstm_tagger", "mobilenet_v3_qdq"]
+NETWORKS += ["wav2vec2_small", "r3d_18"]
 COMPILERS = {"ts": "gcc", "dynamo": "clang"}
 
 

@@ -45,6 +45,8 @@ MODELS = [
     "llama_260k",
     "t5_tiny",
     "lstm_tagger",
+    "wav2vec2_small",
+    "r3d_18",
 ]
 EXPORTERS = ["ts", "dynamo"]
 SEED = 20

@@ -11,6 +11,18 @@ def images(count: int, side: int) -> Tensor:
     return shapes + 0.3 * torch.randn(count, 3, side, side)
 
 
+def films(count: int, length: int, side: int) -> Tensor:
+    """[count,3,length,side,side], images that change slowly."""
+    first, last = images(count, side), images(count, side)
+    return torch.stack([torch.lerp(first, last, i / length) for i in range(length)], 2)
+
+
+def waves(count: int, length: int) -> Tensor:
+    """[count,length], a sum of tones, whose pitches differ, under noise."""
+    time, pitches = torch.arange(length), torch.rand(count, 5, 1)
+    return torch.sin(time * pitches).sum(1) + 0.3 * torch.randn(count, length)
+
+
 def words(count: int, length: int, vocabulary: int) -> Tensor:
     """[count,length]"""
     return torch.randint(vocabulary, (count, length))

@@ -4,7 +4,9 @@
 import torch
 from torch import Tensor, nn
 
-NORMS = (nn.BatchNorm2d, nn.LayerNorm)
+CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+BATCH_NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
+NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
 
 
 @torch.no_grad()
@@ -16,8 +18,8 @@ def randomise(model: nn.Module, *inputs: Tensor) -> None:
                 parameter.uniform_(0.8, 1.2)
             elif name == "bias":
                 parameter.normal_(0, 0.1)
-            elif isinstance(module, (nn.Conv2d, nn.Linear)):
-                gain = 2.0 if isinstance(module, nn.Conv2d) else 1.0  # He et al. 2015: most Conv are followed by ReLU
+            elif isinstance(module, (*CONVS, nn.Linear)):
+                gain = 2.0 if isinstance(module, CONVS) else 1.0  # He et al. 2015: most Conv are followed by ReLU
                 parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5)
             elif isinstance(module, nn.RNNBase):
                 parameter.normal_(0, 0.1 if name.startswith("bias") else parameter.shape[-1] ** -0.5)
@@ -28,7 +30,7 @@ def randomise(model: nn.Module, *inputs: Tensor) -> None:
 
 def measure_batch_norm(model: nn.Module, *inputs: Tensor) -> None:
     """Takes the statistics from the inputs, then moves them a little, so that they are not those of any layer."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in model.modules() if isinstance(module, BATCH_NORMS)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
