@@ -103,6 +103,9 @@ static WindowDim merged(const WindowDim *rows, const WindowDim *columns) {
                        .after = rows->after * size};
 }
 
+/* A dimension that is not there. */
+static const WindowDim ALONE = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1};
+
 /* A convolution as kernels take it; d is for deep ones. */
 typedef struct {
     Planar planar;
@@ -113,7 +116,6 @@ static Folded folded(const Node *node) {
     const Shape *x = &node->inputs.items[0]->shape, *w = &node->inputs.items[1]->shape;
     const Window window = window_of(node);
     const Fold fold = fold_of(&window);
-    const WindowDim none = {.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1};
     const WindowDim d = window_dim(&window, 3, 0), rows = window_dim(&window, 3, 1);
     const WindowDim columns = window_dim(&window, 3, 2);
     const int64_t joined = joined_groups(node);
@@ -129,7 +131,7 @@ static Folded folded(const Node *node) {
     if (fold == FOLD_PLANES || planar.is_deep) planar.batch *= d.output, planar.planes = d.kernel;
     else if (fold == FOLD_ROWS) planar.h = d, planar.w = merged(&rows, &columns);
     else if (window.rank == 1 && !reads_image(node) && !has_small_groups(node)) /* which can be cut into bands */
-        planar.h = columns, planar.w = none;
+        planar.h = columns, planar.w = ALONE;
     return (Folded){planar, d};
 }
 
@@ -143,7 +145,7 @@ static bool has_kernel(const Node *node) {
     enum { FEWEST_INPUTS = 8 };
     const Shape *x = &node->inputs.items[0]->shape;
     if (has_few_outputs(node)) return attr_int(node, "group") == 1 && x->dims[1].size >= FEWEST_INPUTS;
-    return joined_groups(node) > 0 && !(folded(node).planar.is_deep && has_small_groups(node));
+    return joined_groups(node) > 0;
 }
 
 MapLayout conv_layout(const Node *node) {
@@ -257,16 +259,17 @@ static void lower_image(Program *program, const Node *node, const Planar *conv) 
 static int64_t block_of(const Planar *conv) {
     enum { FLOATS = 5 << 10, LEAST = 2 };
     const int64_t all = divide_up(conv->outputs, PANEL_WIDTH);
-    int64_t block = FLOATS / (conv->h.kernel * (conv->w.input + conv->w.kernel)) / PANEL_WIDTH;
+    int64_t block = FLOATS / (conv->planes * conv->h.kernel * (conv->w.input + conv->w.kernel)) / PANEL_WIDTH;
     if (block < LEAST) block = LEAST;
     return (block < all ? block : all) * PANEL_WIDTH;
 }
 
 /* In small groups, of which those of one channel make a depthwise convolution. */
-static void lower_grouped_last(Program *program, const Node *node, const Planar *conv) {
-    const int64_t taps = conv->h.kernel * conv->w.kernel, all = divide_up(conv->outputs, PANEL_WIDTH);
+static void lower_grouped_last(Program *program, const Node *node, const Folded *folded) {
+    const Planar *conv = &folded->planar;
+    const int64_t taps = conv->planes * conv->h.kernel * conv->w.kernel, all = divide_up(conv->outputs, PANEL_WIDTH);
     const Group group = group_of(node);
-    const bool is_depthwise = group.outputs == 1;
+    const bool is_depthwise = group.outputs == 1 && !conv->is_deep;
     int columns[TARGET_COUNT];
     const Choice *choice = conv_choose_columns(program, conv, columns);
     const Packing packing = {.weights = node->inputs.items[1],
@@ -281,9 +284,13 @@ static void lower_grouped_last(Program *program, const Node *node, const Planar 
     Step *step =
         packed_step(program, node, is_depthwise ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
     step_buffer(step, "sums", NULL, 0);
-    give_sizes(step, conv, conv->batch);
+    conv_sizes(step, &conv->h, &conv->w);
+    step_size(step, "N", conv->is_deep ? conv->batch / folded->d.output : conv->batch);
     step_size(step, "C", conv->outputs), step_size(step, "BLOCK", block_of(conv));
-    if (!is_depthwise) step_size(step, "INPUTS", group.inputs), step_size(step, "OUTPUTS", group.outputs);
+    if (!is_depthwise) {
+        conv_planes(step, conv->is_deep ? &folded->d : &ALONE);
+        step_size(step, "INPUTS", group.inputs), step_size(step, "OUTPUTS", group.outputs);
+    }
     step_pick(program, step, "COLUMNS", columns);
     step_size(step, "SHARES", conv->h.output % program->threads == 0 ? program->threads : 1);
     step->choice = choice;
@@ -346,7 +353,7 @@ void conv_lower_last(Program *program, const Node *node) {
     const Planar *planar = &conv.planar;
     if (has_few_outputs(node)) lower_few(program, node);
     else if (reads_image(node)) lower_image(program, node, planar);
-    else if (has_small_groups(node)) lower_grouped_last(program, node, planar);
+    else if (has_small_groups(node)) lower_grouped_last(program, node, &conv);
     else if (planar->groups == 1 && is_pointwise(planar))
         conv_product(program, node, joined_weights(program, node), planar->batch * planar->h.output * planar->w.output,
                      planar->channels);

@@ -127,7 +127,7 @@ def short_rows(path):
 
 KERNELS = (r"conv\dx\d_first", r"depthwise\dx\d_last", r"max_pool\dx\d_last", r"average_pool\dx\d_last",
            "global_average_pool_last", "global_max_pool_last", "pool_channels_last")
-GROUPS = (r"conv\dx\d_groups_of_\d",)
+GROUPS = (r"conv\dx\dx\d_groups_of_\d",)
 JOINED = (r"JOINED = (1|PICK\(\d, 1)",)  # with AVX2
 with tempfile.TemporaryDirectory() as folder:
     for number, (make, kernels) in enumerate(

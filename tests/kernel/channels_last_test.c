@@ -33,6 +33,18 @@ static Problem random_problem(Random *random) {
     return p;
 }
 
+/* Three dimensions, as a problem in two has not. */
+typedef struct {
+    int D, OD, KD, SD, DD, PD;
+} Depth;
+
+static Depth random_depth(Random *random) {
+    Depth d = {.D = random_between(random, 1, 6), .OD = random_between(random, 1, 4)};
+    d.KD = random_between(random, 1, 4), d.SD = random_between(random, 1, 2);
+    d.DD = random_between(random, 1, 2), d.PD = random_between(random, 0, 2);
+    return d;
+}
+
 /* [A][B][C] to [A][C][B] */
 static float *swapped(Arena *arena, const float *x, int A_, int B, int C) {
     float *y = arena_new_array(arena, float, (size_t)(A_ * B * C));
@@ -66,15 +78,18 @@ static void assert_row_sums(const float *sums, const float *y, int rows, int wid
     }
 }
 
-/* In groups of 1, which is depthwise, to 8 outputs, and at most as many inputs. */
-static void check_grouped(Random *random, int inputs, int outputs) {
+/* In groups of 1 to 8 outputs, and at most as many inputs; depthwise: by the kernel for groups of one channel. */
+static void check_grouped(Random *random, int inputs, int outputs, bool is_depthwise) {
     Problem p = random_problem(random);
     Arena *arena = arena_new();
+    const Depth one = {1, 1, 1, 1, 1, 0}, d = is_depthwise || random_below(random, 2) ? one : random_depth(random);
     const int G = (p.C + outputs - 1) / outputs, read = G * inputs;
     p.C = G * outputs;
-    const int pixels = p.OH * p.OW, taps = p.KH * p.KW, inner = inputs * taps, padded = (p.C + 15) / 16 * 16;
+    if (d.D > 1) p.KH = random_between(random, 1, 3), p.KW = random_between(random, 1, 4);
+    const int pixels = d.OD * p.OH * p.OW, taps = d.KD * p.KH * p.KW, inner = inputs * taps, size = d.D * p.H * p.W;
     const int blocks = random_between(random, 1, 4), columns = random_between(random, 1, p.OW < 16 ? p.OW : 16);
-    float *x = random_floats(random, arena, p.N * read * p.H * p.W), *w = random_floats(random, arena, p.C * inner);
+    const int padded = (p.C + 15) / 16 * 16;
+    float *x = random_floats(random, arena, p.N * read * size), *w = random_floats(random, arena, p.C * inner);
     float *bias = random_below(random, 2) ? random_floats(random, arena, p.C) : NULL;
     float *y = result(arena, p.N * p.C * pixels), *expected = result(arena, p.N * p.C * pixels);
     float *packed = arena_new_array(arena, float, (size_t)(inner * padded));
@@ -82,32 +97,34 @@ static void check_grouped(Random *random, int inputs, int outputs) {
         const int channel = i % inner / taps, tap = i % taps;
         packed[(tap * inputs + channel) * padded + i / inner] = w[i];
     }
-    float *sums = random_below(random, 2) ? result(arena, p.N * p.OH * p.C) : NULL;
-    float *panel = arena_new_array(arena, float, (size_t)inner * 16), *last = swapped(arena, x, p.N, read, p.H * p.W);
-    conv2d(x, w, bias, panel, expected, 0, p.N * G * ((pixels + 15) / 16), p.N, read, p.H, p.W, p.C, p.OH, p.OW, G,
-           p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW);
-    const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * p.OH, part = random_between(random, 0, items);
+    float *sums = random_below(random, 2) ? result(arena, p.N * d.OD * p.OH * p.C) : NULL;
+    const float *last = swapped(arena, x, p.N, read, size);
+    conv3d(x, w, bias, result(arena, inner * 16), expected, 0, p.N * G * ((pixels + 15) / 16), p.N, read, d.D, p.H, p.W,
+           p.C, d.OD, p.OH, p.OW, G, d.KD, p.KH, p.KW, d.SD, p.SH, p.SW, d.DD, p.DH, p.DW, d.PD, p.PH, p.PW);
+    const int items = (p.C + 16 * blocks - 1) / (16 * blocks) * p.N * d.OD * p.OH;
+    const int part = random_between(random, 0, items);
     int shares = random_between(random, 1, p.OH);
     while (p.OH % shares != 0) shares--;
     for (int half = 0; half < 2; half++) {
         const int from = half == 0 ? part : 0, to = half == 0 ? items : part;
-        if (outputs == 1)
+        if (is_depthwise)
             depthwise_last(last, packed, bias, y, sums, from, to, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH,
                            p.SW, p.DH, p.DW, p.PH, p.PW, 16 * blocks, columns, shares);
         else
-            grouped_last(last, packed, bias, y, sums, from, to, p.N, p.C, p.H, p.W, p.OH, p.OW, p.KH, p.KW, p.SH, p.SW,
-                         p.DH, p.DW, p.PH, p.PW, inputs, outputs, 16 * blocks, columns, shares);
+            grouped_last(last, packed, bias, y, sums, from, to, p.N, p.C, d.D, p.H, p.W, d.OD, p.OH, p.OW, d.KD, p.KH,
+                         p.KW, d.SD, p.SH, p.SW, d.DD, p.DH, p.DW, d.PD, p.PH, p.PW, inputs, outputs, 16 * blocks,
+                         columns, shares);
     }
     assert_same(arena, y, expected, p.N, p.C, pixels);
-    if (sums != NULL) assert_row_sums(sums, y, p.N * p.OH, p.OW, p.C);
+    if (sums != NULL) assert_row_sums(sums, y, p.N * d.OD * p.OH, p.OW, p.C);
     arena_free(arena);
 }
 
-static void check_depthwise(Random *random) { check_grouped(random, 1, 1); }
+static void check_depthwise(Random *random) { check_grouped(random, 1, 1, true); }
 
 static void check_groups(Random *random) {
-    const int outputs = random_between(random, 1, 3), inputs = random_between(random, 0, outputs);
-    check_grouped(random, 1 << inputs, 1 << outputs);
+    const int outputs = random_between(random, 0, 3), inputs = random_between(random, 0, outputs);
+    check_grouped(random, 1 << inputs, 1 << outputs, false);
 }
 
 /* A number of vectors as tile_choose() gives them: a multiple of those that make a panel, or a divisor. */
@@ -191,18 +208,6 @@ static void check_conv(Random *random) {
     }
     assert_same(arena, y, expected, p.N, p.K, pixels);
     arena_free(arena);
-}
-
-/* Three dimensions, as a problem in two has not. */
-typedef struct {
-    int D, OD, KD, SD, DD, PD;
-} Depth;
-
-static Depth random_depth(Random *random) {
-    Depth d = {.D = random_between(random, 1, 6), .OD = random_between(random, 1, 4)};
-    d.KD = random_between(random, 1, 4), d.SD = random_between(random, 1, 2);
-    d.DD = random_between(random, 1, 2), d.PD = random_between(random, 0, 2);
-    return d;
 }
 
 /* To at most 7 channels. */
