@@ -115,8 +115,7 @@ KERNEL void conv_depthwise(const T *restrict x, const T *restrict w, const T *re
 }
 
 /* Conv in three dimensions, in G groups, as conv2d does it in two.
- * x [N][C][D][H][W]   w [K][C/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   scratch
- * [C/G*KD*KH*KW][16]
+ * x [N][C][D][H][W]   w [K][C/G][KD][KH][KW]   bias [K] or NULL   y [N][K][OD][OH][OW]   scratch [C/G*KD*KH*KW][16]
  * Strides SD, SH, SW; dilations DD, DH, DW; PD, PH and PW zeros in front of the first plane, row and column.
  * name: conv{KD}x{KH}x{KW}_{C}_{K}_{OD}x{OH}x{OW}
  * items: N * G * ((OD * OH * OW + 15) / 16)

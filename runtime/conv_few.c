@@ -1,5 +1,5 @@
-/* Convolutions to few channels, as networks end in that paint a map: vectors have what is added up.
- */
+/* Convolutions to few channels, as networks end in that paint a map: a mask, a picture, depths.
+ * A panel of 16 outputs would be zeros for the most part, so vectors have what is added up. */
 #include "runtime/kernel.h"
 
 /* Conv in up to three dimensions, from channels-last maps to K < 8 channels, which lie last, too.

@@ -88,8 +88,8 @@ KERNEL void conv_last(const float *restrict x, const float *restrict w, const fl
 }
 
 /* Conv in three dimensions over channels-last maps, in G groups.
- * x [N][D][H][W][C]   w [G][K/G/16, rounded up][KD*KH*KW*C/G][16]   bias [G][K/G, with zeros up to a multiple of 16] or
- * NULL   y [N][OD][OH][OW][K]
+ * x [N][D][H][W][C]   w [G][K/G/16, rounded up][KD*KH*KW*C/G][16]   y [N][OD][OH][OW][K]
+ * bias [G][K/G, with zeros up to a multiple of 16] or NULL
  * Strides SD, SH, SW; dilations DD, DH, DW; PD, PH and PW zeros in front of the first plane, row and column. BAND
  * output rows of a plane at a time are made, of channels that are dealt out in SPLITS shares, as conv_last() does it:
  * what they read of each plane is copied into scratch first, with its zeros. Where channels that a row of the window

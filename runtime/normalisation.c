@@ -126,7 +126,8 @@ KERNEL void group_normalization(const T *restrict x, const T *restrict scale, co
 }
 
 /* GroupNormalization and InstanceNormalization of channels-last maps, on vectors.
- * x, y [N][SIZE][C]   scale, bias [C]   scratch: a mean and a factor for each of BLOCK channels, which are whole groups
+ * x, y [N][SIZE][C]   scale, bias [C]
+ * BLOCK channels are done at once, which are whole groups; scratch holds a mean and a factor for each.
  * name: group_normalization_last_{G}_{C}_{SIZE}
  * items: N * (C / BLOCK)
  * scratch: 2 * BLOCK

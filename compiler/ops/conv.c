@@ -80,24 +80,10 @@ Window conv_window(const Node *node, const Value *x, const Value *w) {
     return window_read(node, &x->shape, sizes);
 }
 
-void conv_sizes(Step *step, const WindowDim *h, const WindowDim *w) {
-    step_size(step, "H", h->input), step_size(step, "W", w->input);
-    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
-    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
-    step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
-    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
-    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
-}
-
-void conv_planes(Step *step, const WindowDim *d) {
-    step_size(step, "D", d->input), step_size(step, "OD", d->output), step_size(step, "KD", d->kernel);
-    step_size(step, "SD", d->stride), step_size(step, "DD", d->dilation), step_size(step, "PD", d->before);
-}
-
 /* What every kernel over channels-first maps takes. */
 static void give_sizes(Step *step, const Node *node, const WindowDim *h, const WindowDim *w) {
     const Shape *x = &node->inputs.items[0]->shape;
-    conv_sizes(step, h, w);
+    window_sizes(step, h, w);
     step_size(step, "N", x->dims[0].size), step_size(step, "C", x->dims[1].size);
 }
 
@@ -148,7 +134,7 @@ static void lower_spatial(Program *program, const Node *node, const Window *wind
     const WindowDim *d = &window->dims[0];
     Step *step = conv_step(program, node, "conv3d");
     give_sizes(step, node, &window->dims[1], &window->dims[2]);
-    conv_planes(step, d);
+    window_planes(step, d);
     step_size(step, "K", weights->dims[0].size);
     step_size(step, "G", attr_int(node, "group"));
 }
@@ -233,7 +219,7 @@ static void lower_conv_transpose(Program *program, Node *node) {
                       (long long)h.stride, (long long)w.stride);
     Step *step = conv_step(program, node, "conv_transpose");
     give_sizes(step, node, &h, &w);
-    conv_planes(step, &d);
+    window_planes(step, &d);
     step_size(step, "K", weights->dims[1].size * groups);
     step_size(step, "G", groups);
     int64_t panel[] = {x->dims[1].size / groups, d.kernel, h.kernel, w.kernel, 16};

@@ -23,8 +23,4 @@ void conv_check_bias(const Node *node, const Value *bias, Dim outputs);
  * say how long rows are. */
 void conv_product(Program *program, const Node *node, const Value *w, int64_t rows, int64_t stride);
 
-/* The parameters H to PW of a step, in two dimensions, and those of a third one, D to PD. */
-void conv_sizes(Step *step, const WindowDim *h, const WindowDim *w);
-void conv_planes(Step *step, const WindowDim *d);
-
 #endif

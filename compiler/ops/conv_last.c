@@ -202,7 +202,7 @@ static Step *packed_step(Program *program, const Node *node, const char *kernel,
 /* The numbers of the maps, of so many samples, and of the window. */
 static void give_sizes(Step *step, const Planar *conv, int64_t batch) {
     step_size(step, "N", batch), step_size(step, "C", conv->channels);
-    conv_sizes(step, &conv->h, &conv->w);
+    window_sizes(step, &conv->h, &conv->w);
 }
 
 static Step *lower_window(Program *program, const Node *node, const Folded *conv, const ConvWay *way) {
@@ -222,7 +222,7 @@ static Step *lower_window(Program *program, const Node *node, const Folded *conv
                              padded_rows(program, node_input(node, 2), planar->groups));
     if (planar->is_deep) {
         give_sizes(step, planar, planar->batch / conv->d.output);
-        conv_planes(step, &conv->d);
+        window_planes(step, &conv->d);
     } else {
         give_sizes(step, planar, planar->batch);
         step_size(step, "PADDED", !is_inside(&planar->h) || !is_inside(&planar->w));
@@ -284,11 +284,11 @@ static void lower_grouped_last(Program *program, const Node *node, const Folded 
     Step *step =
         packed_step(program, node, is_depthwise ? "depthwise_last" : "grouped_last", packing, node_input(node, 2));
     step_buffer(step, "sums", NULL, 0);
-    conv_sizes(step, &conv->h, &conv->w);
+    window_sizes(step, &conv->h, &conv->w);
     step_size(step, "N", conv->is_deep ? conv->batch / folded->d.output : conv->batch);
     step_size(step, "C", conv->outputs), step_size(step, "BLOCK", block_of(conv));
     if (!is_depthwise) {
-        conv_planes(step, conv->is_deep ? &folded->d : &ALONE);
+        window_planes(step, conv->is_deep ? &folded->d : &ALONE);
         step_size(step, "INPUTS", group.inputs), step_size(step, "OUTPUTS", group.outputs);
     }
     step_pick(program, step, "COLUMNS", columns);
@@ -339,8 +339,8 @@ static void lower_few(Program *program, const Node *node) {
     step_value(program, step, "y", node->outputs.items[0]);
     step_size(step, "N", node->inputs.items[0]->shape.dims[0].size);
     step_size(step, "C", weights->shape.dims[1].size), step_size(step, "K", weights->shape.dims[0].size);
-    conv_planes(step, &d);
-    conv_sizes(step, &h, &w);
+    window_planes(step, &d);
+    window_sizes(step, &h, &w);
 }
 
 bool conv_is_last(const Node *node) {

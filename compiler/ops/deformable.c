@@ -68,14 +68,9 @@ static void lower_deform(Program *program, Node *node) {
     step_value(program, step, "mask", node_input(node, MASK));
     step_value(program, step, "y", y);
     step_size(step, "N", x->shape.dims[0].size), step_size(step, "C", x->shape.dims[1].size);
-    step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "K", weights->dims[0].size), step_size(step, "G", attr_int(node, "group"));
     step_size(step, "R", attr_int(node, "offset_group"));
-    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
-    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
-    step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
-    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
-    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+    window_sizes(step, h, w);
 }
 
 const Op OPS_deformable[] = {

@@ -62,6 +62,7 @@ static void infer_blocks(Node *node) {
     node->outputs.items[0]->shape = shape;
 }
 
+/* A move between the two tensors, of which one has its blocks as depth and the other as pixels. */
 typedef struct {
     Move move;
     bool spreads; /* from the deep one to the wide one */
@@ -71,7 +72,7 @@ static void walk_dimension(Walk *walk, int64_t extent, int64_t deep, int64_t wid
     move_dimension(&walk->move, extent, walk->spreads ? deep : wide, walk->spreads ? wide : deep);
 }
 
-/* Walks through both tensors in the order n, c, and for each dimension place of the block in the map, place in it. */
+/* Goes through both in the order n, c, and for each dimension place of the block in the map, place in it. */
 static void lower_blocks(Program *program, Node *node) {
     const Value *from = node->inputs.items[0], *to = node->outputs.items[0];
     const bool spread = is_spread(node), dcr = depth_first(node);
@@ -114,8 +115,8 @@ const Op OPS_depth_space[] = {
      .carry = carry_first,
      .layout = layout_any,
      .lower = lower_blocks},
-    {.name =
-         "PhasesToSpace", /* DepthToSpace with a block of any sizes, one for each dimension: compiler/passes/phases.c */
+    /* DepthToSpace with a size of the block for each dimension: for compiler/passes/phases.c. */
+    {.name = "PhasesToSpace",
      .domain = FUSED_DOMAIN,
      .versions = {1},
      .inputs = "input:T",

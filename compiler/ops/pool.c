@@ -45,16 +45,10 @@ typedef struct {
 
 static Step *pool_step(Program *program, Type type, const Planar *pool) {
     Step *step = step_kernel(program, pool->kernel, type);
-    const WindowDim *h = &pool->h, *w = &pool->w;
     step_buffer(step, "x", pool->x, 0), step_buffer(step, "y", pool->y, 0);
     if (pool->batch > 0) step_size(step, "N", pool->batch);
     step_size(step, "C", pool->channels);
-    step_size(step, "H", h->input), step_size(step, "W", w->input);
-    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
-    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
-    step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
-    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
-    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+    window_sizes(step, &pool->h, &pool->w);
     return step;
 }
 
@@ -118,8 +112,7 @@ static void lower_max_indices(Program *program, const Node *node) {
     pool.h = window_dim(&window, 3, 1), pool.w = window_dim(&window, 3, 2);
     Step *step = pool_step(program, node->inputs.items[0]->type, &pool);
     finish_max(program, step, node, &pool);
-    step_size(step, "D", d.input), step_size(step, "OD", d.output), step_size(step, "KD", d.kernel);
-    step_size(step, "SD", d.stride), step_size(step, "DD", d.dilation), step_size(step, "PD", d.before);
+    window_planes(step, &d);
     step_value(program, step, "indices", node_output(node, 1));
     step_size(step, "COLUMN_MAJOR", attr_int(node, "storage_order") != 0);
 }

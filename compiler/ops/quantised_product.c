@@ -145,16 +145,10 @@ static ByteConv qlinear_conv(const Node *node) {
                       .y_zero = node->inputs.items[Q_ZERO]};
 }
 
-static void give_dimension(Step *step, const WindowDim *dim, const char *const names[6]) {
-    const int64_t sizes[] = {dim->input, dim->output, dim->kernel, dim->stride, dim->dilation, dim->before};
-    for (int i = 0; i < 6; i++) step_size(step, names[i], sizes[i]);
-}
-
 static void emit_conv(Program *program, const Node *node, const ByteConv *conv) {
-    static const char *const names[][6] = {
-        {"D", "OD", "KD", "SD", "DD", "PD"}, {"H", "OH", "KH", "SH", "DH", "PH"}, {"W", "OW", "KW", "SW", "DW", "PW"}};
     const Value *y = node->outputs.items[0];
     const Window window = conv_window(node, conv->x, conv->w);
+    const WindowDim d = window_dim(&window, 3, 0), h = window_dim(&window, 3, 1), w = window_dim(&window, 3, 2);
     Step *step = step_kernel(program, "conv_bytes", y->type);
     step_value(program, step, "x", conv->x), step_value(program, step, "w", conv->w);
     step_value(program, step, "bias", conv->bias), step_value(program, step, "y", y);
@@ -162,10 +156,8 @@ static void emit_conv(Program *program, const Node *node, const ByteConv *conv) 
     step_value(program, step, "y_zero", conv->y_zero), step_buffer(step, "factor", conv->factor, 0);
     step_size(step, "N", size_of(conv->x, 0)), step_size(step, "C", size_of(conv->x, 1));
     step_size(step, "K", size_of(conv->w, 0)), step_size(step, "G", attr_int(node, "group"));
-    for (int i = 0; i < MAX_SPATIAL; i++) {
-        const WindowDim dim = window_dim(&window, MAX_SPATIAL, i);
-        give_dimension(step, &dim, names[i]);
-    }
+    window_planes(step, &d);
+    window_sizes(step, &h, &w);
     step_size(step, "WZ", conv->w_zero != NULL && count_of(conv->w_zero) > 1);
     step_size(step, "FK", conv->factor != NULL && conv->factor->count > 1);
     step_size(step, "XFLIP", byte_flip(conv->x->type)), step_size(step, "WFLIP", byte_flip(conv->w->type));

@@ -178,3 +178,17 @@ WindowDim window_dim(const Window *window, int rank, int i) {
     if (i >= lead) return window->dims[i - lead];
     return (WindowDim){.input = 1, .output = 1, .kernel = 1, .stride = 1, .dilation = 1};
 }
+
+void window_sizes(Step *step, const WindowDim *h, const WindowDim *w) {
+    step_size(step, "H", h->input), step_size(step, "W", w->input);
+    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
+    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
+    step_size(step, "SH", h->stride), step_size(step, "SW", w->stride);
+    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
+    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+}
+
+void window_planes(Step *step, const WindowDim *d) {
+    step_size(step, "D", d->input), step_size(step, "OD", d->output), step_size(step, "KD", d->kernel);
+    step_size(step, "SD", d->stride), step_size(step, "DD", d->dilation), step_size(step, "PD", d->before);
+}

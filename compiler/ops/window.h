@@ -30,6 +30,10 @@ Shape window_shape(const Window *window, Dim batch, Dim channels);
 /* Dimension i of a window spread to `rank` dimensions: those in front have size, kernel and stride 1. */
 WindowDim window_dim(const Window *window, int rank, int i);
 
+/* Gives a step the parameters H to PW, in two dimensions, and those of a third one, D to PD. */
+void window_sizes(Step *step, const WindowDim *h, const WindowDim *w);
+void window_planes(Step *step, const WindowDim *d);
+
 /* An attribute with one positive number for each spatial dimension; ones where the node has none. */
 void window_numbers(const Node *node, const char *attribute, int rank, int64_t *numbers);
 /* Fails where the rank of a known shape is not that of [N][C] and 1 to MAX_SPATIAL dimensions. */

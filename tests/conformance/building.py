@@ -129,10 +129,13 @@ class Build:
     # The C compiler --------------------------------------------------------------------------------------------------
 
     def object_of(self, source):
-        """Where the object of a source in generated/ is kept."""
+        """Where the object of a source in generated/ is kept: it goes by what the source and the headers there say."""
         digest = hashlib.sha256(" ".join(self.compiler).encode())
-        for path in (source + ".c", source + ".h"):
-            path = os.path.join(self.generated, path)
+        with open(os.path.join(self.generated, source + ".c"), "rb") as file:
+            text = file.read()
+        digest.update(text)
+        for header in re.findall(rb'^#include "(.*)"', text, re.MULTILINE):
+            path = os.path.join(self.generated, os.fsdecode(header))
             if os.path.exists(path):
                 with open(path, "rb") as file:
                     digest.update(file.read())
