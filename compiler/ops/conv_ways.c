@@ -219,14 +219,17 @@ static void list_ways(Ways *ways) {
     }
 }
 
-/* "conv 3x3 64 128/1 28x28 stride 2x2 dilation 1x1": taps, channels, output channels/groups, output map. */
+/* "conv 3x3 64 128/1 28x28 stride 2x2 dilation 1x1 batch 1": taps, channels, output channels/groups, output map. Of a
+ * dilated one also how many rows there are, and are pads in front: what windows see goes by these. */
 static const char *key_of(const Program *program, const Planar *conv, const char *kernel) {
     const WindowDim *h = &conv->h, *w = &conv->w;
-    return arena_printf(program->arena,
-                        "%s %" PRId64 "x%" PRId64 " %" PRId64 " %" PRId64 "/%" PRId64 " %" PRId64 "x%" PRId64
-                        " stride %" PRId64 "x%" PRId64 " dilation %" PRId64 "x%" PRId64 " batch %" PRId64,
-                        kernel, h->kernel, w->kernel, conv->channels, conv->outputs, conv->groups, h->output, w->output,
-                        h->stride, w->stride, h->dilation, w->dilation, conv->batch);
+    const char *key = arena_printf(program->arena,
+                                   "%s %" PRId64 "x%" PRId64 " %" PRId64 " %" PRId64 "/%" PRId64 " %" PRId64 "x%" PRId64
+                                   " stride %" PRId64 "x%" PRId64 " dilation %" PRId64 "x%" PRId64 " batch %" PRId64,
+                                   kernel, h->kernel, w->kernel, conv->channels, conv->outputs, conv->groups, h->output,
+                                   w->output, h->stride, w->stride, h->dilation, w->dilation, conv->batch);
+    if (h->dilation == 1) return key;
+    return arena_printf(program->arena, "%s rows %" PRId64 " pad %" PRId64, key, h->input, h->before);
 }
 
 ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice) {

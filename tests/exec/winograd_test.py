@@ -21,13 +21,13 @@ random = np.random.default_rng(seed)
 checks = Checks()
 
 
-def model(folder, channels, outputs, high, wide):
-    """y = SiLU(Conv(x)): the model's path, x, and y in double."""
+def model(folder, channels, outputs, high, wide, apart=1):
+    """y = SiLU(Conv(x)), with taps so many pixels apart: the model's path, x, and y in double."""
     x = random.standard_normal((2, channels, high, wide)).astype(np.float32)
     weights = (random.standard_normal((outputs, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
     bias = random.standard_normal(outputs).astype(np.float32)
     constants = {"onnx::Conv_7": weights, "onnx::Conv_8": bias}  # as torch names them
-    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[1, 1, 1, 1]),
+    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[apart] * 4, dilations=[apart] * 2),
              helper.make_node("Sigmoid", ["sum"], ["gate"]), helper.make_node("Mul", ["sum", "gate"], ["y"])]
     shapes = {"x": x.shape, "y": (2, outputs, high, wide)}
     infos = {name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()}
@@ -35,8 +35,9 @@ def model(folder, channels, outputs, high, wide):
                               [numpy_helper.from_array(array, name) for name, array in constants.items()])
     path = pathlib.Path(folder) / "conv.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    total = sum(np.einsum("nchw,kc->nkhw", padded[:, :, i:i + high, j:j + wide], weights[:, :, i, j].astype(np.float64))
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (apart, apart), (apart, apart)))
+    total = sum(np.einsum("nchw,kc->nkhw", padded[:, :, apart * i:apart * i + high, apart * j:apart * j + wide],
+                          weights[:, :, i, j].astype(np.float64))
                 for i in range(3) for j in range(3)) + bias[:, None, None]
     return path, x, total / (1 + np.exp(-total))
 
@@ -64,6 +65,16 @@ def check(what, tile, size):
 
 check("a large map", 6, (37, 50, 27, 21))
 check("a small map", 4, (70, 64, 6, 7))
+check("a dilated map", 6, (37, 50, 27, 21, 2))
+with tempfile.TemporaryDirectory() as folder:  # how much of the pads windows see is a part of what is decided by
+    weights = numpy_helper.from_array(random.standard_normal((16, 8, 3, 3)).astype(np.float32), "w")
+    nodes = [helper.make_node("Conv", ["x", "w"], [y], pads=pads, dilations=[4, 4])
+             for y, pads in (("y", [4, 4, 4, 4]), ("z", [8, 4, 0, 4]))]
+    infos = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, channels, 14, 14))
+             for name, channels in (("x", 8), ("y", 16), ("z", 16))]
+    graph = helper.make_graph(nodes, "pads", infos[:1], infos[1:], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{folder}/pads.onnx")
+    compile_model(f"{folder}/pads.onnx", folder)
 done = subprocess.run([FOVEA, "inspect", "none.onnx", "--winograd", "of"], capture_output=True, text=True)
 checks.check("a word that does not exist", done.returncode == 2 and "did you mean off" in done.stderr, done.stderr)
 finish(checks)
