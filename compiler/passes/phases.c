@@ -54,11 +54,11 @@ typedef struct {
 
 /* Sets *phases. Few zeros may come in where a phase has no tap, or the sums over them cost more than is gained. */
 static bool pays(const Window *window, Phases *phases) {
-    enum { TIMES = 4, MOST_STRIDE = 64 }; /* a hostile stride would take long */
+    enum { TIMES = 4, MOST_STRIDE = 64, MOST_PAIRS = 1 << 24 }; /* hostile ones would take long */
     *phases = (Phases){.window = *window, .kernel = 1, .taps = 1, .phases = 1};
     for (int i = 0; i < window->rank; i++) {
         const WindowDim *dim = &window->dims[i];
-        if (dim->stride > MOST_STRIDE) return false;
+        if (dim->stride > MOST_STRIDE || dim->kernel > MOST_PAIRS / dim->stride) return false;
         PhaseDim *phase = &phases->dims[i];
         *phase = phase_dim(dim);
         if (phase->first > 0 || phase->after < 0) return false;
@@ -66,6 +66,7 @@ static bool pays(const Window *window, Phases *phases) {
         if (!checked_multiply(phases->taps, phase->taps, &phases->taps)) return false;
         phases->phases *= dim->stride;
     }
+    if (phases->kernel > MOST_PAIRS / phases->phases) return false;
     return phases->taps <= TIMES * phases->kernel / phases->phases;
 }
 

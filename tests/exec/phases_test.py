@@ -83,4 +83,11 @@ with tempfile.TemporaryDirectory() as root:
     stays = check("small", here, common, FORMS[:2], ("--target", "cortex-m"), ("-DLANES=1",))
     checks.check("small", stays, "the map is there twice, which takes memory")
     check("drawn", here, [drawn() for _ in range(DRAWN)], FORMS)
+    # So many phases, and taps, that it would take hours to take it apart.
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[64, 64, 64])
+    graph = helper.make_graph([node], "large", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2, 2, 2])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [weight("w", 1, 8, 64, 64, 64)])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), here / "large.onnx")
+    compile_model(here / "large.onnx", here / "large")
+    checks.check("large", "/* ConvTranspose in" in (here / "large" / "model.c").read_text(), "it is taken apart")
 finish(checks)
