@@ -14,7 +14,7 @@ KERNEL void conv_few(const float *restrict x, const float *restrict w, const flo
                      const int K, const int OD, const int OH, const int OW, const int KD, const int KH, const int KW,
                      const int SD, const int SH, const int SW, const int DD, const int DH, const int DW, const int PD,
                      const int PH, const int PW) {
-    const int depth = KD * KH * KW * C, runs = DW == 1 ? 1 : KW; /* a row of the window is one run, or each tap is */
+    const int depth = KD * KH * KW * C, taps = DW == 1 ? KW : 1; /* taps: that are read as one run */
     for (int item = first; item < last; item++) {
         const int top = item % OH * SH - PH, above = window_first(top, DH), below = window_end(top, DH, KH, H);
         const int front = item / OH % OD * SD - PD, n = item / OH / OD % N;
@@ -26,10 +26,10 @@ KERNEL void conv_few(const float *restrict x, const float *restrict w, const flo
             for (int k = 0; k < K; k++) sum[k] = vf_all(0);
             for (int kd = first_plane; kd < end_plane; kd++)
                 for (int kh = above; kh < below; kh++)
-                    for (int kw = before; kw < (runs == 1 ? before + (before < behind) : behind); kw++) {
+                    for (int kw = before; kw < behind; kw += taps) {
                         const int pixel = ((n * D + front + kd * DD) * H + top + kh * DH) * W + left + kw * DW;
                         row_products(sum, x + pixel * C, w + ((kd * KH + kh) * KW + kw) * C,
-                                     runs == 1 ? (behind - before) * C : C, K, depth);
+                                     (taps == 1 ? 1 : behind - before) * C, K, depth);
                     }
             UNROLL
             for (int k = 0; k < K; k++) {
