@@ -461,6 +461,23 @@ static bool tensor_conditions_hold(Search *search, const Term *term, Value *valu
 
 static bool solve(Search *search, const Goal *goal);
 
+/* Whether the last dimensions of one shape may be those of the other, which has no more than ones in front of them. */
+static bool may_be_aligned(const Shape *a, const Shape *b) {
+    if (a->rank < 0 || b->rank < 0) return true;
+    if (a->rank < b->rank) return may_be_aligned(b, a);
+    for (int i = 1; i <= a->rank; i++)
+        if (!may_be_equal(a->dims[a->rank - i], i <= b->rank ? b->dims[b->rank - i] : dim_known(1))) return false;
+    return true;
+}
+
+/* Whether what a name is bound to is this value, too. In a rule, where axes count from the last one of what stands
+ * there, its dimensions lie as they did: the mean over the last axis of x[..., None] is no mean of x. */
+static bool is_bound_to(const Search *search, Value *bound, Value *value) {
+    if (!is_same_tensor(bound, value)) return false;
+    return search->pattern->becomes == NULL || view_root(value)->constant != NULL ||
+           may_be_aligned(&bound->shape, &value->shape);
+}
+
 static bool solve_tensor(Search *search, const Goal *goal) {
     const Term *term = goal->term;
     if (goal->value == NULL && !term->is_optional)
@@ -471,7 +488,7 @@ static bool solve_tensor(Search *search, const Goal *goal) {
     const PatternTensor *tensor = &search->pattern->tensors.items[term->tensor];
     Value *value = goal->value != NULL ? goal->value : &LEFT_OUT, *bound = search->tensors[term->tensor];
     if (bound != NULL) {
-        if (is_same_tensor(bound, value)) return solve(search, goal->next);
+        if (is_bound_to(search, bound, value)) return solve(search, goal->next);
         return search->explain && miss(search, term, "%s is %s in one place, and %s in another", tensor->name,
                                        value_text(search, bound), value_text(search, value));
     }
@@ -509,11 +526,30 @@ static bool is_commutative(const Term *term) {
     return false;
 }
 
+/* Whether an elementwise node spreads its inputs over one another: x * x[:, None] is a table of products and no square,
+ * though to a pattern, which looks through views, it is a tensor times itself. A constant that has a name may spread
+ * what it meets (a scale of channels and the mean of each row make a table); one that is a mere number may not. */
+static bool is_spread(const Term *term, const Node *node, bool swapped) {
+    const Shape *made = &node_output(node, 0)->shape;
+    if (node->op == NULL || node->op->formula == NULL || term->arguments.count < 2) return false;
+    for (int i = 0; i < term->arguments.count; i++) {
+        Value *input = node_input(node, i);
+        const bool is_number = term->arguments.items[swapped && i < 2 ? 1 - i : i]->kind == TERM_NUMBER;
+        if (input == NULL || is_number) continue;
+        if (view_root(input)->constant != NULL) return false;
+        if (shape_may_equal(&input->shape, made) || shapes_differ_in_ones_only(&input->shape, made)) return false;
+    }
+    return true;
+}
+
 /* Matches the inputs of a node, as they stand or the first two swapped, and then its attributes. */
 static bool solve_inputs(Search *search, const Goal *goal, const Node *node, bool swapped) {
     const Term *term = goal->term;
     Goal goals[MAX_TERM_ARGUMENTS + 1];
     int count = term->arguments.count;
+    if (search->pattern->becomes != NULL && is_spread(term, node, swapped))
+        return search->explain &&
+               miss(search, term, "expected an input of %s to have the shape of what it makes", node_text(node));
     goals[count] = (Goal){.term = term, .node = node, .next = goal->next};
     for (int i = 0; i < count; i++) {
         Value *input = node_input(node, swapped ? 1 - i : i);

@@ -104,6 +104,43 @@ static void another_shape_is_an_error_of_the_rule(void **state) {
     arena_free(graph->arena);
 }
 
+/* Not x * sigmoid(x), which has the shape of x, though a pattern looks through views: a table of products. */
+static void a_tensor_spread_over_itself_is_left(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 11);
+    Value *x = make_input(graph, "x", "3x5"), *rows = with_ints(make(graph, "Unsqueeze", x), "axes", 1);
+    Value *gate = with_ints(make(graph, "Unsqueeze", make(graph, "Sigmoid", x)), "axes", 0);
+    assert_int_equal(rewrite(graph, make(graph, "Mul", rows, gate), "", NULL), STATUS_OK);
+    assert_operators(graph, "Unsqueeze Sigmoid Unsqueeze Mul");
+    arena_free(graph->arena);
+}
+
+/* A number may be written as a tensor of as many elements as there are, but one of more makes a table. */
+static void a_number_that_spreads_is_left(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "1x5"), *threes = make_weight(graph, "3x1");
+    for (int i = 0; i < 3; i++) ((float *)threes->constant->data)[i] = 3;
+    Value *sixth = make(graph, "Div", make(graph, "Add", x, threes), make_number(graph, 6));
+    Value *y = make(graph, "Clip", sixth, make_number(graph, 0), make_number(graph, 1));
+    assert_int_equal(rewrite(graph, y, "", NULL), STATUS_OK);
+    assert_operators(graph, "Add Div Clip");
+    arena_free(graph->arena);
+}
+
+/* The mean over an axis of size 1 that a view has put last is no mean of x. */
+static void a_tensor_seen_along_other_axes_is_left(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 11);
+    Value *x = make_input(graph, "x", "3x5");
+    Value *mean = with_ints(make(graph, "ReduceMean", with_ints(make(graph, "Unsqueeze", x), "axes", 2)), "axes", 2);
+    Value *y = make(graph, "Sub", x, with_ints(make(graph, "Squeeze", mean), "axes", 2));
+    assert_int_equal(rewrite(graph, y, "rewrite centred\n  y = Sub(x, ReduceMean(x){axes=[-1]})\nbecomes Neg(x)\n", NULL),
+                     STATUS_OK);
+    assert_operators(graph, "Unsqueeze GlobalAveragePool Squeeze Sub");
+    arena_free(graph->arena);
+}
+
 static void rules_that_undo_each_other_come_to_an_end(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
@@ -135,6 +172,9 @@ int main(void) {
         cmocka_unit_test(a_shape_that_differs_in_ones_is_restored),
         cmocka_unit_test(a_shape_that_is_open_stays_as_it_is),
         cmocka_unit_test(another_shape_is_an_error_of_the_rule),
+        cmocka_unit_test(a_tensor_spread_over_itself_is_left),
+        cmocka_unit_test(a_number_that_spreads_is_left),
+        cmocka_unit_test(a_tensor_seen_along_other_axes_is_left),
         cmocka_unit_test(rules_that_undo_each_other_come_to_an_end),
         cmocka_unit_test(unknown_operators_and_attributes),
     };
