@@ -4,8 +4,9 @@
 #include "runtime/winograd.h"
 #include "runtime/kernel.h"
 
-/* Conv with 3 x 3 taps and no strides or groups: F(2, 3) where TILE is 4, F(4, 3) where it is 6.
- * x [N][H][W][C]   w [TILE*TILE][K/16][C][16], transformed   bias [K], zeros behind, or NULL   y [N][OH][OW][K]
+/* Conv with 3 x 3 taps and no strides, in G groups: F(2, 3) where TILE is 4, F(4, 3) where it is 6.
+ * x [N][H][W][C]   w [TILE*TILE][G][K/G/16, rounded up][C/G][16], transformed
+ * bias [G][K/G, with zeros up to a multiple of 16] or NULL   y [N][OH][OW][K]
  * PH and PW zeros in front of the first row and column. With dilations DH and DW the outputs that are so far apart make
  * a map of their own.
  * The TILES of all maps in a row are cut into chunks of CHUNK <= their number, and the last one begins early enough to
@@ -19,13 +20,14 @@
  * types: float */
 KERNEL void winograd(const float *restrict x, const float *restrict w, const float *restrict bias,
                      float *restrict scratch, float *restrict y, const int first, const int last, const int fresh,
-                     const int C, const int H, const int W, const int K, const int OH, const int OW, const int DH,
-                     const int DW, const int PH, const int PW, const int TILE, const int TILES, const int CHUNK,
-                     const int SPLITS, const int ROWS, const int VECTORS) {
+                     const int C, const int H, const int W, const int K, const int OH, const int OW, const int G,
+                     const int DH, const int DW, const int PH, const int PW, const int TILE, const int TILES,
+                     const int CHUNK, const int SPLITS, const int ROWS, const int VECTORS) {
     const int side = TILE - 2, points = TILE * TILE;
     const int high = ((OH + DH - 1) / DH + side - 1) / side, wide = ((OW + DW - 1) / DW + side - 1) / side;
-    const int width = VECTORS * LANES, vectors = (K + 15) / 16 * 16 / LANES, groups = (vectors + VECTORS - 1) / VECTORS;
-    const int row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, point = vectors * LANES * C;
+    const int depth = C / G, outputs = K / G, filled = (outputs + 15) / 16 * 16; /* of a group */
+    const int vectors = filled / LANES, blocks = (vectors + VECTORS - 1) / VECTORS;
+    const int width = VECTORS * LANES, row = (C + 15) / 16 * 16 + 16, plane = CHUNK * row, point = filled * C;
     const int fetch = (width * ROWS + CHUNK - 1) / CHUNK; /* of the next point's weights that a block fetches */
     float *const values = scratch, *const products = scratch + points * plane;
     for (int item = first; item < last; item++) {
@@ -47,16 +49,18 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                 }
             }
         }
-        for (int group = groups * split / SPLITS; group < groups * (split + 1) / SPLITS; group++) {
-            const int from = (group + 1) * VECTORS < vectors ? group * VECTORS : vectors - VECTORS;
-            const float *const weights = w + from * LANES / 16 * 16 * C + from * LANES % 16;
+        for (int part = G * blocks * split / SPLITS; part < G * blocks * (split + 1) / SPLITS; part++) {
+            const int g = part / blocks, block = part % blocks * VECTORS;
+            const int from = block + VECTORS < vectors ? block : vectors - VECTORS;
+            const float *const weights = w + (g * filled + from * LANES / 16 * 16) * depth + from * LANES % 16;
             for (int p = 0; p < points; p++)
-                for (int block = 0; block < CHUNK; block += ROWS) {
-                    const int t = block + ROWS < CHUNK ? block : CHUNK - ROWS;
-                    const float *const of = weights + p * point, *const ahead = of + point + block / ROWS * fetch * C;
+                for (int some = 0; some < CHUNK; some += ROWS) {
+                    const int t = some + ROWS < CHUNK ? some : CHUNK - ROWS;
+                    const float *const of = weights + p * point;
+                    const float *const ahead = of + point + some / ROWS * fetch * depth;
                     vf sum[32] = {vf_all(0)};
-                    tile_multiply_ahead(sum, values + p * plane + t * row, of, ROWS, VECTORS, row, C, C * 16, ahead,
-                                        fetch);
+                    tile_multiply_ahead(sum, values + p * plane + t * row + g * depth, of, ROWS, VECTORS, row, depth,
+                                        depth * 16, ahead, fetch);
                     UNROLL
                     for (int r = 0; r < ROWS; r++) {
                         UNROLL
@@ -65,17 +69,17 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                     }
                 }
             for (int t = behind - CHUNK; t < end; t++) /* those before are another chunk's */
-                for (int v = group * VECTORS - from; v < VECTORS && (from + v) * LANES < K; v++) { /* another group's */
+                for (int v = block - from; v < VECTORS && (from + v) * LANES < outputs; v++) { /* another block's */
                     const int top = t / (high * wide * DW) % DH + t / wide % high * side * DH;
                     const int left = t / (high * wide) % DW + t % wide * side * DW, k = (from + v) * LANES;
-                    const int count = K % LANES != 0 && K - k < LANES ? K % LANES : LANES;
+                    const int count = outputs % LANES != 0 && outputs - k < LANES ? outputs % LANES : LANES;
                     vf out[16];
                     winograd_tile_outputs(out, products + (t - begin) * points * width + v * LANES, width,
-                                          bias == NULL ? vf_all(0) : vf_load(bias + k), TILE);
+                                          bias == NULL ? vf_all(0) : vf_load(bias + g * filled + k), TILE);
                     for (int i = 0; i < side && top + i * DH < OH; i++)
                         for (int j = 0; j < side && left + j * DW < OW; j++) {
                             const int line = t / (high * wide * DH * DW) * OH + top + i * DH;
-                            const int at = (line * OW + left + j * DW) * K + k;
+                            const int at = (line * OW + left + j * DW) * K + g * outputs + k;
                             OUT_VECTOR(y, at, out[i * side + j], count);
                         }
                 }

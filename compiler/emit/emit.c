@@ -156,7 +156,8 @@ static const char *wish_for_counted(Arena *arena, const Value *value) {
     const Node *reader = value->consumers.count > 0 ? value->consumers.items[0] : NULL;
     const char *path = reader == NULL ? "" : reader->name, *slash = strrchr(path, '/');
     if (slash == NULL || slash == path) return value->name;
-    const char *part = node_input(reader, 2) == value ? "bias" : "weight";
+    const Value *third = node_input(reader, 2);
+    const char *part = third != NULL && strcmp(third->name, value->name) == 0 ? "bias" : "weight";
     return arena_printf(arena, "%.*s/%s", (int)(slash - path), path, part);
 }
 

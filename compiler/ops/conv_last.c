@@ -157,6 +157,13 @@ MapLayout conv_layout(const Node *node) {
     return (MapLayout){reads_image(node) ? READS_ROWS : READS_CHANNELS_LAST, true};
 }
 
+/* A constant that has what another one has, in another order: it keeps its name, and who reads it. */
+static const Value *rearranged(Program *program, const Value *value, Tensor *tensor) {
+    Value *made = graph_constant(program->graph, value->name, tensor);
+    made->consumers = value->consumers;
+    return made;
+}
+
 /* The weights [K][C/G][kernel], where groups are joined as those of larger ones, with zeros between one's channels and
  * another's outputs. */
 static const Value *joined_weights(Program *program, const Node *node) {
@@ -171,7 +178,7 @@ static const Value *joined_weights(Program *program, const Node *node) {
     for (int64_t k = 0; k < shape.dims[0].size; k++)
         memcpy((float *)wide->data + (k * joined + k / outputs % joined) * inner,
                (const float *)weights->constant->data + k * inner, sizeof(float) * (size_t)inner);
-    return graph_constant(program->graph, weights->name, wide);
+    return rearranged(program, weights, wide);
 }
 
 /* A constant with so many rows for each group, with zeros behind those of each up to whole panels. */
@@ -186,7 +193,7 @@ static const Value *padded_rows(Program *program, const Value *value, int64_t gr
     for (int64_t g = 0; g < groups; g++)
         memcpy((float *)wide->data + g * padded * inner, (const float *)value->constant->data + g * rows * inner,
                sizeof(float) * (size_t)(rows * inner));
-    return graph_constant(program->graph, value->name, wide);
+    return rearranged(program, value, wide);
 }
 
 /* A step over channels-last maps, whose weights and bias are packed. */
@@ -298,14 +305,15 @@ static void lower_grouped_last(Program *program, const Node *node, const Folded 
 
 static Step *lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
     const WindowDim *h = &conv->h, *w = &conv->w;
-    const Packing packing = {.weights = joined_weights(program, node),
-                             .depth = conv->channels,
-                             .columns = conv->outputs,
+    const Value *weights = padded_rows(program, joined_weights(program, node), conv->groups);
+    const Packing packing = {.weights = weights,
+                             .depth = conv->channels / conv->groups,
+                             .columns = weights->shape.dims[0].size,
                              .winograd = plan->tile};
-    Step *step = packed_step(program, node, "winograd", packing, node_input(node, 2));
+    Step *step = packed_step(program, node, "winograd", packing, padded_rows(program, node_input(node, 2), conv->groups));
     step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
-    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
+    step_size(step, "OH", h->output), step_size(step, "OW", w->output), step_size(step, "G", conv->groups);
     step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
     step_size(step, "PH", h->before), step_size(step, "PW", w->before);
     step_size(step, "TILE", plan->tile), step_size(step, "TILES", plan->tiles);
@@ -325,7 +333,7 @@ static const Value *channels_innermost(Program *program, const Value *weights) {
         const int64_t k = i / (channels * taps), c = i / taps % channels, tap = i % taps;
         ((float *)tensor->data)[(k * taps + tap) * channels + c] = from[i];
     }
-    return graph_constant(program->graph, weights->name, tensor);
+    return rearranged(program, weights, tensor);
 }
 
 static void lower_few(Program *program, const Node *node) {

@@ -184,7 +184,7 @@ static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPla
 
 static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
-    bool applies = conv->groups == 1 && !conv->is_deep;
+    bool applies = !conv->is_deep;
     for (int i = 0; i < 2; i++)
         applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
     return applies;
@@ -195,6 +195,7 @@ static void list_ways(Ways *ways) {
     const WinogradShape shape = {.batch = conv->batch * conv->h.dilation * conv->w.dilation,
                                  .channels = conv->channels,
                                  .outputs = conv->outputs,
+                                 .groups = conv->groups,
                                  .high = divide_up(conv->h.output, conv->h.dilation),
                                  .wide = divide_up(conv->w.output, conv->w.dilation),
                                  .dead = dead_rows(&conv->h),

@@ -20,9 +20,15 @@ int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile) {
     return tile * tile * padded(outputs) * channels;
 }
 
-/* At one point, of a chunk of tiles. */
+/* Output channels of all groups, each of which fills panels. */
+static int64_t filled(const WinogradShape *shape) { return shape->groups * padded(shape->outputs / shape->groups); }
+
+/* At one point, of a chunk of tiles and a group. */
 static TileProduct product_of(const WinogradShape *shape, int64_t chunk) {
-    return (TileProduct){.rows = chunk, .columns = shape->outputs, .depth = shape->channels, .rest = REST_IS_REPEATED};
+    return (TileProduct){.rows = chunk,
+                         .columns = shape->outputs / shape->groups,
+                         .depth = shape->channels / shape->groups,
+                         .rest = REST_IS_REPEATED};
 }
 
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
@@ -34,7 +40,8 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     enum { LEAST_SECOND = 1 << 18 };
     const int points = plan->tile * plan->tile, vectors = plan->vectors[TARGET_AVX512];
     const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
-    const double outputs = (double)padded(shape->outputs), weights = outputs * (double)shape->channels * points;
+    const double outputs = (double)filled(shape);
+    const double weights = outputs * (double)(shape->channels / shape->groups) * points;
     const double transforms = plan->tile == LARGEST_TILE ? 220 : 60; /* of a tile of one channel */
     const int64_t width = padded(shape->channels) + 16 + vectors * TARGET_LANES[TARGET_AVX512];
     const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
@@ -42,7 +49,8 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const bool keeps_weights = weights + scratch < 0.8 * second, keeps_scratch = scratch < 0.69 * second;
     const TileProduct product = product_of(shape, plan->chunk);
     const double products =
-        (double)(points * shape->channels) * tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
+        (double)(points * shape->channels) * /* of all groups: as deep as all channels together */
+        tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
     const double threads = shape->threads > 1 ? shape->threads : 1, items = chunks * plan->splits;
     const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
     const double transformed = plan->chunk * transforms * (again * (double)padded(shape->channels) + outputs);
@@ -53,10 +61,11 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
 /* The same of a direct convolution, row by row. */
 static double direct_cost(const WinogradShape *shape) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
-    const TileProduct product = {.rows = shape->wide, .columns = shape->outputs, .depth = 9 * shape->channels};
+    const int64_t depth = 9 * shape->channels / shape->groups;
+    const TileProduct product = {.rows = shape->wide, .columns = shape->outputs / shape->groups, .depth = depth};
     tile_choose(&product, rows, vectors);
     const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
-    const double weights = 9 * (double)shape->channels * (double)padded(shape->outputs);
+    const double weights = (double)depth * (double)filled(shape);
     const double all_rows = (double)(shape->batch * shape->high);
     return 9 * (1 - shape->dead) * (double)shape->channels * all_rows * row + shape->machine.far_weight * weights;
 }
@@ -67,7 +76,7 @@ WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t c
     if (chunk > tiles_of(shape, tile)) chunk = tiles_of(shape, tile);
     WinogradPlan plan = {.tile = tile, .tiles = tiles_of(shape, tile), .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles_of(shape, tile), chunk), splits = divide_up(enough, chunks);
-    plan.splits = (int)(splits < panels_of(shape->outputs) ? splits : panels_of(shape->outputs));
+    plan.splits = (int)(splits < filled(shape) / PANEL_WIDTH ? splits : filled(shape) / PANEL_WIDTH);
     const TileProduct product = product_of(shape, chunk);
     tile_choose(&product, plan.rows, plan.vectors);
     return plan;
@@ -86,7 +95,7 @@ WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile) {
 }
 
 bool winograd_is_possible(const WinogradShape *shape) {
-    return winograd_weights_count(shape->outputs, shape->channels, LARGEST_TILE) <= INT32_MAX;
+    return winograd_weights_count(filled(shape), shape->channels / shape->groups, LARGEST_TILE) <= INT32_MAX;
 }
 
 /* The tile is that of one thread, so that results are the same bits for all numbers of threads. */

@@ -6,10 +6,11 @@
 
 #include "program/program.h"
 
-/* A convolution of 3 x 3 taps without strides and groups. Of a dilated one, the outputs that are a dilation apart are
+/* A convolution of 3 x 3 taps without strides. Of a dilated one, the outputs that are a dilation apart are
  * maps of a batch. */
 typedef struct {
-    int64_t batch, channels, outputs; /* outputs: of channels */
+    int64_t batch, channels, outputs; /* outputs: of channels, of all groups */
+    int64_t groups;
     int64_t high, wide;               /* of an output map */
     int threads;                      /* that share the work; 0: one */
     Machine machine;                  /* that it is supposed to run on */

@@ -21,13 +21,14 @@ random = np.random.default_rng(seed)
 checks = Checks()
 
 
-def model(folder, channels, outputs, high, wide, apart=1):
+def model(folder, channels, outputs, high, wide, apart=1, groups=1):
     """y = SiLU(Conv(x)), with taps so many pixels apart: the model's path, x, and y in double."""
     x = random.standard_normal((2, channels, high, wide)).astype(np.float32)
-    weights = (random.standard_normal((outputs, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
+    weights = (random.standard_normal((outputs, channels // groups, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
     bias = random.standard_normal(outputs).astype(np.float32)
     constants = {"onnx::Conv_7": weights, "onnx::Conv_8": bias}  # as torch names them
-    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[apart] * 4, dilations=[apart] * 2),
+    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[apart] * 4, dilations=[apart] * 2,
+                              group=groups),
              helper.make_node("Sigmoid", ["sum"], ["gate"]), helper.make_node("Mul", ["sum", "gate"], ["y"])]
     shapes = {"x": x.shape, "y": (2, outputs, high, wide)}
     infos = {name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()}
@@ -36,9 +37,11 @@ def model(folder, channels, outputs, high, wide, apart=1):
     path = pathlib.Path(folder) / "conv.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (apart, apart), (apart, apart)))
-    total = sum(np.einsum("nchw,kc->nkhw", padded[:, :, apart * i:apart * i + high, apart * j:apart * j + wide],
-                          weights[:, :, i, j].astype(np.float64))
-                for i in range(3) for j in range(3)) + bias[:, None, None]
+    padded = padded.reshape(2, groups, channels // groups, *padded.shape[2:])
+    weights = weights.reshape(groups, outputs // groups, *weights.shape[1:]).astype(np.float64)
+    total = sum(np.einsum("ngchw,gkc->ngkhw", padded[..., apart * i:apart * i + high, apart * j:apart * j + wide],
+                          weights[..., i, j]) for i in range(3) for j in range(3))
+    total = total.reshape(shapes["y"]) + bias[:, None, None]
     return path, x, total / (1 + np.exp(-total))
 
 
@@ -66,6 +69,8 @@ def check(what, tile, size):
 check("a large map", 6, (37, 50, 27, 21))
 check("a small map", 4, (70, 64, 6, 7))
 check("a dilated map", 6, (37, 50, 27, 21, 2))
+check("groups", 6, (48, 60, 27, 21, 1, 3))
+check("groups that are joined", 6, (60, 48, 27, 21, 1, 4))
 with tempfile.TemporaryDirectory() as folder:  # how much of the pads windows see is a part of what is decided by
     weights = numpy_helper.from_array(random.standard_normal((16, 8, 3, 3)).astype(np.float32), "w")
     nodes = [helper.make_node("Conv", ["x", "w"], [y], pads=pads, dilations=[4, 4])

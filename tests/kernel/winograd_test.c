@@ -10,22 +10,26 @@
 #include <string.h>
 
 typedef struct {
-    int N, C, H, W, K, DH, DW, PH, PW, OH, OW;
+    int N, C, H, W, K, G, DH, DW, PH, PW, OH, OW;
     int TILE, TILES, CHUNK, SPLITS, ROWS, VECTORS;
     int items;
     const float *x, *w, *bias;
     float *scratch;
 } Problem;
 
+/* Channels of a group as they lie in weights and bias, with zeros that fill panels. */
+static int filled(const Problem *p) { return (p->K / p->G + 15) / 16 * 16; }
+
 /* fresh: where the calls in a row began that keep the scratch. */
-static void convolve(const Problem *p, const float *weights, int first, int last, int fresh, float *y) {
-    winograd(p->x, weights, p->bias, p->scratch, y, first, last, fresh, p->C, p->H, p->W, p->K, p->OH, p->OW, p->DH,
+static void convolve(const Problem *p, const float *weights, const float *bias, int first, int last, int fresh,
+                     float *y) {
+    winograd(p->x, weights, bias, p->scratch, y, first, last, fresh, p->C, p->H, p->W, p->K, p->OH, p->OW, p->G, p->DH,
              p->DW, p->PH, p->PW, p->TILE, p->TILES, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
 }
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_registers(Random *random, Problem *p) {
-    const int in_panel = 16 / LANES, panels = (p->K + 15) / 16;
+    const int in_panel = 16 / LANES, panels = filled(p) / 16;
     p->VECTORS = in_panel * random_between(random, 1, panels);
     if (random_below(random, 2) == 0) p->VECTORS = in_panel > 1 ? in_panel / 2 : 1;
     while (p->VECTORS > 16) p->VECTORS -= in_panel;
@@ -43,7 +47,8 @@ static void choose_line(Random *random, int dilation, int *size, int *before, in
 
 static Problem random_problem(Random *random, Arena *arena) {
     Problem p = {.N = random_between(random, 1, 2), .TILE = random_below(random, 2) == 0 ? 4 : 6};
-    p.C = random_between(random, 1, 40), p.K = random_between(random, 1, 50);
+    p.G = random_below(random, 2) ? 1 : random_between(random, 2, 4);
+    p.C = p.G * random_between(random, 1, 40 / p.G), p.K = p.G * random_between(random, 1, 50 / p.G);
     p.DH = random_below(random, 2) ? 1 : random_between(random, 2, 5);
     p.DW = random_below(random, 2) ? 1 : random_between(random, 2, 5);
     choose_line(random, p.DH, &p.H, &p.PH, &p.OH), choose_line(random, p.DW, &p.W, &p.PW, &p.OW);
@@ -54,8 +59,8 @@ static Problem random_problem(Random *random, Arena *arena) {
     choose_registers(random, &p);
     p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
     p.x = random_floats(random, arena, p.N * p.C * p.H * p.W);
-    p.w = random_floats(random, arena, p.K * p.C * 9);
-    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, (p.K + 15) / 16 * 16);
+    p.w = random_floats(random, arena, p.K * p.C / p.G * 9);
+    p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
     const int scratch = p.TILE * p.TILE * p.CHUNK * ((p.C + 15) / 16 * 16 + 16 + p.VECTORS * LANES);
     p.scratch = arena_new_array(arena, float, (size_t)scratch);
     for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
@@ -83,36 +88,48 @@ static float *expected(Arena *arena, const Problem *p, const float *x, const flo
     float *y = arena_new_array(arena, float, (size_t)(p->N * p->K * p->OH * p->OW));
     float *panel = arena_new_array(arena, float, (size_t)(p->C * 9 * 16));
     float *planes = transposed(arena, x, p->N, p->H * p->W, p->C);
-    conv2d(planes, w, bias, panel, y, 0, p->N * ((p->OH * p->OW + 15) / 16), p->N, p->C, p->H, p->W, p->K, p->OH, p->OW,
-           1, 3, 3, 1, 1, p->DH, p->DW, p->PH, p->PW);
+    conv2d(planes, w, bias, panel, y, 0, p->N * p->G * ((p->OH * p->OW + 15) / 16), p->N, p->C, p->H, p->W, p->K, p->OH,
+           p->OW, p->G, 3, 3, 1, 1, p->DH, p->DW, p->PH, p->PW);
     return transposed(arena, y, p->N, p->K, p->OH * p->OW);
+}
+
+/* So many floats for each output channel, with zeros behind those of a group. */
+static float *filled_rows(Arena *arena, const Problem *p, const float *from, int inner) {
+    const int outputs = p->K / p->G;
+    float *to = arena_new_array(arena, float, (size_t)(p->G * filled(p) * inner));
+    memset(to, 0, sizeof(float) * (size_t)(p->G * filled(p) * inner));
+    for (int g = 0; g < p->G; g++)
+        memcpy(to + g * filled(p) * inner, from + g * outputs * inner, sizeof(float) * (size_t)(outputs * inner));
+    return to;
 }
 
 static void check(Random *random) {
     Arena *arena = arena_new();
     Problem p = random_problem(random, arena);
-    const int count = p.N * p.K * p.OH * p.OW;
-    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(p.K, p.C, p.TILE));
-    winograd_transform(p.w, p.K, p.C, p.TILE, weights);
+    const int count = p.N * p.K * p.OH * p.OW, depth = p.C / p.G, rows = p.G * filled(&p);
+    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(rows, depth, p.TILE));
+    winograd_transform(filled_rows(arena, &p, p.w, depth * 9), rows, depth, p.TILE, weights);
+    const float *bias = p.bias == NULL ? NULL : filled_rows(arena, &p, p.bias, 1);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
-    convolve(&p, weights, 0, p.items, 0, y);
+    convolve(&p, weights, bias, 0, p.items, 0, y);
     assert_true(isnan(y[count]));
     for (int first = 0, last; first < p.items; first = last) {
         last = random_between(random, first + 1, p.items);
-        convolve(&p, weights, first, last, random_below(random, 2) == 0 ? 0 : first, again);
+        convolve(&p, weights, bias, first, last, random_below(random, 2) == 0 ? 0 : first, again);
     }
     assert_memory_equal(y, again, sizeof(float) * (size_t)count);
     const float *reference = expected(arena, &p, p.x, p.w, p.bias);
     const float *sizes =
-        expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.H * p.W), absolute(arena, p.w, p.K * p.C * 9), NULL);
+        expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.H * p.W), absolute(arena, p.w, p.K * depth * 9), NULL);
     float size = 0;
     for (int i = 0; i < count; i++) size = sizes[i] > size ? sizes[i] : size;
     for (int i = 0; i < count; i++)
         if (!(fabsf(y[i] - reference[i]) <= 2e-6f * size))
             fail_test(
-                "tile %d, %d channels of %dx%d to %d of %dx%d, chunk %d, rows %d, vectors %d: y[%d] is %g, not %g",
-                p.TILE, p.C, p.H, p.W, p.K, p.OH, p.OW, p.CHUNK, p.ROWS, p.VECTORS, i, (double)y[i],
+                "tile %d, %d channels of %dx%d to %d of %dx%d, %d groups, chunk %d, rows %d, vectors %d: y[%d] is %g, "
+                "not %g",
+                p.TILE, p.C, p.H, p.W, p.K, p.OH, p.OW, p.G, p.CHUNK, p.ROWS, p.VECTORS, i, (double)y[i],
                 (double)reference[i]);
     arena_free(arena);
 }
@@ -128,17 +145,22 @@ static void test_plan(void **state) {
     (void)state;
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
-        const WinogradShape shape = {random_between(&random, 1, 3),   random_between(&random, 1, 600),
-                                     random_between(&random, 1, 600), random_between(&random, 1, 70),
-                                     random_between(&random, 1, 70),  random_between(&random, 0, 64),
-                                     target_machine(&TARGETS[0]),     0};
+        const int groups = random_below(&random, 2) ? 1 : random_between(&random, 2, 8);
+        const WinogradShape shape = {.batch = random_between(&random, 1, 3),
+                                     .channels = groups * random_between(&random, 1, 600 / groups),
+                                     .outputs = groups * random_between(&random, 1, 600 / groups),
+                                     .groups = groups,
+                                     .high = random_between(&random, 1, 70),
+                                     .wide = random_between(&random, 1, 70),
+                                     .threads = random_between(&random, 0, 64),
+                                     .machine = target_machine(&TARGETS[0])};
         const int tile = random_below(&random, 2) == 0 ? 4 : 6, side = tile - 2;
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
-        const int64_t panels = (shape.outputs + 15) / 16;
+        const int64_t panels = (shape.outputs / groups + 15) / 16; /* of a group */
         assert_int_equal(plan.tile, tile);
         assert_in_range(plan.chunk, 1,
                         shape.batch * ((shape.high + side - 1) / side) * ((shape.wide + side - 1) / side));
-        assert_in_range(plan.splits, 1, panels);
+        assert_in_range(plan.splits, 1, groups * panels);
         for (int target = 0; target < TARGET_COUNT; target++) {
             const int rows = plan.rows[target], width = plan.vectors[target] * TARGET_LANES[target];
             assert_in_range(rows, 1, plan.chunk);
@@ -152,6 +174,7 @@ static WinogradPlan plan_on(Machine machine, int channels, int outputs, int side
     const WinogradShape shape = {.batch = 1,
                                  .channels = channels,
                                  .outputs = outputs,
+                                 .groups = 1,
                                  .high = side,
                                  .wide = side,
                                  .threads = 1,
@@ -184,8 +207,8 @@ static void test_machines(void **state) {
 /* Taps that see nothing but pads cost a direct convolution nothing. */
 static void test_dead_taps(void **state) {
     (void)state;
-    WinogradShape shape = {.batch = 144, .channels = 512, .outputs = 256, .high = 3, .wide = 3, .threads = 1};
-    shape.machine = target_machine(&TARGETS[0]);
+    WinogradShape shape = {.batch = 144, .channels = 512, .outputs = 256, .groups = 1, .high = 3, .wide = 3};
+    shape.threads = 1, shape.machine = target_machine(&TARGETS[0]);
     assert_int_not_equal(winograd_plan(&shape).tile, 0);
     shape.dead = 0.85;
     assert_int_equal(winograd_plan(&shape).tile, 0);
@@ -196,14 +219,14 @@ static void test_threads(void **state) {
     (void)state;
     Random random = random_new();
     for (int i = 0; i < 100; i++) {
-        WinogradShape shape = {1,
-                               random_between(&random, 1, 600),
-                               random_between(&random, 1, 600),
-                               random_between(&random, 1, 70),
-                               random_between(&random, 1, 70),
-                               1,
-                               target_machine(&TARGETS[0]),
-                               0};
+        WinogradShape shape = {.batch = 1,
+                               .channels = random_between(&random, 1, 600),
+                               .outputs = random_between(&random, 1, 600),
+                               .groups = 1,
+                               .high = random_between(&random, 1, 70),
+                               .wide = random_between(&random, 1, 70),
+                               .threads = 1,
+                               .machine = target_machine(&TARGETS[0])};
         const int alone = winograd_plan(&shape).tile;
         shape.threads = random_between(&random, 2, 64);
         assert_int_equal(winograd_plan(&shape).tile, alone);
