@@ -223,15 +223,8 @@ static Value *moved(const Attention *a, const Value *value) {
     return moves && node->inputs.items[0] == value ? node->outputs.items[0] : NULL;
 }
 
-/* Lets the output be written as what is made of it up to the last Transpose behind it, or as it is. */
-static bool place_output(Attention *a, bool with_moves) {
-    Value *chain[MOST_NODES_BEHIND + 1] = {a->out};
-    int last = 0;
-    for (int i = 0; with_moves && i < MOST_NODES_BEHIND; i++) {
-        chain[i + 1] = moved(a, chain[i]);
-        if (chain[i + 1] == NULL || !is_fusible_shape(&chain[i + 1]->shape)) break;
-        if (is_node(chain[i + 1]->producer, "Transpose")) last = i + 1;
-    }
+/* Lets the output be written as what is made of it, `last` nodes behind. */
+static bool place_behind(Attention *a, Value *const *chain, int last) {
     Strided *view = &a->views[Y];
     *view = strided_plain(chain[last]);
     for (int i = last; i > 0; i--) {
@@ -242,6 +235,26 @@ static bool place_output(Attention *a, bool with_moves) {
     a->used[Y] = chain[last];
     if (a->is_swapped) swap_last(view);
     return fit(a, view);
+}
+
+/* Whether the features of a result lie apart, as they do in a map with its channels first. */
+static bool is_turned(const Strided *view) {
+    int64_t stride;
+    return !strided_stride(&view->dims[view->rank - 1], &stride) || stride > 1;
+}
+
+/* Up to the last Transpose behind it, or as it is; then up to the map that it becomes, whose channels can lie last. */
+static bool place_output(Attention *a, bool with_moves) {
+    Value *chain[MOST_NODES_BEHIND + 1] = {a->out};
+    int last = 0, map = 0;
+    for (int i = 0; with_moves && i < MOST_NODES_BEHIND; i++) {
+        chain[i + 1] = moved(a, chain[i]);
+        if (chain[i + 1] == NULL || !is_fusible_shape(&chain[i + 1]->shape)) break;
+        if (is_node(chain[i + 1]->producer, "Transpose")) last = i + 1;
+        if (shape_has_layout(&chain[i + 1]->shape)) map = i + 1;
+    }
+    if (!place_behind(a, chain, last)) return false;
+    return map <= last || !is_turned(&a->views[Y]) || place_behind(a, chain, map) || place_behind(a, chain, last);
 }
 
 /* The operator's attributes. */

@@ -310,7 +310,8 @@ static Step *lower_winograd(Program *program, const Node *node, const Planar *co
                              .depth = conv->channels / conv->groups,
                              .columns = weights->shape.dims[0].size,
                              .winograd = plan->tile};
-    Step *step = packed_step(program, node, "winograd", packing, padded_rows(program, node_input(node, 2), conv->groups));
+    Step *step =
+        packed_step(program, node, "winograd", packing, padded_rows(program, node_input(node, 2), conv->groups));
     step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output), step_size(step, "G", conv->groups);

@@ -65,6 +65,7 @@ typedef struct Op {
 
     /* The layouts that .lower takes and makes, given those of the inputs. NULL: rows, and for a .formula any. */
     MapLayout (*layout)(const Node *node);
+    bool only_first_lies; /* so: outputs behind the first are always rows */
 
     /* Of operators that slide a window over the spatial dimensions of input 0, and nothing else: the window of a node
      * whose shapes are known, for passes that cut maps. Its pads may be given as attribute or input `pads` instead.

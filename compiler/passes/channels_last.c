@@ -72,7 +72,8 @@ void pass_channels_last(Graph *graph, const PassOptions *options) {
         Node *node = graph->nodes.items[i];
         MapLayout layout = layout_of(node);
         give_inputs(graph, &nodes, node, layout.reads);
-        for (int k = 0; k < node->outputs.count && layout.makes_channels_last; k++) {
+        const int makes = !layout.makes_channels_last ? 0 : node->op->only_first_lies ? 1 : node->outputs.count;
+        for (int k = 0; k < makes; k++) {
             Value *output = node->outputs.items[k];
             if (output != NULL) output->shape.channels_last = shape_has_layout(&output->shape);
         }

@@ -48,9 +48,8 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const double second = (double)(shape->machine.second > LEAST_SECOND ? shape->machine.second : LEAST_SECOND);
     const bool keeps_weights = weights + scratch < 0.8 * second, keeps_scratch = scratch < 0.69 * second;
     const TileProduct product = product_of(shape, plan->chunk);
-    const double products =
-        (double)(points * shape->channels) * /* of all groups: as deep as all channels together */
-        tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
+    const double products = (double)(points * shape->channels) * /* of all groups: as deep as all channels together */
+                            tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
     const double threads = shape->threads > 1 ? shape->threads : 1, items = chunks * plan->splits;
     const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
     const double transformed = plan->chunk * transforms * (again * (double)padded(shape->channels) + outputs);

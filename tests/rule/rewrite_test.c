@@ -135,8 +135,9 @@ static void a_tensor_seen_along_other_axes_is_left(void **state) {
     Value *x = make_input(graph, "x", "3x5");
     Value *mean = with_ints(make(graph, "ReduceMean", with_ints(make(graph, "Unsqueeze", x), "axes", 2)), "axes", 2);
     Value *y = make(graph, "Sub", x, with_ints(make(graph, "Squeeze", mean), "axes", 2));
-    assert_int_equal(rewrite(graph, y, "rewrite centred\n  y = Sub(x, ReduceMean(x){axes=[-1]})\nbecomes Neg(x)\n", NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        rewrite(graph, y, "rewrite centred\n  y = Sub(x, ReduceMean(x){axes=[-1]})\nbecomes Neg(x)\n", NULL),
+        STATUS_OK);
     assert_operators(graph, "Unsqueeze GlobalAveragePool Squeeze Sub");
     arena_free(graph->arena);
 }
