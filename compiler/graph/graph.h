@@ -98,7 +98,8 @@ struct Node {
     LIST(const char *) sources; /* "/conv1/Conv", ...: the model's nodes that this does the work of */
     const struct Block *block;  /* the attention block that it is part of, or NULL */
     Graph *graph;
-    int mark; /* scratch for whichever pass runs */
+    const Node *part_of; /* the node that made the whole of the map whose rows it makes some of; NULL: it is whole */
+    int mark;            /* scratch for whichever pass runs */
 };
 
 /* How many samples one run may take, where that is left to the caller: --dim NAME=LEAST..MOST. The graph is that of one

@@ -17,12 +17,6 @@ static bool is_still(const WindowDim *dim) { return dim->kernel == 1 && dim->str
 /* Whether each output pixel is made of the input pixel in its place. */
 static bool is_pointwise(const Planar *conv) { return !conv->is_deep && is_still(&conv->h) && is_still(&conv->w); }
 
-/* Whether windows along a single line see what lies in a row: then they are rows of a matrix, which may overlap. */
-static bool is_line(const Planar *conv) {
-    const WindowDim *h = &conv->h;
-    const bool is_single = conv->batch == 1 && conv->w.input == 1 && conv->w.output == 1 && conv->w.kernel == 1;
-    return is_single && !conv->is_deep && conv->groups == 1 && h->dilation == 1 && is_inside(h);
-}
 
 /* A group's channels. */
 typedef struct {
@@ -133,6 +127,15 @@ static Folded folded(const Node *node) {
     else if (window.rank == 1 && !reads_image(node) && !has_small_groups(node)) /* which can be cut into bands */
         planar.h = columns, planar.w = ALONE;
     return (Folded){planar, d};
+}
+
+/* Whether windows along a single line see what lies in a row: then they are rows of a matrix, which may overlap. Of a
+ * line that is made in stripes the whole decides, as a product adds up in another order. */
+static bool is_line(const Node *node) {
+    const Planar conv = folded(node->part_of != NULL ? node->part_of : node).planar;
+    const WindowDim *h = &conv.h;
+    const bool is_single = conv.batch == 1 && conv.w.input == 1 && conv.w.output == 1 && conv.w.kernel == 1;
+    return is_single && !conv.is_deep && conv.groups == 1 && h->dilation == 1 && is_inside(h);
 }
 
 /* Whether a panel of 16 outputs is not worth it: then vectors have what is added up, if that makes some. */
@@ -366,7 +369,7 @@ void conv_lower_last(Program *program, const Node *node) {
     else if (planar->groups == 1 && is_pointwise(planar))
         conv_product(program, node, joined_weights(program, node), planar->batch * planar->h.output * planar->w.output,
                      planar->channels);
-    else if (is_line(planar))
+    else if (is_line(node))
         conv_product(program, node, channels_innermost(program, node->inputs.items[1]), planar->h.output,
                      planar->h.stride * planar->channels);
     else {

@@ -69,6 +69,7 @@ static Node *node_like(const Node *original) {
     Graph *graph = original->graph;
     Node *node = arena_new_object(graph->arena, Node);
     *node = *original;
+    node->part_of = original;
     memset(&node->inputs, 0, sizeof node->inputs);
     memset(&node->outputs, 0, sizeof node->outputs);
     memset(&node->sources, 0, sizeof node->sources);

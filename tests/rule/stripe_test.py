@@ -170,6 +170,15 @@ def skipped_pixels():
     return chain
 
 
+def padded_line():
+    """A map of one column, of which stripes see no pads, but the whole does."""
+    chain = Chain()
+    chain.maps = [("x", (1, 8, 40, 1))]
+    chain.add("Conv", ["x", chain.weights(12, 8, 2, 1), chain.weights(12)], (1, 12, 40, 1), pads=[1, 0, 0, 0])
+    chain.add("Relu", ["m1"], (1, 12, 40, 1))
+    return chain
+
+
 def layers(folder, name, gate=False):
     """Four layers, of which the second makes the largest map, and before the last perhaps the mean of all rows."""
     chain = Chain()
@@ -196,6 +205,7 @@ with tempfile.TemporaryDirectory() as folder:
     chains = [Chain(np.float64 if number % 8 == 7 else np.float32).grow() for number in range(CHAINS)]
     cut = sum(check_chain(f"chain {number}", chain, folder) > 0 for number, chain in enumerate(chains))
     check_chain("skipped pixels", skipped_pixels(), folder)
+    check_chain("a padded line", padded_line(), folder)
     checks.check("many chains are cut", cut > CHAINS // 3, cut)  # 72 % of them, counted over 400
 
     plain, gated = layers(folder, "plain"), layers(folder, "gated", gate=True)
