@@ -770,6 +770,20 @@ INLINE void row_products(vf *sum, const float *x, const float *w, const int coun
     }
 }
 
+/* sum[k * MANY + u] += what a row of KW taps, DW floats apart, makes of vector u behind `from` with row k of w; rows of
+ * w lie ROW floats apart, and there are ROWS. */
+INLINE void row_windows(vf *sum, const float *from, const float *w, const int ROWS, const int MANY, const int KW,
+                        const int DW, const int ROW) {
+    for (int kw = 0; kw < KW; kw++) {
+        UNROLL
+        for (int u = 0; u < MANY; u++) {
+            const vf x = vf_load(from + kw * DW + u * LANES);
+            UNROLL
+            for (int k = 0; k < ROWS; k++) sum[k * MANY + u] += w[k * ROW + kw] * x;
+        }
+    }
+}
+
 /* sums[c] = what element c of all pixels adds up to, for a number of channels that is a multiple of LANES but for REST
  * of them. Pixels lie X floats apart. */
 INLINE void sum_pixels(float *sums, const float *x, int channels, const int pixels, const int X, const int REST) {
