@@ -91,10 +91,26 @@ static Value *build_number(Building *building, double number) {
     return new_constant(building->graph, building->pattern->family, tensor_scalar(arena, type, number));
 }
 
+/* A size that the match has bound. */
+static int64_t bound_size(const Building *building, int name, const char *text) {
+    const Dim size = building->match->dims[name];
+    if (size.size < 0) fail(STATUS_USAGE, "%s: %s is no known size", building->pattern->family, text);
+    return size.size;
+}
+
+/* The numbers of a list; returns how many. */
+static int read_numbers(const Building *building, const ShapePattern *list, int64_t *values) {
+    int count = 0;
+    for (; count < list->dims.count && count < MAX_RANK; count++) {
+        const DimPattern *dim = &list->dims.items[count];
+        values[count] = dim->kind == DIM_NAME ? bound_size(building, dim->name, dim->text) : dim->size;
+    }
+    return count;
+}
+
 static Value *build_list(Building *building, const ShapePattern *list) {
     int64_t values[MAX_RANK];
-    int count = 0;
-    for (; count < list->dims.count && count < MAX_RANK; count++) values[count] = list->dims.items[count].size;
+    const int count = read_numbers(building, list, values);
     Arena *arena = building->graph->arena;
     return new_constant(building->graph, building->pattern->family, tensor_ints(arena, values, count));
 }
@@ -107,7 +123,6 @@ static void set_number(Node *node, const char *name, double number) {
 
 static void set_attribute(const Building *building, Node *node, const Condition *attribute) {
     int64_t values[MAX_RANK];
-    int count = 0;
     switch (attribute->kind) {
     case CONDITION_VALUE: set_number(node, attribute->attribute, attribute->number); return;
     case CONDITION_STRING: node_set_string(node, attribute->attribute, attribute->string); return;
@@ -119,18 +134,12 @@ static void set_attribute(const Building *building, Node *node, const Condition 
         set_number(node, attribute->attribute, tensor_number(value->constant, 0));
         return;
     }
-    case CONDITION_DIM: {
-        Dim size = building->match->dims[attribute->tensor];
-        if (size.size < 0)
-            fail(STATUS_USAGE, "%s: %s of %s is no known size", building->pattern->family, attribute->attribute,
-                 node->op_type);
-        node_set_int(node, attribute->attribute, size.size);
+    case CONDITION_DIM:
+        node_set_int(node, attribute->attribute, bound_size(building, attribute->tensor, attribute->attribute));
         return;
-    }
     default: break;
     }
-    for (; count < attribute->list.dims.count && count < MAX_RANK; count++)
-        values[count] = attribute->list.dims.items[count].size;
+    const int count = read_numbers(building, &attribute->list, values);
     node_set_ints(node, attribute->attribute, values, count);
 }
 

@@ -563,6 +563,20 @@ static int known_tensor(const Reader *reader, const Scope *scope, const Token *n
     return *tensor;
 }
 
+/* "[0 -1 C]": numbers, and names of sizes that the pattern has. */
+static ShapePattern read_built_list(Reader *reader, const Scope *scope) {
+    const Token token = reader->token;
+    ShapePattern list = read_list(reader);
+    for (int i = 0; i < list.dims.count; i++) {
+        DimPattern *dim = &list.dims.items[i];
+        if (dim->kind == DIM_SIZE) continue;
+        const int *size = dim->kind == DIM_NAME ? map_get(&scope->dims, dim->text) : NULL;
+        if (size == NULL) fail_at(reader, token.line, token.column, "%s is no number and no size's name", dim->text);
+        dim->name = *size;
+    }
+    return list;
+}
+
 /* "axis=-1", "alpha=0.5", "axes=[2 3]", "approximate=\"tanh\"", "epsilon=e" */
 static void read_built_attribute(Reader *reader, const Scope *scope, Term *term) {
     Token name = expect_name(reader, "an attribute");
@@ -574,7 +588,7 @@ static void read_built_attribute(Reader *reader, const Scope *scope, Term *term)
     Token token = reader->token;
     if (next_is(reader, "[")) {
         attribute.kind = CONDITION_LIST;
-        attribute.list = read_list(reader);
+        attribute.list = read_built_list(reader, scope);
     } else if (token.kind == TOKEN_NUMBER) {
         attribute.kind = CONDITION_VALUE;
         attribute.number = strtod(take(reader).text, NULL);
@@ -618,7 +632,7 @@ static Term *read_built(Reader *reader, const Scope *scope) {
         term->number = strtod(take(reader).text, NULL);
     } else if (next_is(reader, "[")) {
         term->kind = TERM_LIST;
-        term->list = read_list(reader);
+        term->list = read_built_list(reader, scope);
     } else {
         term->name = expect_name(reader, "an operator, a tensor, a number or a list").text;
         if (take_if(reader, "(")) read_built_node(reader, scope, term);
