@@ -185,6 +185,7 @@ static void lower_gemm(Program *program, Node *node) {
 static Shape batch_of(const Shape *shape) {
     Shape batch = *shape;
     batch.rank = shape->rank < 2 ? 0 : shape->rank - 2;
+    batch.channels_last = false; /* which are inside of what is left */
     return batch;
 }
 
@@ -278,11 +279,35 @@ Product matmul_product(const Node *node, const Value *a, const Value *b, Product
                        .b_n = 1,
                        .alpha = 1};
     *batch = batch_read(&a->shape, &b->shape, m * k, k * n);
-    if (batch->rank == 1 && batch->b[0] == 0 && batch->a[0] == m * k) { /* one b for all: their rows are one matrix */
+    if (a->shape.channels_last) product.a_m = 1, product.a_k = m;
+    if (b->shape.channels_last) product.b_k = 1, product.b_n = k;
+    const bool has_rows = !a->shape.channels_last && batch->rank == 1 && batch->a[0] == m * k;
+    if (has_rows && batch->b[0] == 0) { /* one b for all: their rows are one matrix */
         product.m *= batch->extent[0];
         batch->rank = 0;
     }
     return product;
+}
+
+/* What is a map [N][C][L] with its channels last, as tokens are to attention, is a matrix that is transposed. A left one
+ * is read in its order where it meets a single column. */
+static MapLayout layout_matmul(const Node *node) {
+    const Shape *a = &node->inputs.items[0]->shape, *b = &node->inputs.items[1]->shape;
+    const bool column = b->rank == 1 || b->dims[b->rank - 1].size == 1;
+    const bool reads_any = (!a->channels_last || (a->rank == 3 && column)) && (!b->channels_last || b->rank == 3);
+    return (MapLayout){reads_any ? READS_ANY : READS_ROWS, false};
+}
+
+/* y = a b of a column b is y^T = b^T a^T, whose elements lie as they did. */
+static void turn(Product *product, ProductBatch *batch) {
+    const Product p = *product;
+    const ProductBatch was = *batch;
+    product->a = p.b, product->b = p.a;
+    product->m = 1, product->n = p.m;
+    product->a_m = p.k, product->a_k = p.b_k;
+    product->b_k = p.a_k, product->b_n = p.a_m;
+    product->c_n = 0;
+    for (int i = 0; i < was.rank; i++) batch->a[i] = was.b[i], batch->b[i] = was.a[i];
 }
 
 static void lower_matmul(Program *program, Node *node) {
@@ -290,6 +315,7 @@ static void lower_matmul(Program *program, Node *node) {
     Product product = matmul_product(node, node->inputs.items[0], node->inputs.items[1], &batch);
     if (node->inputs.count > 2) /* a row of biases, from the pass `bias` */
         product.c = node->inputs.items[2], product.c_n = 1, product.beta = 1;
+    if (node->inputs.items[0]->shape.channels_last) turn(&product, &batch);
     product_emit_batches(program, product, &batch);
 }
 
@@ -366,6 +392,7 @@ const Op OPS_gemm[] = {
      .infer = infer_matmul,
      .carry = carry_matmul,
      .macs = macs_matmul,
+     .layout = layout_matmul,
      .lower = lower_matmul,
      .gradient_of = gradient_of_matmul},
     {0},
