@@ -289,8 +289,8 @@ Product matmul_product(const Node *node, const Value *a, const Value *b, Product
     return product;
 }
 
-/* What is a map [N][C][L] with its channels last, as tokens are to attention, is a matrix that is transposed. A left one
- * is read in its order where it meets a single column. */
+/* What is a map [N][C][L] with its channels last, as tokens are to attention, is a matrix that is transposed. A left
+ * one is read in its order where it meets a single column. */
 static MapLayout layout_matmul(const Node *node) {
     const Shape *a = &node->inputs.items[0]->shape, *b = &node->inputs.items[1]->shape;
     const bool column = b->rank == 1 || b->dims[b->rank - 1].size == 1;

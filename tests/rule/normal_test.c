@@ -264,6 +264,50 @@ static void factors_that_are_expanded(void **state) {
         "Expand Mul");
 }
 
+/* Sums of branches. */
+
+static Value *sum_over(Map8 m, Value *branches) {
+    return with_int(with_ints(op(m, "ReduceSum", branches), "axes", 1), "keepdims", 0);
+}
+
+static Value *stacked(Map8 m, const char *second) {
+    Value *other = make_input(m.graph, "other", second);
+    Value *maps[] = {with_ints(op(m, "Unsqueeze", m.x), "axes", 1), with_ints(op(m, "Unsqueeze", other), "axes", 1)};
+    return with_int(op2(m, "Concat", maps[0], maps[1]), "axis", 1);
+}
+
+static void sums_of_stacked_maps(void **state) {
+    (void)state;
+    Map8 m = begin(11);
+    assert_becomes(m, sum_over(m, stacked(m, "2x8x6x5")), "Add");
+    m = begin(11);
+    Value *weights = make_input(m.graph, "weights", "2x2x8x1x1");
+    assert_becomes(m, sum_over(m, op2(m, "Mul", stacked(m, "2x8x6x5"), weights)),
+                   "Gather Squeeze Mul Gather Squeeze Mul Add");
+    m = begin(11); /* of places, and not of channels */
+    weights = make_input(m.graph, "weights", "2x2x1x6x5");
+    assert_becomes(m, sum_over(m, op2(m, "Mul", stacked(m, "2x8x6x5"), weights)),
+                   "Unsqueeze Unsqueeze Concat Mul ReduceSum");
+}
+
+static void sums_of_halves(void **state) {
+    (void)state;
+    Map8 m = begin(11);
+    Value *y = sum_over(m, op2(m, "Reshape", m.x, make_list(m.graph, 2, 2, 4, 6, 5)));
+    assert_becomes(m, y, "Slice Slice Add");
+    m = begin(11);
+    y = sum_over(m, op2(m, "Reshape", m.x, make_list(m.graph, 2, 4, 2, 6, 5)));
+    assert_becomes(m, y, "Reshape ReduceSum");
+}
+
+static void weighted_means(void **state) {
+    (void)state;
+    Map8 m = begin(11);
+    Value *map = with_ints(op(m, "Unsqueeze", make_input(m.graph, "map", "2x8x30")), "axes", 1);
+    Value *weights = with_ints(op(m, "Unsqueeze", make_input(m.graph, "weights", "2x1x30")), "axes", 3);
+    assert_becomes(m, op2(m, "MatMul", map, weights), "Reshape MatMul Reshape");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_pools),
@@ -281,6 +325,9 @@ int main(void) {
         cmocka_unit_test(group_norms),
         cmocka_unit_test(softmax_between_transposes),
         cmocka_unit_test(factors_that_are_expanded),
+        cmocka_unit_test(sums_of_stacked_maps),
+        cmocka_unit_test(sums_of_halves),
+        cmocka_unit_test(weighted_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

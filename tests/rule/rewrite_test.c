@@ -80,6 +80,22 @@ static void a_shape_that_differs_in_ones_is_restored(void **state) {
     arena_free(graph->arena);
 }
 
+static void lists_hold_sizes_that_have_names(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *y = make(graph, "Abs", make_input(graph, "x", "2x6"));
+    assert_int_equal(
+        rewrite(graph, y, "rewrite flat\n  y = Abs(x[M N])\nbecomes Reshape(Relu(Reshape(x, [N M])), [M N])\n", NULL),
+        STATUS_OK);
+    assert_operators(graph, "Reshape Relu Reshape");
+    graph = make_graph(arena_new(), 17);
+    y = make(graph, "Abs", make_input(graph, "x", "2x6"));
+    assert_int_equal(rewrite(graph, y, "rewrite r\n  y = Abs(x[M N])\nbecomes Reshape(x, [N K])\n", NULL),
+                     STATUS_USAGE);
+    assert_non_null(strstr(last_messages(), "mine.pattern:3:20: K is no number and no size's name"));
+    arena_free(graph->arena);
+}
+
 /* Two sizes are open, so that no Reshape can be written: the model's own nodes stay, and nothing besides. */
 static void a_shape_that_is_open_stays_as_it_is(void **state) {
     (void)state;
@@ -171,6 +187,7 @@ int main(void) {
         cmocka_unit_test(a_value_used_elsewhere_stays),
         cmocka_unit_test(a_value_asked_for_by_name_is_computed_beside),
         cmocka_unit_test(a_shape_that_differs_in_ones_is_restored),
+        cmocka_unit_test(lists_hold_sizes_that_have_names),
         cmocka_unit_test(a_shape_that_is_open_stays_as_it_is),
         cmocka_unit_test(another_shape_is_an_error_of_the_rule),
         cmocka_unit_test(a_tensor_spread_over_itself_is_left),
