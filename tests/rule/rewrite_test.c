@@ -88,6 +88,7 @@ static void lists_hold_sizes_that_have_names(void **state) {
         rewrite(graph, y, "rewrite flat\n  y = Abs(x[M N])\nbecomes Reshape(Relu(Reshape(x, [N M])), [M N])\n", NULL),
         STATUS_OK);
     assert_operators(graph, "Reshape Relu Reshape");
+    arena_free(graph->arena);
     graph = make_graph(arena_new(), 17);
     y = make(graph, "Abs", make_input(graph, "x", "2x6"));
     assert_int_equal(rewrite(graph, y, "rewrite r\n  y = Abs(x[M N])\nbecomes Reshape(x, [N K])\n", NULL),
