@@ -616,18 +616,21 @@ INLINE vf vf_of_groups(const float *x, const int INPUTS, const int OUTPUTS, cons
 INLINE void tile_slide(vf *sum, const float *x, const float *w, const int rows, const int left, const int COLUMNS,
                        const int KERNEL, const int STRIDE, const int DILATION, const int W, const int X, const int XX,
                        const int TAP, const int INPUTS, const int OUTPUTS, const int WIDTH) {
+    const int apart = DILATION > (COLUMNS - 1) * STRIDE; /* taps then share no column */
     ROLLED
     for (int row = 0; row < rows; row++) {
         UNROLL
         for (int part = 0; part < (KERNEL + 7) / 8 * INPUTS; part++) { /* of a wider kernel 8 taps at a time */
             const int k = part / INPUTS * 8, channel = part % INPUTS;
             const int TAPS = KERNEL - k < 8 ? KERNEL - k : 8;
+            const int READ = apart ? TAPS * COLUMNS : (COLUMNS - 1) * STRIDE + (TAPS - 1) * DILATION + 1;
             vf tap[8];
             UNROLL
             for (int j = 0; j < 8; j++)
                 tap[j] = j < TAPS ? vf_load(w + ((row * KERNEL + k + j) * INPUTS + channel) * TAP) : vf_all(0);
             UNROLL
-            for (int i = 0; i < (COLUMNS - 1) * STRIDE + (TAPS - 1) * DILATION + 1; i++) {
+            for (int n = 0; n < READ; n++) {
+                const int i = apart ? n / COLUMNS * DILATION + n % COLUMNS * STRIDE : n;
                 const int column = left + k * DILATION + i;
                 if (column < 0 || column >= W) continue;
                 const vf in = vf_keep(vf_of_groups(x + row * XX + column * X, INPUTS, OUTPUTS, channel, WIDTH));

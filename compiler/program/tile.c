@@ -209,7 +209,8 @@ int tile_best_columns(int target, int64_t outputs, int64_t kernel, int64_t strid
     double costs[MOST_COLUMNS];
     int sorted[MOST_COLUMNS], count = 0;
     for (int columns = widest; columns >= 1; columns--) {
-        const int64_t inputs = (columns - 1) * stride + (taps - 1) * dilation + 1;
+        const bool apart = dilation > (columns - 1) * stride; /* taps share no input */
+        const int64_t inputs = apart ? columns * taps : (columns - 1) * stride + (taps - 1) * dilation + 1;
         if (columns > outputs || !slides(columns, taps, inputs, REGISTERS[target])) continue;
         const double loads = 0.5 * (double)(inputs + taps);
         const double cost = (double)divide_up(outputs, columns) * ((double)(columns * taps) + loads);
