@@ -130,21 +130,24 @@ static void lower_planar(Program *program, const Node *node, const WindowDim *h,
 }
 
 /* Whether there are few outputs, and pixels of a row lie next to each other where windows see them. */
-static bool has_few_outputs(const Node *node, const WindowDim *w) {
+static bool has_few_outputs(const Node *node, const Window *window) {
     enum { FEWEST_OUTPUTS = 8 };
-    const bool plain = node->inputs.items[0]->type == TYPE_FLOAT && attr_int(node, "group") == 1 && w->stride == 1;
+    const WindowDim w = window_dim(window, 3, 2);
+    const bool plain = node->inputs.items[0]->type == TYPE_FLOAT && attr_int(node, "group") == 1 && w.stride == 1;
     return plain && node->inputs.items[1]->shape.dims[0].size < FEWEST_OUTPUTS;
 }
 
-static void lower_rows(Program *program, const Node *node, const WindowDim *h, const WindowDim *w) {
+static void lower_rows(Program *program, const Node *node, const Window *window) {
     const Shape *x = &node->inputs.items[0]->shape, *weights = &node->inputs.items[1]->shape;
+    const WindowDim d = window_dim(window, 3, 0), h = window_dim(window, 3, 1), w = window_dim(window, 3, 2);
     Step *step = conv_step(program, node, "conv_rows");
     step_size(step, "N", x->dims[0].size), step_size(step, "C", x->dims[1].size);
-    step_size(step, "H", h->input), step_size(step, "W", w->input), step_size(step, "K", weights->dims[0].size);
-    step_size(step, "OH", h->output), step_size(step, "OW", w->output);
-    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel), step_size(step, "SH", h->stride);
-    step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
-    step_size(step, "PH", h->before), step_size(step, "PW", w->before);
+    window_planes(step, &d);
+    step_size(step, "H", h.input), step_size(step, "W", w.input), step_size(step, "K", weights->dims[0].size);
+    step_size(step, "OH", h.output), step_size(step, "OW", w.output);
+    step_size(step, "KH", h.kernel), step_size(step, "KW", w.kernel), step_size(step, "SH", h.stride);
+    step_size(step, "DH", h.dilation), step_size(step, "DW", w.dilation);
+    step_size(step, "PH", h.before), step_size(step, "PW", w.before);
 }
 
 static void lower_spatial(Program *program, const Node *node, const Window *window) {
@@ -211,10 +214,10 @@ static void lower_conv(Program *program, Node *node) {
     if (conv_is_last(node)) conv_lower_last(program, node);
     else if (sees_all(node, &window))
         conv_product(program, node, node->inputs.items[1], x->dims[0].size, shape_product(x, 1, x->rank));
+    else if (has_few_outputs(node, &window)) lower_rows(program, node, &window);
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);
-    else if (has_few_outputs(node, &w)) lower_rows(program, node, &h, &w);
     else lower_planar(program, node, &h, &w);
 }
 

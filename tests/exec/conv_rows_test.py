@@ -30,7 +30,7 @@ def network(path, rank, behind):
     channels, outputs = chance.randint(1, 4), chance.randint(1, 7)
     kernel, apart = [chance.choice([1, 3, 7]) for _ in range(rank)], chance.randint(1, 2)
     strides = [chance.randint(1, 2)] * (rank - 1) + [1]
-    size = [chance.randint(5, 40) for _ in range(rank)]
+    size = [chance.randint(5, 40 if rank < 3 else 12) for _ in range(rank)]
     x = numbers.standard_normal((chance.randint(1, 2), channels, *size)).astype(np.float32)
     pads = [apart * (taps // 2) for taps in kernel] * 2
     nodes = [helper.make_node("Conv", ["x", "w", "b"], ["v"], pads=pads, strides=strides, dilations=[apart] * rank)]
@@ -53,7 +53,7 @@ def network(path, rank, behind):
 
 
 for case, behind in enumerate(["sigmoid", "scales", "sum", "nothing"] * 2):
-    rank = 1 + (case != 3)
+    rank = 1 if case == 3 else 2 + case % 2
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rows.onnx"
         x = network(path, rank, behind)
