@@ -129,12 +129,18 @@ static void lower_planar(Program *program, const Node *node, const WindowDim *h,
     step_size(step, "G", attr_int(node, "group"));
 }
 
-/* Whether there are few outputs, and pixels of a row lie next to each other where windows see them. */
-static bool has_few_outputs(const Node *node, const Window *window) {
-    enum { FEWEST_OUTPUTS = 8 };
-    const WindowDim w = window_dim(window, 3, 2);
-    const bool plain = node->inputs.items[0]->type == TYPE_FLOAT && attr_int(node, "group") == 1 && w.stride == 1;
-    return plain && node->inputs.items[1]->shape.dims[0].size < FEWEST_OUTPUTS;
+/* Whether there are few outputs, and windows see pixels of a row next to each other: then vectors have these. What they
+ * read is copied, which is a few rows. */
+static bool takes_rows(const Node *node, const Window *window) {
+    enum { MOST_COPIED = 1 << 16 };
+    const WindowDim d = window_dim(window, 3, 0), h = window_dim(window, 3, 1), w = window_dim(window, 3, 2);
+    if (node->inputs.items[0]->type != TYPE_FLOAT || attr_int(node, "group") != 1 || w.stride != 1) return false;
+    const int64_t factors[] = {node->inputs.items[0]->shape.dims[1].size, d.kernel, (h.kernel - 1) * h.dilation + 1,
+                               w.output + 16 + (w.kernel - 1) * w.dilation};
+    int64_t copied = 1;
+    for (int i = 0; i < 4; i++)
+        if (!checked_multiply(copied, factors[i], &copied) || copied > MOST_COPIED) return false;
+    return conv_has_few_outputs(node);
 }
 
 static void lower_rows(Program *program, const Node *node, const Window *window) {
@@ -214,7 +220,7 @@ static void lower_conv(Program *program, Node *node) {
     if (conv_is_last(node)) conv_lower_last(program, node);
     else if (sees_all(node, &window))
         conv_product(program, node, node->inputs.items[1], x->dims[0].size, shape_product(x, 1, x->rank));
-    else if (has_few_outputs(node, &window)) lower_rows(program, node, &window);
+    else if (takes_rows(node, &window)) lower_rows(program, node, &window);
     else if (window.rank == 3) lower_spatial(program, node, &window);
     else if (weights->dims[1].size == 1 && attr_int(node, "group") == x->dims[1].size && x->dims[1].size > 1)
         lower_depthwise(program, node, &h, &w);

@@ -17,7 +17,6 @@ static bool is_still(const WindowDim *dim) { return dim->kernel == 1 && dim->str
 /* Whether each output pixel is made of the input pixel in its place. */
 static bool is_pointwise(const Planar *conv) { return !conv->is_deep && is_still(&conv->h) && is_still(&conv->w); }
 
-
 /* A group's channels. */
 typedef struct {
     int64_t inputs, outputs;
@@ -138,8 +137,8 @@ static bool is_line(const Node *node) {
     return is_single && !conv.is_deep && conv.groups == 1 && h->dilation == 1 && is_inside(h);
 }
 
-/* Whether a panel of 16 outputs is not worth it: then vectors have what is added up, if that makes some. */
-static bool has_few_outputs(const Node *node) {
+/* Then vectors have what is added up, if that makes some. */
+bool conv_has_few_outputs(const Node *node) {
     enum { FEWEST_OUTPUTS = 8 };
     return node->inputs.items[1]->shape.dims[0].size < FEWEST_OUTPUTS;
 }
@@ -147,7 +146,7 @@ static bool has_few_outputs(const Node *node) {
 static bool has_kernel(const Node *node) {
     enum { FEWEST_INPUTS = 8 };
     const Shape *x = &node->inputs.items[0]->shape;
-    if (has_few_outputs(node)) return attr_int(node, "group") == 1 && x->dims[1].size >= FEWEST_INPUTS;
+    if (conv_has_few_outputs(node)) return attr_int(node, "group") == 1 && x->dims[1].size >= FEWEST_INPUTS;
     return joined_groups(node) > 0;
 }
 
@@ -363,7 +362,7 @@ bool conv_is_last(const Node *node) {
 void conv_lower_last(Program *program, const Node *node) {
     const Folded conv = folded(node);
     const Planar *planar = &conv.planar;
-    if (has_few_outputs(node)) lower_few(program, node);
+    if (conv_has_few_outputs(node)) lower_few(program, node);
     else if (reads_image(node)) lower_image(program, node, planar);
     else if (has_small_groups(node)) lower_grouped_last(program, node, &conv);
     else if (planar->groups == 1 && is_pointwise(planar))

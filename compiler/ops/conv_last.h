@@ -7,6 +7,8 @@
 
 /* Op.layout of Conv: channels last where a kernel on vectors can have it so. */
 MapLayout conv_layout(const Node *node);
+/* Whether a Conv makes so few channels that a panel of 16 is not worth it. */
+bool conv_has_few_outputs(const Node *node);
 /* Whether a Conv is to make its output channels last. */
 bool conv_is_last(const Node *node);
 /* Op.lower of such a one. */

@@ -31,6 +31,7 @@ static void take_over(Graph *graph, Node *node, Value *value) {
 
 /* Applies a rule that matched; false where the shapes are not known well enough. */
 static bool rewrite(Graph *graph, const BlockPattern *rule, const Match *match, Value *root) {
+    if (!can_build(rule->becomes, match)) return false;
     Value *made = build_term(rule, rule->becomes, match, root->producer);
     Node *node = made->producer;
     if (!shape_may_equal(&made->shape, &root->shape)) {

@@ -181,6 +181,23 @@ static void move_behind(Graph *graph, int first, const Node *behind) {
     memcpy(&nodes[at + 1], kept, (size_t)made * sizeof *kept);
 }
 
+static bool has_known_sizes(const ShapePattern *list, const Match *match) {
+    for (int i = 0; i < list->dims.count; i++)
+        if (list->dims.items[i].kind == DIM_NAME && match->dims[list->dims.items[i].name].size < 0) return false;
+    return true;
+}
+
+bool can_build(const Term *term, const Match *match) {
+    bool can = has_known_sizes(&term->list, match);
+    for (int i = 0; i < term->conditions.count; i++) {
+        const Condition *attribute = &term->conditions.items[i];
+        can = can && has_known_sizes(&attribute->list, match);
+        if (attribute->kind == CONDITION_DIM) can = can && match->dims[attribute->tensor].size >= 0;
+    }
+    for (int i = 0; i < term->arguments.count; i++) can = can && can_build(term->arguments.items[i], match);
+    return can;
+}
+
 Value *build_term(const BlockPattern *pattern, const Term *term, const Match *match, Node *behind) {
     Building building = {behind->graph, pattern, match, behind};
     int first = behind->graph->nodes.count;

@@ -9,6 +9,9 @@
  * with its name and the module that all nodes of the match are in; they are inferred. */
 Value *build_term(const BlockPattern *pattern, const Term *term, const Match *match, Node *behind);
 
+/* Whether all sizes that a term names are known in a match; build_term() fails where one is not. */
+bool can_build(const Term *term, const Match *match);
+
 /* A value that a node makes, with another shape of as many elements: a Reshape right behind that node. NULL where more
  * than one dimension of the shape is not known. */
 Value *build_reshape(Value *value, const Shape *shape);

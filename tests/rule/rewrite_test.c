@@ -111,6 +111,18 @@ static void a_shape_that_is_open_stays_as_it_is(void **state) {
     arena_free(graph->arena);
 }
 
+static void a_size_in_a_list_that_is_open_stays_so(void **state) {
+    (void)state;
+    Graph *graph = make_graph(arena_new(), 17);
+    Value *x = make_input(graph, "x", "1x6");
+    x->shape.dims[0] = (Dim){-1, "n"};
+    assert_int_equal(
+        rewrite(graph, make(graph, "Abs", x), "rewrite r\n  y = Abs(x[M N])\nbecomes Reshape(x, [M N])\n", NULL),
+        STATUS_OK);
+    assert_operators(graph, "Abs");
+    arena_free(graph->arena);
+}
+
 static void another_shape_is_an_error_of_the_rule(void **state) {
     (void)state;
     Graph *graph = make_graph(arena_new(), 17);
@@ -190,6 +202,7 @@ int main(void) {
         cmocka_unit_test(a_shape_that_differs_in_ones_is_restored),
         cmocka_unit_test(lists_hold_sizes_that_have_names),
         cmocka_unit_test(a_shape_that_is_open_stays_as_it_is),
+        cmocka_unit_test(a_size_in_a_list_that_is_open_stays_so),
         cmocka_unit_test(another_shape_is_an_error_of_the_rule),
         cmocka_unit_test(a_tensor_spread_over_itself_is_left),
         cmocka_unit_test(a_number_that_spreads_is_left),
