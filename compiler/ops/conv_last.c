@@ -305,16 +305,19 @@ static void lower_grouped_last(Program *program, const Node *node, const Folded 
     step->choice = choice;
 }
 
-static Step *lower_winograd(Program *program, const Node *node, const Planar *conv, const WinogradPlan *plan) {
+static Step *lower_winograd(Program *program, const Node *node, const Folded *folded, const WinogradPlan *plan) {
+    const Planar *conv = &folded->planar;
     const WindowDim *h = &conv->h, *w = &conv->w;
     const Value *weights = padded_rows(program, joined_weights(program, node), conv->groups);
     const Packing packing = {.weights = weights,
                              .depth = conv->channels / conv->groups,
                              .columns = weights->shape.dims[0].size,
+                             .taps = conv->planes,
                              .winograd = plan->tile};
     Step *step =
         packed_step(program, node, "winograd", packing, padded_rows(program, node_input(node, 2), conv->groups));
     step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
+    window_planes(step, conv->is_deep ? &folded->d : &ALONE);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output), step_size(step, "G", conv->groups);
     step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
@@ -374,7 +377,7 @@ void conv_lower_last(Program *program, const Node *node) {
     else {
         const Choice *choice;
         const ConvWay way = conv_choose(program, planar, &choice);
-        Step *step = way.winograd.tile != 0 ? lower_winograd(program, node, planar, &way.winograd)
+        Step *step = way.winograd.tile != 0 ? lower_winograd(program, node, &conv, &way.winograd)
                                             : lower_window(program, node, &conv, &way);
         step->choice = choice;
     }

@@ -184,7 +184,7 @@ static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPla
 
 static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
-    bool applies = !conv->is_deep;
+    bool applies = true;
     for (int i = 0; i < 2; i++)
         applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
     return applies;
@@ -196,6 +196,7 @@ static void list_ways(Ways *ways) {
                                  .channels = conv->channels,
                                  .outputs = conv->outputs,
                                  .groups = conv->groups,
+                                 .planes = conv->planes,
                                  .high = divide_up(conv->h.output, conv->h.dilation),
                                  .wide = divide_up(conv->w.output, conv->w.dilation),
                                  .dead = dead_rows(&conv->h),
@@ -237,8 +238,9 @@ ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice)
     Ways ways = {.program = program, .conv = conv};
     const bool is_forbidden = program->is_direct && winograd_applies(conv);
     list_ways(&ways);
-    const char *deep = arena_printf(program->arena, "conv of %" PRId64 " planes", conv->planes);
-    const char *key = key_of(program, conv, conv->is_deep ? deep : is_forbidden ? "direct conv" : "conv");
+    const char *kernel = is_forbidden ? "direct conv" : "conv";
+    if (conv->is_deep) kernel = arena_printf(program->arena, "%s of %" PRId64 " planes", kernel, conv->planes);
+    const char *key = key_of(program, conv, kernel);
     *choice = choice_take(program, key, ways.names, ways.count);
     return ways.ways[(*choice)->taken];
 }

@@ -44,9 +44,11 @@ static Tensor *panels(Arena *arena, const Packing *packing) {
 
 static Tensor *transformed(Arena *arena, const Packing *packing) {
     const int tile = packing->winograd;
-    const int64_t count = winograd_weights_count(packing->columns, packing->depth, tile);
+    const int64_t planes = packing->taps == 0 ? 1 : packing->taps;
+    const int64_t count = winograd_weights_count(packing->columns, planes * packing->depth, tile);
     Tensor *weights = tensor_new(arena, TYPE_FLOAT, &(Shape){.rank = 1, .dims = {dim_known(count)}});
-    winograd_transform(packing->weights->constant->data, packing->columns, packing->depth, tile, weights->data);
+    const float *from = packing->weights->constant->data;
+    winograd_transform(from, packing->columns, packing->depth, planes, tile, weights->data);
     return weights;
 }
 

@@ -14,10 +14,10 @@ typedef struct {
     double factor;
     int64_t taps, tap; /* taps 0: one */
     int64_t panel;     /* columns of a panel; 0: 16 */
-    int winograd;      /* not 0: weights [columns][depth][3][3], transformed for this tile by winograd_transform() */
-    bool strassen;     /* the right factors of strassen_factor() */
-    bool paired;       /* the last panel's columns, at most half of it, have those of the next row behind them in each
-                        * even row, for tile_multiply_pairs() */
+    int winograd;  /* not 0: weights [columns][depth][taps][3][3], transformed for this tile by winograd_transform() */
+    bool strassen; /* the right factors of strassen_factor() */
+    bool paired;   /* the last panel's columns, at most half of it, have those of the next row behind them in each
+                    * even row, for tile_multiply_pairs() */
 } Packing;
 
 /* Whether a value's data can be packed: a constant of floats. */

@@ -23,12 +23,13 @@ int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile) {
 /* Output channels of all groups, each of which fills panels. */
 static int64_t filled(const WinogradShape *shape) { return shape->groups * padded(shape->outputs / shape->groups); }
 
+/* Of a group, in all planes that a window sees. */
+static int64_t depth_of(const WinogradShape *shape) { return shape->planes * shape->channels / shape->groups; }
+
 /* At one point, of a chunk of tiles and a group. */
 static TileProduct product_of(const WinogradShape *shape, int64_t chunk) {
-    return (TileProduct){.rows = chunk,
-                         .columns = shape->outputs / shape->groups,
-                         .depth = shape->channels / shape->groups,
-                         .rest = REST_IS_REPEATED};
+    return (TileProduct){
+        .rows = chunk, .columns = shape->outputs / shape->groups, .depth = depth_of(shape), .rest = REST_IS_REPEATED};
 }
 
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
@@ -41,18 +42,19 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const int points = plan->tile * plan->tile, vectors = plan->vectors[TARGET_AVX512];
     const double chunks = (double)divide_up(tiles_of(shape, plan->tile), plan->chunk);
     const double outputs = (double)filled(shape);
-    const double weights = outputs * (double)(shape->channels / shape->groups) * points;
+    const double weights = outputs * (double)depth_of(shape) * points;
     const double transforms = plan->tile == LARGEST_TILE ? 220 : 60; /* of a tile of one channel */
-    const int64_t width = padded(shape->channels) + 16 + vectors * TARGET_LANES[TARGET_AVX512];
+    const int64_t across = shape->planes * padded(shape->channels);
+    const int64_t width = across + 16 + vectors * TARGET_LANES[TARGET_AVX512];
     const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
     const double second = (double)(shape->machine.second > LEAST_SECOND ? shape->machine.second : LEAST_SECOND);
     const bool keeps_weights = weights + scratch < 0.8 * second, keeps_scratch = scratch < 0.69 * second;
     const TileProduct product = product_of(shape, plan->chunk);
-    const double products = (double)(points * shape->channels) * /* of all groups: as deep as all channels together */
+    const double products = (double)(points * shape->groups * depth_of(shape)) *
                             tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
     const double threads = shape->threads > 1 ? shape->threads : 1, items = chunks * plan->splits;
     const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
-    const double transformed = plan->chunk * transforms * (again * (double)padded(shape->channels) + outputs);
+    const double transformed = plan->chunk * transforms * (again * (double)across + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
     return waiting * chunks * (work + (keeps_weights ? 0 : 2 * weights)) + shape->machine.far_weight * weights;
 }
@@ -60,13 +62,13 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
 /* The same of a direct convolution, row by row. */
 static double direct_cost(const WinogradShape *shape) {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
-    const int64_t depth = 9 * shape->channels / shape->groups;
+    const int64_t depth = 9 * depth_of(shape);
     const TileProduct product = {.rows = shape->wide, .columns = shape->outputs / shape->groups, .depth = depth};
     tile_choose(&product, rows, vectors);
     const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = (double)depth * (double)filled(shape);
-    const double all_rows = (double)(shape->batch * shape->high);
-    return 9 * (1 - shape->dead) * (double)shape->channels * all_rows * row + shape->machine.far_weight * weights;
+    const double all_rows = (double)(shape->batch * shape->high * shape->groups);
+    return (1 - shape->dead) * (double)depth * all_rows * row + shape->machine.far_weight * weights;
 }
 
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {
@@ -94,7 +96,7 @@ WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile) {
 }
 
 bool winograd_is_possible(const WinogradShape *shape) {
-    return winograd_weights_count(filled(shape), shape->channels / shape->groups, LARGEST_TILE) <= INT32_MAX;
+    return winograd_weights_count(filled(shape), depth_of(shape), LARGEST_TILE) <= INT32_MAX;
 }
 
 /* The tile is that of one thread, so that results are the same bits for all numbers of threads. */
@@ -123,19 +125,21 @@ static void transform_matrix(int tile, double matrix[LARGEST_TILE][3]) {
     memcpy(matrix[tile - 1], (double[]){0, 0, 1}, sizeof matrix[0]);
 }
 
-void winograd_transform(const float *weights, int64_t outputs, int64_t channels, int tile, float *transformed) {
+void winograd_transform(const float *weights, int64_t outputs, int64_t channels, int64_t planes, int tile,
+                        float *transformed) {
+    const int64_t depth = planes * channels;
     double matrix[LARGEST_TILE][3];
     transform_matrix(tile, matrix);
-    memset(transformed, 0, sizeof(float) * (size_t)winograd_weights_count(outputs, channels, tile));
+    memset(transformed, 0, sizeof(float) * (size_t)winograd_weights_count(outputs, depth, tile));
     for (int64_t k = 0; k < outputs; k++)
-        for (int64_t c = 0; c < channels; c++) {
-            const float *const taps = weights + (k * channels + c) * 9;
+        for (int64_t row = 0; row < depth; row++) {
+            const float *const taps = weights + ((k * channels + row % channels) * planes + row / channels) * 9;
             for (int point = 0; point < tile * tile; point++) {
                 double sum = 0;
                 for (int tap = 0; tap < 9; tap++)
                     sum += matrix[point / tile][tap / 3] * matrix[point % tile][tap % 3] * taps[tap];
                 const int64_t panel = point * panels_of(outputs) + k / PANEL_WIDTH;
-                transformed[(panel * channels + c) * PANEL_WIDTH + k % PANEL_WIDTH] = (float)sum;
+                transformed[(panel * depth + row) * PANEL_WIDTH + k % PANEL_WIDTH] = (float)sum;
             }
         }
 }

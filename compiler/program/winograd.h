@@ -6,15 +6,16 @@
 
 #include "program/program.h"
 
-/* A convolution of 3 x 3 taps without strides. Of a dilated one, the outputs that are a dilation apart are
- * maps of a batch. */
+/* A convolution of 3 x 3 taps without strides, in one plane or over several. Of a dilated one, the outputs that are a
+ * dilation apart are maps of a batch. */
 typedef struct {
     int64_t batch, channels, outputs; /* outputs: of channels, of all groups */
     int64_t groups;
-    int64_t high, wide;               /* of an output map */
-    int threads;                      /* that share the work; 0: one */
-    Machine machine;                  /* that it is supposed to run on */
-    double dead; /* the part of the taps that see pads alone, which a direct convolution leaves out */
+    int64_t planes;     /* that a window sees */
+    int64_t high, wide; /* of an output map */
+    int threads;        /* that share the work; 0: one */
+    Machine machine;    /* that it is supposed to run on */
+    double dead;        /* the part of the taps that see pads alone, which a direct convolution leaves out */
 } WinogradShape;
 
 typedef struct {
@@ -34,10 +35,11 @@ WinogradPlan winograd_plan_tile(const WinogradShape *shape, int tile);
 /* And for so many tiles at once; fewer than one, or more than there are, become one, or all. */
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk);
 
-/* Floats of the transformed weights. */
+/* Floats of the transformed weights, with the channels of all planes. */
 int64_t winograd_weights_count(int64_t outputs, int64_t channels, int tile);
-/* Transforms weights [outputs][channels][3][3], in double and rounded once, to [tile*tile][outputs/16][channels][16],
- * with zeros in the place of outputs that do not exist. */
-void winograd_transform(const float *weights, int64_t outputs, int64_t channels, int tile, float *transformed);
+/* Transforms weights [outputs][channels][planes][3][3], in double and rounded once, to
+ * [tile*tile][outputs/16][planes][channels][16], with zeros in the place of outputs that do not exist. */
+void winograd_transform(const float *weights, int64_t outputs, int64_t channels, int64_t planes, int tile,
+                        float *transformed);
 
 #endif

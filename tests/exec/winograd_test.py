@@ -1,5 +1,6 @@
 """Convolutions by Winograd's method in generated code: on registers of every length they agree with sums in double as
 docs/cli.md says, with one thread and more, and --winograd off leaves them out."""
+import itertools
 import os
 import pathlib
 import subprocess
@@ -21,33 +22,38 @@ random = np.random.default_rng(seed)
 checks = Checks()
 
 
-def model(folder, channels, outputs, high, wide, apart=1, groups=1):
-    """y = SiLU(Conv(x)), with taps so many pixels apart: the model's path, x, and y in double."""
-    x = random.standard_normal((2, channels, high, wide)).astype(np.float32)
-    weights = (random.standard_normal((outputs, channels // groups, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
+def model(folder, channels, outputs, *size, apart=1, groups=1):
+    """y = SiLU(Conv(x)) of maps of some size, with three taps along each dimension, so many pixels apart: the model's
+    path, x, and y in double."""
+    rank = len(size)
+    x = random.standard_normal((2, channels, *size)).astype(np.float32)
+    weights = random.standard_normal((outputs, channels // groups, *[3] * rank)) * np.sqrt(2 / (3**rank * channels))
+    weights = weights.astype(np.float32)
     bias = random.standard_normal(outputs).astype(np.float32)
     constants = {"onnx::Conv_7": weights, "onnx::Conv_8": bias}  # as torch names them
-    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[apart] * 4, dilations=[apart] * 2,
-                              group=groups),
+    nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=[apart] * 2 * rank,
+                              dilations=[apart] * rank, group=groups),
              helper.make_node("Sigmoid", ["sum"], ["gate"]), helper.make_node("Mul", ["sum", "gate"], ["y"])]
-    shapes = {"x": x.shape, "y": (2, outputs, high, wide)}
+    shapes = {"x": x.shape, "y": (2, outputs, *size)}
     infos = {name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()}
     graph = helper.make_graph(nodes, "conv", [infos["x"]], [infos["y"]],
                               [numpy_helper.from_array(array, name) for name, array in constants.items()])
     path = pathlib.Path(folder) / "conv.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (apart, apart), (apart, apart)))
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *[(apart, apart)] * rank))
     padded = padded.reshape(2, groups, channels // groups, *padded.shape[2:])
     weights = weights.reshape(groups, outputs // groups, *weights.shape[1:]).astype(np.float64)
-    total = sum(np.einsum("ngchw,gkc->ngkhw", padded[..., apart * i:apart * i + high, apart * j:apart * j + wide],
-                          weights[..., i, j]) for i in range(3) for j in range(3))
-    total = total.reshape(shapes["y"]) + bias[:, None, None]
+    seen = {taps: tuple(slice(apart * tap, apart * tap + length) for tap, length in zip(taps, size))
+            for taps in itertools.product(range(3), repeat=rank)}
+    total = sum(np.einsum("ngc...,gkc->ngk...", padded[(..., *pixels)], weights[(..., *taps)])
+                for taps, pixels in seen.items())
+    total = total.reshape(shapes["y"]) + bias.reshape(-1, *[1] * rank)
     return path, x, total / (1 + np.exp(-total))
 
 
-def check(what, tile, size):
+def check(what, tile, *sizes, **how):
     with tempfile.TemporaryDirectory() as folder:
-        path, x, expected = model(folder, *size)
+        path, x, expected = model(folder, *sizes, **how)
         np.savez(f"{folder}/in.npz", x=x)
         for threads in ("1", "3"):
             compile_model(path, f"{folder}/{threads}", "--threads", threads)
@@ -66,11 +72,14 @@ def check(what, tile, size):
         checks.check(f"{what}: off", "winograd" not in pathlib.Path(folder, "off", "model.c").read_text())
 
 
-check("a large map", 6, (37, 50, 27, 21))
-check("a small map", 4, (70, 64, 6, 7))
-check("a dilated map", 6, (37, 50, 27, 21, 2))
-check("groups", 6, (48, 60, 27, 21, 1, 3))
-check("groups that are joined", 6, (60, 48, 27, 21, 1, 4))
+check("a large map", 6, 37, 50, 27, 21)
+check("a small map", 4, 70, 64, 6, 7)
+check("a dilated map", 6, 37, 50, 27, 21, apart=2)
+check("groups", 6, 48, 60, 27, 21, groups=3)
+check("groups that are joined", 6, 60, 48, 27, 21, groups=4)
+check("three dimensions", 6, 37, 50, 4, 17, 11)
+check("groups in three dimensions", 6, 60, 48, 3, 17, 11, groups=4)
+check("a dilated volume", 6, 37, 50, 5, 15, 13, apart=2)
 with tempfile.TemporaryDirectory() as folder:  # how much of the pads windows see is a part of what is decided by
     weights = numpy_helper.from_array(random.standard_normal((16, 8, 3, 3)).astype(np.float32), "w")
     nodes = [helper.make_node("Conv", ["x", "w"], [y], pads=pads, dilations=[4, 4])

@@ -1,5 +1,6 @@
-/* Winograd's convolution against the plain one: odd sizes, pads, dilations, channels that fill no vector, chunks that
- * overlap, and the same bits however the items are split; and the sizes that the compiler chooses for it. */
+/* Winograd's convolution against the plain one: odd sizes, pads, dilations, planes, channels that fill no vector,
+ * chunks that overlap, and the same bits however the items are split; and the sizes that the compiler chooses for it.
+ */
 #define UNROLL /* sizes are no constants here */
 #include "program/tile.h"
 #include "program/winograd.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 
 typedef struct {
-    int N, C, H, W, K, G, DH, DW, PH, PW, OH, OW;
+    int N, C, D, H, W, K, G, KD, SD, DD, DH, DW, PD, PH, PW, OD, OH, OW;
     int TILE, TILES, CHUNK, SPLITS, ROWS, VECTORS;
     int items;
     const float *x, *w, *bias;
@@ -23,8 +24,9 @@ static int filled(const Problem *p) { return (p->K / p->G + 15) / 16 * 16; }
 /* fresh: where the calls in a row began that keep the scratch. */
 static void convolve(const Problem *p, const float *weights, const float *bias, int first, int last, int fresh,
                      float *y) {
-    winograd(p->x, weights, bias, p->scratch, y, first, last, fresh, p->C, p->H, p->W, p->K, p->OH, p->OW, p->G, p->DH,
-             p->DW, p->PH, p->PW, p->TILE, p->TILES, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
+    winograd(p->x, weights, bias, p->scratch, y, first, last, fresh, p->C, p->D, p->H, p->W, p->K, p->OD, p->OH, p->OW,
+             p->G, p->KD, p->SD, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW, p->TILE, p->TILES, p->CHUNK, p->SPLITS,
+             p->ROWS, p->VECTORS);
 }
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
@@ -45,23 +47,32 @@ static void choose_line(Random *random, int dilation, int *size, int *before, in
     *outputs = *size + *before + random_between(random, *size <= span ? dilation : 0, *before) - span;
 }
 
+/* One plane, or some of which a window may see none. */
+static void choose_planes(Random *random, Problem *p) {
+    p->D = p->OD = p->KD = p->SD = p->DD = 1, p->PD = 0;
+    if (random_below(random, 2) == 0) return;
+    p->D = random_between(random, 1, 5), p->KD = random_between(random, 1, 4), p->OD = random_between(random, 1, 5);
+    p->SD = random_between(random, 1, 2), p->DD = random_between(random, 1, 2), p->PD = random_between(random, 0, 5);
+}
+
 static Problem random_problem(Random *random, Arena *arena) {
     Problem p = {.N = random_between(random, 1, 2), .TILE = random_below(random, 2) == 0 ? 4 : 6};
     p.G = random_below(random, 2) ? 1 : random_between(random, 2, 4);
     p.C = p.G * random_between(random, 1, 40 / p.G), p.K = p.G * random_between(random, 1, 50 / p.G);
     p.DH = random_below(random, 2) ? 1 : random_between(random, 2, 5);
     p.DW = random_below(random, 2) ? 1 : random_between(random, 2, 5);
+    choose_planes(random, &p);
     choose_line(random, p.DH, &p.H, &p.PH, &p.OH), choose_line(random, p.DW, &p.W, &p.PW, &p.OW);
     const int side = p.TILE - 2, high = (p.OH + p.DH - 1) / p.DH, wide = (p.OW + p.DW - 1) / p.DW; /* of a phase */
-    const int tiles = p.N * p.DH * p.DW * ((high + side - 1) / side) * ((wide + side - 1) / side);
+    const int tiles = p.N * p.OD * p.DH * p.DW * ((high + side - 1) / side) * ((wide + side - 1) / side);
     p.TILES = tiles;
     p.CHUNK = random_between(random, 1, tiles < 20 ? tiles : 20), p.SPLITS = random_between(random, 1, 4);
     choose_registers(random, &p);
     p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
-    p.x = random_floats(random, arena, p.N * p.C * p.H * p.W);
-    p.w = random_floats(random, arena, p.K * p.C / p.G * 9);
+    p.x = random_floats(random, arena, p.N * p.D * p.C * p.H * p.W);
+    p.w = random_floats(random, arena, p.K * p.C / p.G * p.KD * 9);
     p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
-    const int scratch = p.TILE * p.TILE * p.CHUNK * ((p.C + 15) / 16 * 16 + 16 + p.VECTORS * LANES);
+    const int scratch = p.TILE * p.TILE * p.CHUNK * (p.KD * ((p.C + 15) / 16 * 16) + 16 + p.VECTORS * LANES);
     p.scratch = arena_new_array(arena, float, (size_t)scratch);
     for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
     return p;
@@ -85,12 +96,13 @@ static float *absolute(Arena *arena, const float *from, int count) {
 
 /* What the plain kernel makes of channels-last x, channels-last as well. */
 static float *expected(Arena *arena, const Problem *p, const float *x, const float *w, const float *bias) {
-    float *y = arena_new_array(arena, float, (size_t)(p->N * p->K * p->OH * p->OW));
-    float *panel = arena_new_array(arena, float, (size_t)(p->C * 9 * 16));
-    float *planes = transposed(arena, x, p->N, p->H * p->W, p->C);
-    conv2d(planes, w, bias, panel, y, 0, p->N * p->G * ((p->OH * p->OW + 15) / 16), p->N, p->C, p->H, p->W, p->K, p->OH,
-           p->OW, p->G, 3, 3, 1, 1, p->DH, p->DW, p->PH, p->PW);
-    return transposed(arena, y, p->N, p->K, p->OH * p->OW);
+    const int voxels = p->OD * p->OH * p->OW;
+    float *y = arena_new_array(arena, float, (size_t)(p->N * p->K * voxels));
+    float *panel = arena_new_array(arena, float, (size_t)(p->C * p->KD * 9 * 16));
+    float *maps = transposed(arena, x, p->N, p->D * p->H * p->W, p->C);
+    conv3d(maps, w, bias, panel, y, 0, p->N * p->G * ((voxels + 15) / 16), p->N, p->C, p->D, p->H, p->W, p->K, p->OD,
+           p->OH, p->OW, p->G, p->KD, 3, 3, p->SD, 1, 1, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW);
+    return transposed(arena, y, p->N, p->K, voxels);
 }
 
 /* So many floats for each output channel, with zeros behind those of a group. */
@@ -106,9 +118,9 @@ static float *filled_rows(Arena *arena, const Problem *p, const float *from, int
 static void check(Random *random) {
     Arena *arena = arena_new();
     Problem p = random_problem(random, arena);
-    const int count = p.N * p.K * p.OH * p.OW, depth = p.C / p.G, rows = p.G * filled(&p);
+    const int count = p.N * p.K * p.OD * p.OH * p.OW, depth = p.KD * p.C / p.G, rows = p.G * filled(&p);
     float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(rows, depth, p.TILE));
-    winograd_transform(filled_rows(arena, &p, p.w, depth * 9), rows, depth, p.TILE, weights);
+    winograd_transform(filled_rows(arena, &p, p.w, depth * 9), rows, p.C / p.G, p.KD, p.TILE, weights);
     const float *bias = p.bias == NULL ? NULL : filled_rows(arena, &p, p.bias, 1);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
@@ -120,17 +132,17 @@ static void check(Random *random) {
     }
     assert_memory_equal(y, again, sizeof(float) * (size_t)count);
     const float *reference = expected(arena, &p, p.x, p.w, p.bias);
-    const float *sizes =
-        expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.H * p.W), absolute(arena, p.w, p.K * depth * 9), NULL);
+    const float *sizes = expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.D * p.H * p.W),
+                                  absolute(arena, p.w, p.K * depth * 9), NULL);
     float size = 0;
     for (int i = 0; i < count; i++) size = sizes[i] > size ? sizes[i] : size;
     for (int i = 0; i < count; i++)
         if (!(fabsf(y[i] - reference[i]) <= 2e-6f * size))
-            fail_test(
-                "tile %d, %d channels of %dx%d to %d of %dx%d, %d groups, chunk %d, rows %d, vectors %d: y[%d] is %g, "
-                "not %g",
-                p.TILE, p.C, p.H, p.W, p.K, p.OH, p.OW, p.G, p.CHUNK, p.ROWS, p.VECTORS, i, (double)y[i],
-                (double)reference[i]);
+            fail_test("tile %d, %d channels of %dx%dx%d to %d of %dx%dx%d, %d groups, chunk %d, rows %d, vectors %d: "
+                      "y[%d] is "
+                      "%g, not %g",
+                      p.TILE, p.C, p.D, p.H, p.W, p.K, p.OD, p.OH, p.OW, p.G, p.CHUNK, p.ROWS, p.VECTORS, i,
+                      (double)y[i], (double)reference[i]);
     arena_free(arena);
 }
 
@@ -150,6 +162,7 @@ static void test_plan(void **state) {
                                      .channels = groups * random_between(&random, 1, 600 / groups),
                                      .outputs = groups * random_between(&random, 1, 600 / groups),
                                      .groups = groups,
+                                     .planes = random_between(&random, 1, 4),
                                      .high = random_between(&random, 1, 70),
                                      .wide = random_between(&random, 1, 70),
                                      .threads = random_between(&random, 0, 64),
@@ -175,6 +188,7 @@ static WinogradPlan plan_on(Machine machine, int channels, int outputs, int side
                                  .channels = channels,
                                  .outputs = outputs,
                                  .groups = 1,
+                                 .planes = 1,
                                  .high = side,
                                  .wide = side,
                                  .threads = 1,
@@ -208,7 +222,7 @@ static void test_machines(void **state) {
 static void test_dead_taps(void **state) {
     (void)state;
     WinogradShape shape = {.batch = 144, .channels = 512, .outputs = 256, .groups = 1, .high = 3, .wide = 3};
-    shape.threads = 1, shape.machine = target_machine(&TARGETS[0]);
+    shape.planes = 1, shape.threads = 1, shape.machine = target_machine(&TARGETS[0]);
     assert_int_not_equal(winograd_plan(&shape).tile, 0);
     shape.dead = 0.85;
     assert_int_equal(winograd_plan(&shape).tile, 0);
@@ -223,6 +237,7 @@ static void test_threads(void **state) {
                                .channels = random_between(&random, 1, 600),
                                .outputs = random_between(&random, 1, 600),
                                .groups = 1,
+                               .planes = 1,
                                .high = random_between(&random, 1, 70),
                                .wide = random_between(&random, 1, 70),
                                .threads = 1,
