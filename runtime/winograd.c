@@ -1,33 +1,32 @@
-/* Convolutions of 3 x 3 taps by Winograd's method, over channels-last maps.
- * Tiles of the map and of the weights are turned into values at TILE * TILE points, where a convolution is a product.
- */
+/* Convolutions of 3 and 5 taps by Winograd's method, along rows, columns or both, over channels-last maps.
+ * Tiles of the map and of the weights are turned into values at TH * TW points, where a convolution is a product. */
 #include "runtime/winograd.h"
 #include "runtime/kernel.h"
 
-/* Conv with 3 x 3 taps and no strides along rows and columns, in G groups: F(2, 3) where TILE is 4, F(4, 3) where it is
- * 6.
- * x [N][D][H][W][C]   w [TILE*TILE][G][K/G/16, rounded up][KD*C/G][16], transformed
+/* Conv with KH x KW taps of 1, 3 or 5 and no strides along rows and columns, in G groups. A tile has TH rows and TW
+ * columns: 4 for F(2, 3), 6 for F(4, 3) and F(2, 5), 1 where there is a single tap.
+ * x [N][D][H][W][C]   w [TH*TW][G][K/G/16, rounded up][KD*C/G][16], transformed
  * bias [G][K/G, with zeros up to a multiple of 16] or NULL   y [N][OD][OH][OW][K]
  * PH and PW zeros in front of the first row and column. With dilations DH and DW the outputs that are so far apart make
  * a map of their own. Of KD planes with stride SD, dilation DD and PD zeros in front each has values of its own, over
  * which products go on; in two dimensions there is one.
  * The TILES of all maps in a row are cut into chunks of CHUNK <= their number, and the last one begins early enough to
- * be whole. values [TILE*TILE][CHUNK][KD][C, padded] holds what becomes of a chunk's inputs, products
- * [CHUNK][TILE*TILE][VECTORS * LANES] what is made of them for a few output channels: SPLITS items share a chunk, each
- * of which makes a part of the output channels. Rows of values are padded so that those of a tile do not all fall into
- * the same sets of the cache.
- * name: winograd{TILE}_{C}_{K}_{OH}x{OW}
+ * be whole. values [TH*TW][CHUNK][KD][C, padded] holds what becomes of a chunk's inputs, products
+ * [CHUNK][TH*TW][VECTORS * LANES] what is made of them for a few output channels: SPLITS items share a chunk, each of
+ * which makes a part of the output channels. Rows of values are padded so that those of a tile do not all fall into the
+ * same sets of the cache.
+ * name: winograd{TH}x{TW}_{C}_{K}_{OH}x{OW}
  * items: (TILES + CHUNK - 1) / CHUNK * SPLITS
- * scratch: TILE * TILE * CHUNK * (KD * ((C + 15) / 16 * 16) + 16 + VECTORS * LANES)
+ * scratch: TH * TW * CHUNK * (KD * ((C + 15) / 16 * 16) + 16 + VECTORS * LANES)
  * types: float */
 KERNEL void winograd(const float *restrict x, const float *restrict w, const float *restrict bias,
                      float *restrict scratch, float *restrict y, const int first, const int last, const int fresh,
                      const int C, const int D, const int H, const int W, const int K, const int OD, const int OH,
-                     const int OW, const int G, const int KD, const int SD, const int DD, const int DH, const int DW,
-                     const int PD, const int PH, const int PW, const int TILE, const int TILES, const int CHUNK,
-                     const int SPLITS, const int ROWS, const int VECTORS) {
-    const int side = TILE - 2, points = TILE * TILE;
-    const int high = ((OH + DH - 1) / DH + side - 1) / side, wide = ((OW + DW - 1) / DW + side - 1) / side;
+                     const int OW, const int G, const int KD, const int KH, const int KW, const int SD, const int DD,
+                     const int DH, const int DW, const int PD, const int PH, const int PW, const int TH, const int TW,
+                     const int TILES, const int CHUNK, const int SPLITS, const int ROWS, const int VECTORS) {
+    const int down = TH - KH + 1, right = TW - KW + 1, points = TH * TW; /* outputs of a tile */
+    const int high = ((OH + DH - 1) / DH + down - 1) / down, wide = ((OW + DW - 1) / DW + right - 1) / right;
     const int of_map = high * wide * DH * DW;                                    /* tiles */
     const int depth = C / G, outputs = K / G, filled = (outputs + 15) / 16 * 16; /* of a group */
     const int vectors = filled / LANES, blocks = (vectors + VECTORS - 1) / VECTORS;
@@ -45,17 +44,17 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
             for (int kd = first_plane; kd < end_plane; kd++) {
                 const int d = t / of_map % OD * SD - PD + kd * DD, is_there = d >= 0 && d < D;
                 const float *const map = x + (t / of_map / OD * D + (is_there ? d : 0)) * H * W * C;
-                const int top = is_there ? t / (high * wide * DW) % DH + t / wide % high * side * DH - PH : H;
-                const int left = t / (high * wide) % DW + t % wide * side * DW - PW;
-                const int inside = top >= 0 && left >= 0 && top + (TILE - 1) * DH < H && left + (TILE - 1) * DW < W;
+                const int top = is_there ? t / (high * wide * DW) % DH + t / wide % high * down * DH - PH : H;
+                const int left = t / (high * wide) % DW + t % wide * right * DW - PW;
+                const int inside = top >= 0 && left >= 0 && top + (TH - 1) * DH < H && left + (TW - 1) * DW < W;
                 for (int c = 0; c < C; c += LANES) {
                     float *const to = values + (t - begin) * row + kd * across + c, edge[36 * LANES];
                     const int count = C % LANES != 0 && C - c < LANES ? C % LANES : LANES;
                     if (inside && count == LANES) {
-                        winograd_tile_values(to, map + (top * W + left) * C + c, DH * W * C, DW * C, apart, TILE);
+                        winograd_tile_values(to, map + (top * W + left) * C + c, DH * W * C, DW * C, apart, TH, TW);
                     } else {
-                        winograd_tile_copy(edge, map + c, top, left, H, W, DH, DW, C, count, TILE);
-                        winograd_tile_values(to, edge, TILE * LANES, LANES, apart, TILE);
+                        winograd_tile_copy(edge, map + c, top, left, H, W, DH, DW, C, count, TH, TW);
+                        winograd_tile_values(to, edge, TW * LANES, LANES, apart, TH, TW);
                     }
                 }
             }
@@ -83,17 +82,18 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                 }
             for (int t = behind - CHUNK; t < end; t++) /* those before are another chunk's */
                 for (int v = block - from; v < VECTORS && (from + v) * LANES < outputs; v++) { /* another block's */
-                    const int top = t / (high * wide * DW) % DH + t / wide % high * side * DH;
-                    const int left = t / (high * wide) % DW + t % wide * side * DW, k = (from + v) * LANES;
+                    const int top = t / (high * wide * DW) % DH + t / wide % high * down * DH;
+                    const int left = t / (high * wide) % DW + t % wide * right * DW, k = (from + v) * LANES;
                     const int count = outputs % LANES != 0 && outputs - k < LANES ? outputs % LANES : LANES;
                     vf out[16];
                     winograd_tile_outputs(out, products + (t - begin) * points * width + v * LANES, width,
-                                          bias == NULL ? vf_all(0) : vf_load(bias + g * filled + k), TILE);
-                    for (int i = 0; i < side && top + i * DH < OH; i++)
-                        for (int j = 0; j < side && left + j * DW < OW; j++) {
+                                          bias == NULL ? vf_all(0) : vf_load(bias + g * filled + k), TH, TW, down,
+                                          right);
+                    for (int i = 0; i < down && top + i * DH < OH; i++)
+                        for (int j = 0; j < right && left + j * DW < OW; j++) {
                             const int line = t / of_map * OH + top + i * DH;
                             const int at = (line * OW + left + j * DW) * K + g * outputs + k;
-                            OUT_VECTOR(y, at, out[i * side + j], count);
+                            OUT_VECTOR(y, at, out[i * right + j], count);
                         }
                 }
         }

@@ -1,13 +1,16 @@
-/* Winograd's transforms of lines of numbers, for convolutions with three taps.
- * F(2, 3) makes 2 outputs of 4 inputs and takes the points 0, 1, -1 and infinity; F(4, 3) makes 4 of 6 and takes 0, a,
- * -a, b, -b and infinity with a = 3/4, b = 3/2, which have exact squares and err half as much as the usual 1 and 2. */
+/* Winograd's transforms of lines of numbers, for convolutions with three or five taps.
+ * F(2, 3) makes 2 outputs of 4 inputs and takes the points 0, 1, -1 and infinity; F(4, 3) makes 4 of 6, as F(2, 5)
+ * makes 2, and takes 0, a, -a, b, -b and infinity with a = 3/4, b = 3/2, which have exact squares and err half as much
+ * as the usual 1 and 2. */
 #ifndef FOVEA_RUNTIME_WINOGRAD_H
 #define FOVEA_RUNTIME_WINOGRAD_H
 
 #include "runtime/vector.h"
 
-/* The values of TILE inputs at the points, in their place: what lies behind line[0], STEP vectors apart. */
+/* The values of TILE inputs at the points, in their place: what lies behind line[0], STEP vectors apart. One is its own
+ * value. */
 INLINE void winograd_input(vf *line, const int STEP, const int TILE) {
+    if (TILE == 1) return;
     const vf d0 = line[0], d1 = line[STEP], d2 = line[2 * STEP], d3 = line[3 * STEP];
     if (TILE == 4) {
         line[0] = d2 - d0;
@@ -27,8 +30,9 @@ INLINE void winograd_input(vf *line, const int STEP, const int TILE) {
     }
 }
 
-/* The TILE - 2 outputs of TILE products, in the place of the first of them. */
-INLINE void winograd_output(vf *line, const int STEP, const int TILE) {
+/* The COUNT outputs of TILE products, in the place of the first of them. */
+INLINE void winograd_output(vf *line, const int STEP, const int TILE, const int COUNT) {
+    if (TILE == 1) return;
     const vf even_a = line[STEP] + line[2 * STEP], odd_a = line[STEP] - line[2 * STEP];
     if (TILE == 4) {
         line[0] += even_a;
@@ -37,56 +41,60 @@ INLINE void winograd_output(vf *line, const int STEP, const int TILE) {
         const vf even_b = line[3 * STEP] + line[4 * STEP], odd_b = line[3 * STEP] - line[4 * STEP];
         line[0] += even_a + even_b;
         line[STEP] = 0.75f * odd_a + 1.5f * odd_b;
+        if (COUNT == 2) {
+            line[STEP] += line[5 * STEP];
+            return;
+        }
         line[2 * STEP] = 0.5625f * even_a + 2.25f * even_b;
         line[3 * STEP] = 0.421875f * odd_a + 3.375f * odd_b + line[5 * STEP];
     }
 }
 
-/* Takes LANES channels of a tile to its values at TILE * TILE points, which lie PLANE floats apart. Rows of the tile
+/* Takes LANES channels of a tile to its values at TH * TW points, which lie APART floats apart. Rows of the tile
  * lie DOWN floats apart, pixels RIGHT. */
-INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, const int RIGHT, const int PLANE,
-                                 const int TILE) {
+INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, const int RIGHT, const int APART,
+                                 const int TH, const int TW) {
     vf tile[36];
     UNROLL
-    for (int j = 0; j < TILE; j++) {
+    for (int j = 0; j < TW; j++) {
         UNROLL
-        for (int i = 0; i < TILE; i++) tile[i * TILE + j] = vf_load(from + i * DOWN + j * RIGHT);
-        winograd_input(tile + j, TILE, TILE);
+        for (int i = 0; i < TH; i++) tile[i * TW + j] = vf_load(from + i * DOWN + j * RIGHT);
+        winograd_input(tile + j, TW, TH);
     }
     UNROLL
-    for (int i = 0; i < TILE; i++) {
-        winograd_input(tile + i * TILE, 1, TILE);
+    for (int i = 0; i < TH; i++) {
+        winograd_input(tile + i * TW, 1, TW);
         UNROLL
-        for (int j = 0; j < TILE; j++) vf_store(to + (i * TILE + j) * PLANE, tile[i * TILE + j]);
+        for (int j = 0; j < TW; j++) vf_store(to + (i * TW + j) * APART, tile[i * TW + j]);
     }
 }
 
 /* Copies count channels of a tile of a map [H][W][C], whose rows and pixels are DH and DW apart in it, to
- * [TILE][TILE][LANES], with zeros for what is not there. */
+ * [TH][TW][LANES], with zeros for what is not there. */
 INLINE void winograd_tile_copy(float *to, const float *map, const int top, const int left, const int H, const int W,
-                               const int DH, const int DW, const int C, const int count, const int TILE) {
-    for (int i = 0; i < TILE * TILE; i++) {
-        const int h = top + i / TILE * DH, v = left + i % TILE * DW;
+                               const int DH, const int DW, const int C, const int count, const int TH, const int TW) {
+    for (int i = 0; i < TH * TW; i++) {
+        const int h = top + i / TW * DH, v = left + i % TW * DW;
         const int inside = h >= 0 && h < H && v >= 0 && v < W;
         vf_store(to + i * LANES, inside ? vf_load_part(map + (h * W + v) * C, count) : vf_all(0));
     }
 }
 
-/* Takes products at TILE * TILE points, WIDTH floats apart, to the (TILE - 2) * (TILE - 2) outputs, plus shift. */
-INLINE void winograd_tile_outputs(vf *out, const float *products, const int WIDTH, const vf shift, const int TILE) {
-    const int side = TILE - 2;
+/* Takes products at TH * TW points, WIDTH floats apart, to ROWS * COLUMNS outputs, plus shift. */
+INLINE void winograd_tile_outputs(vf *out, const float *products, const int WIDTH, const vf shift, const int TH,
+                                  const int TW, const int ROWS, const int COLUMNS) {
     vf tile[36];
     UNROLL
-    for (int j = 0; j < TILE; j++) {
+    for (int j = 0; j < TW; j++) {
         UNROLL
-        for (int i = 0; i < TILE; i++) tile[i * TILE + j] = vf_load(products + (i * TILE + j) * WIDTH);
-        winograd_output(tile + j, TILE, TILE);
+        for (int i = 0; i < TH; i++) tile[i * TW + j] = vf_load(products + (i * TW + j) * WIDTH);
+        winograd_output(tile + j, TW, TH, ROWS);
     }
     UNROLL
-    for (int i = 0; i < side; i++) {
-        winograd_output(tile + i * TILE, 1, TILE);
+    for (int i = 0; i < ROWS; i++) {
+        winograd_output(tile + i * TW, 1, TW, COLUMNS);
         UNROLL
-        for (int j = 0; j < side; j++) out[i * side + j] = tile[i * TILE + j] + shift;
+        for (int j = 0; j < COLUMNS; j++) out[i * COLUMNS + j] = tile[i * TW + j] + shift;
     }
 }
 

@@ -312,17 +312,19 @@ static Step *lower_winograd(Program *program, const Node *node, const Folded *fo
     const Packing packing = {.weights = weights,
                              .depth = conv->channels / conv->groups,
                              .columns = weights->shape.dims[0].size,
-                             .taps = conv->planes,
-                             .winograd = plan->tile};
+                             .winograd = plan->tile,
+                             .window = {conv->planes, h->kernel, w->kernel}};
     Step *step =
         packed_step(program, node, "winograd", packing, padded_rows(program, node_input(node, 2), conv->groups));
     step_size(step, "C", conv->channels), step_size(step, "K", conv->outputs);
     window_planes(step, conv->is_deep ? &folded->d : &ALONE);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output), step_size(step, "G", conv->groups);
+    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
     step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
     step_size(step, "PH", h->before), step_size(step, "PW", w->before);
-    step_size(step, "TILE", plan->tile), step_size(step, "TILES", plan->tiles);
+    step_size(step, "TH", winograd_along(plan->tile, h->kernel));
+    step_size(step, "TW", winograd_along(plan->tile, w->kernel)), step_size(step, "TILES", plan->tiles);
     step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
     step_pick(program, step, "ROWS", plan->rows);
     step_pick(program, step, "VECTORS", plan->vectors);

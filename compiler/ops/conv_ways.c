@@ -184,9 +184,12 @@ static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPla
 
 static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
-    bool applies = true;
-    for (int i = 0; i < 2; i++)
-        applies = applies && dims[i]->kernel == 3 && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
+    bool applies = conv->h.kernel > 1 || conv->w.kernel > 1;
+    for (int i = 0; i < 2; i++) {
+        const int64_t taps = dims[i]->kernel;
+        applies = applies && (taps == 1 || taps == 3 || taps == 5);
+        applies = applies && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
+    }
     return applies;
 }
 
@@ -196,7 +199,7 @@ static void list_ways(Ways *ways) {
                                  .channels = conv->channels,
                                  .outputs = conv->outputs,
                                  .groups = conv->groups,
-                                 .planes = conv->planes,
+                                 .taps = {conv->planes, conv->h.kernel, conv->w.kernel},
                                  .high = divide_up(conv->h.output, conv->h.dilation),
                                  .wide = divide_up(conv->w.output, conv->w.dilation),
                                  .dead = dead_rows(&conv->h),
@@ -204,11 +207,12 @@ static void list_ways(Ways *ways) {
                                  .machine = target_machine(ways->program->target)};
     Direct direct[MOST_DIRECT];
     const int count = best_direct(ways, choice_target(ways->program), direct);
-    const bool applies = !ways->program->is_direct && winograd_applies(conv) && winograd_is_possible(&shape);
+    const bool applies = !ways->program->is_direct && winograd_applies(conv);
     const WinogradPlan best = applies ? winograd_plan(&shape) : (WinogradPlan){0};
     if (best.tile != 0) add_winograd(ways, &best);
     add_direct(ways, direct[0], direct[0].band);
     for (int tile = 4; applies && tile <= 6; tile += 2) {
+        if (!winograd_is_possible(&shape, tile)) continue;
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
         add_winograd(ways, &plan);
     }

@@ -3,7 +3,6 @@
 #include "program/pack.h"
 
 #include "program/strassen.h"
-#include "program/winograd.h"
 
 #include <string.h>
 
@@ -17,7 +16,8 @@ static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
            a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd &&
-           a->strassen == b->strassen && a->paired == b->paired;
+           a->window.planes == b->window.planes && a->window.high == b->window.high &&
+           a->window.wide == b->window.wide && a->strassen == b->strassen && a->paired == b->paired;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
@@ -43,12 +43,11 @@ static Tensor *panels(Arena *arena, const Packing *packing) {
 }
 
 static Tensor *transformed(Arena *arena, const Packing *packing) {
-    const int tile = packing->winograd;
-    const int64_t planes = packing->taps == 0 ? 1 : packing->taps;
-    const int64_t count = winograd_weights_count(packing->columns, planes * packing->depth, tile);
+    const int64_t columns = packing->columns, depth = packing->depth;
+    const int64_t count = winograd_weights_count(columns, depth, &packing->window, packing->winograd);
     Tensor *weights = tensor_new(arena, TYPE_FLOAT, &(Shape){.rank = 1, .dims = {dim_known(count)}});
-    const float *from = packing->weights->constant->data;
-    winograd_transform(from, packing->columns, packing->depth, planes, tile, weights->data);
+    winograd_transform(packing->weights->constant->data, columns, depth, &packing->window, packing->winograd,
+                       weights->data);
     return weights;
 }
 

@@ -3,7 +3,7 @@
 #ifndef FOVEA_PROGRAM_PACK_H
 #define FOVEA_PROGRAM_PACK_H
 
-#include "program/program.h"
+#include "program/winograd.h"
 
 /* Where a matrix of weights lies in a constant tensor of floats, and a factor for all of it: element (k, n), k < depth,
  * n < columns, is at offset + k * row + n * column. With taps the rows are those of a window: tap by tap, `tap`
@@ -14,7 +14,8 @@ typedef struct {
     double factor;
     int64_t taps, tap; /* taps 0: one */
     int64_t panel;     /* columns of a panel; 0: 16 */
-    int winograd;  /* not 0: weights [columns][depth][taps][3][3], transformed for this tile by winograd_transform() */
+    int winograd;      /* not 0: weights [columns][depth][window], transformed for this tile by winograd_transform() */
+    WinogradTaps window;
     bool strassen; /* the right factors of strassen_factor() */
     bool paired;   /* the last panel's columns, at most half of it, have those of the next row behind them in each
                     * even row, for tile_multiply_pairs() */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 typedef struct {
-    int N, C, D, H, W, K, G, KD, SD, DD, DH, DW, PD, PH, PW, OD, OH, OW;
-    int TILE, TILES, CHUNK, SPLITS, ROWS, VECTORS;
+    int N, C, D, H, W, K, G, KD, KH, KW, SD, DD, DH, DW, PD, PH, PW, OD, OH, OW;
+    int tile, TILES, CHUNK, SPLITS, ROWS, VECTORS;
     int items;
     const float *x, *w, *bias;
     float *scratch;
@@ -21,12 +21,15 @@ typedef struct {
 /* Channels of a group as they lie in weights and bias, with zeros that fill panels. */
 static int filled(const Problem *p) { return (p->K / p->G + 15) / 16 * 16; }
 
+/* Inputs of a tile along a dimension with so many taps. */
+static int along(const Problem *p, int taps) { return winograd_along(p->tile, taps); }
+
 /* fresh: where the calls in a row began that keep the scratch. */
 static void convolve(const Problem *p, const float *weights, const float *bias, int first, int last, int fresh,
                      float *y) {
     winograd(p->x, weights, bias, p->scratch, y, first, last, fresh, p->C, p->D, p->H, p->W, p->K, p->OD, p->OH, p->OW,
-             p->G, p->KD, p->SD, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW, p->TILE, p->TILES, p->CHUNK, p->SPLITS,
-             p->ROWS, p->VECTORS);
+             p->G, p->KD, p->KH, p->KW, p->SD, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW, along(p, p->KH),
+             along(p, p->KW), p->TILES, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
 }
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
@@ -40,11 +43,11 @@ static void choose_registers(Random *random, Problem *p) {
 }
 
 /* Input, pad in front, and outputs, of which the pad behind is what makes so many. */
-static void choose_line(Random *random, int dilation, int *size, int *before, int *outputs) {
-    const int span = 2 * dilation;
+static void choose_line(Random *random, int taps, int dilation, int *size, int *before, int *outputs) {
+    const int span = (taps - 1) * dilation, most = span > 0 ? span : 1;
     *size = random_between(random, 1, 17);
-    *before = random_between(random, *size <= span ? dilation : 0, span);
-    *outputs = *size + *before + random_between(random, *size <= span ? dilation : 0, *before) - span;
+    *before = random_between(random, *size <= span ? span / 2 : 0, most);
+    *outputs = *size + *before + random_between(random, *size <= span ? span / 2 : 0, *before) - span;
 }
 
 /* One plane, or some of which a window may see none. */
@@ -55,24 +58,33 @@ static void choose_planes(Random *random, Problem *p) {
     p->SD = random_between(random, 1, 2), p->DD = random_between(random, 1, 2), p->PD = random_between(random, 0, 5);
 }
 
+/* Taps along rows, columns or both, for which there is the tile. */
+static void choose_window(Random *random, Problem *p) {
+    do p->KH = 1 + 2 * random_below(random, p->tile / 2), p->KW = 1 + 2 * random_below(random, p->tile / 2);
+    while (p->KH == 1 && p->KW == 1);
+}
+
 static Problem random_problem(Random *random, Arena *arena) {
-    Problem p = {.N = random_between(random, 1, 2), .TILE = random_below(random, 2) == 0 ? 4 : 6};
+    Problem p = {.N = random_between(random, 1, 2), .tile = random_below(random, 2) == 0 ? 4 : 6};
     p.G = random_below(random, 2) ? 1 : random_between(random, 2, 4);
     p.C = p.G * random_between(random, 1, 40 / p.G), p.K = p.G * random_between(random, 1, 50 / p.G);
     p.DH = random_below(random, 2) ? 1 : random_between(random, 2, 5);
     p.DW = random_below(random, 2) ? 1 : random_between(random, 2, 5);
     choose_planes(random, &p);
-    choose_line(random, p.DH, &p.H, &p.PH, &p.OH), choose_line(random, p.DW, &p.W, &p.PW, &p.OW);
-    const int side = p.TILE - 2, high = (p.OH + p.DH - 1) / p.DH, wide = (p.OW + p.DW - 1) / p.DW; /* of a phase */
-    const int tiles = p.N * p.OD * p.DH * p.DW * ((high + side - 1) / side) * ((wide + side - 1) / side);
+    choose_window(random, &p);
+    choose_line(random, p.KH, p.DH, &p.H, &p.PH, &p.OH), choose_line(random, p.KW, p.DW, &p.W, &p.PW, &p.OW);
+    const int down = along(&p, p.KH) - p.KH + 1, right = along(&p, p.KW) - p.KW + 1; /* outputs of a tile */
+    const int high = (p.OH + p.DH - 1) / p.DH, wide = (p.OW + p.DW - 1) / p.DW;      /* of a phase */
+    const int tiles = p.N * p.OD * p.DH * p.DW * ((high + down - 1) / down) * ((wide + right - 1) / right);
     p.TILES = tiles;
     p.CHUNK = random_between(random, 1, tiles < 20 ? tiles : 20), p.SPLITS = random_between(random, 1, 4);
     choose_registers(random, &p);
     p.items = (tiles + p.CHUNK - 1) / p.CHUNK * p.SPLITS;
     p.x = random_floats(random, arena, p.N * p.D * p.C * p.H * p.W);
-    p.w = random_floats(random, arena, p.K * p.C / p.G * p.KD * 9);
+    p.w = random_floats(random, arena, p.K * p.C / p.G * p.KD * p.KH * p.KW);
     p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
-    const int scratch = p.TILE * p.TILE * p.CHUNK * (p.KD * ((p.C + 15) / 16 * 16) + 16 + p.VECTORS * LANES);
+    const int scratch =
+        along(&p, p.KH) * along(&p, p.KW) * p.CHUNK * (p.KD * ((p.C + 15) / 16 * 16) + 16 + p.VECTORS * LANES);
     p.scratch = arena_new_array(arena, float, (size_t)scratch);
     for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
     return p;
@@ -98,10 +110,10 @@ static float *absolute(Arena *arena, const float *from, int count) {
 static float *expected(Arena *arena, const Problem *p, const float *x, const float *w, const float *bias) {
     const int voxels = p->OD * p->OH * p->OW;
     float *y = arena_new_array(arena, float, (size_t)(p->N * p->K * voxels));
-    float *panel = arena_new_array(arena, float, (size_t)(p->C * p->KD * 9 * 16));
+    float *panel = arena_new_array(arena, float, (size_t)(p->C * p->KD * p->KH * p->KW * 16));
     float *maps = transposed(arena, x, p->N, p->D * p->H * p->W, p->C);
     conv3d(maps, w, bias, panel, y, 0, p->N * p->G * ((voxels + 15) / 16), p->N, p->C, p->D, p->H, p->W, p->K, p->OD,
-           p->OH, p->OW, p->G, p->KD, 3, 3, p->SD, 1, 1, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW);
+           p->OH, p->OW, p->G, p->KD, p->KH, p->KW, p->SD, 1, 1, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW);
     return transposed(arena, y, p->N, p->K, voxels);
 }
 
@@ -118,9 +130,10 @@ static float *filled_rows(Arena *arena, const Problem *p, const float *from, int
 static void check(Random *random) {
     Arena *arena = arena_new();
     Problem p = random_problem(random, arena);
-    const int count = p.N * p.K * p.OD * p.OH * p.OW, depth = p.KD * p.C / p.G, rows = p.G * filled(&p);
-    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(rows, depth, p.TILE));
-    winograd_transform(filled_rows(arena, &p, p.w, depth * 9), rows, p.C / p.G, p.KD, p.TILE, weights);
+    const int count = p.N * p.K * p.OD * p.OH * p.OW, depth = p.KD * p.KH * p.KW * p.C / p.G, rows = p.G * filled(&p);
+    const WinogradTaps taps = {p.KD, p.KH, p.KW};
+    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(rows, p.C / p.G, &taps, p.tile));
+    winograd_transform(filled_rows(arena, &p, p.w, depth), rows, p.C / p.G, &taps, p.tile, weights);
     const float *bias = p.bias == NULL ? NULL : filled_rows(arena, &p, p.bias, 1);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
@@ -132,17 +145,18 @@ static void check(Random *random) {
     }
     assert_memory_equal(y, again, sizeof(float) * (size_t)count);
     const float *reference = expected(arena, &p, p.x, p.w, p.bias);
-    const float *sizes = expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.D * p.H * p.W),
-                                  absolute(arena, p.w, p.K * depth * 9), NULL);
+    const float *sizes =
+        expected(arena, &p, absolute(arena, p.x, p.N * p.C * p.D * p.H * p.W), absolute(arena, p.w, p.K * depth), NULL);
     float size = 0;
     for (int i = 0; i < count; i++) size = sizes[i] > size ? sizes[i] : size;
     for (int i = 0; i < count; i++)
         if (!(fabsf(y[i] - reference[i]) <= 2e-6f * size))
-            fail_test("tile %d, %d channels of %dx%dx%d to %d of %dx%dx%d, %d groups, chunk %d, rows %d, vectors %d: "
+            fail_test("tile %d, %dx%dx%d taps, %d channels of %dx%dx%d to %d of %dx%dx%d, %d groups, chunk %d, rows "
+                      "%d, vectors %d: "
                       "y[%d] is "
                       "%g, not %g",
-                      p.TILE, p.C, p.D, p.H, p.W, p.K, p.OD, p.OH, p.OW, p.G, p.CHUNK, p.ROWS, p.VECTORS, i,
-                      (double)y[i], (double)reference[i]);
+                      p.tile, p.KD, p.KH, p.KW, p.C, p.D, p.H, p.W, p.K, p.OD, p.OH, p.OW, p.G, p.CHUNK, p.ROWS,
+                      p.VECTORS, i, (double)y[i], (double)reference[i]);
     arena_free(arena);
 }
 
@@ -151,6 +165,8 @@ static void test_convolution(void **state) {
     Random random = random_new();
     for (int i = 0; i < 300; i++) check(&random);
 }
+
+static const WinogradTaps TAPS[] = {{1, 3, 3}, {4, 3, 3}, {1, 3, 1}, {1, 5, 5}};
 
 /* The plan keeps to what the kernel asks for, whatever the shape. */
 static void test_plan(void **state) {
@@ -162,17 +178,20 @@ static void test_plan(void **state) {
                                      .channels = groups * random_between(&random, 1, 600 / groups),
                                      .outputs = groups * random_between(&random, 1, 600 / groups),
                                      .groups = groups,
-                                     .planes = random_between(&random, 1, 4),
+                                     .taps = TAPS[random_below(&random, 4)],
                                      .high = random_between(&random, 1, 70),
                                      .wide = random_between(&random, 1, 70),
                                      .threads = random_between(&random, 0, 64),
                                      .machine = target_machine(&TARGETS[0])};
-        const int tile = random_below(&random, 2) == 0 ? 4 : 6, side = tile - 2;
+        const int tile = winograd_is_possible(&shape, 4) && random_below(&random, 2) == 0 ? 4 : 6;
+        const WinogradTaps *taps = &shape.taps;
+        const int64_t down = winograd_along(tile, taps->high) - taps->high + 1;
+        const int64_t right = winograd_along(tile, taps->wide) - taps->wide + 1;
         const WinogradPlan plan = winograd_plan_tile(&shape, tile);
         const int64_t panels = (shape.outputs / groups + 15) / 16; /* of a group */
         assert_int_equal(plan.tile, tile);
         assert_in_range(plan.chunk, 1,
-                        shape.batch * ((shape.high + side - 1) / side) * ((shape.wide + side - 1) / side));
+                        shape.batch * ((shape.high + down - 1) / down) * ((shape.wide + right - 1) / right));
         assert_in_range(plan.splits, 1, groups * panels);
         for (int target = 0; target < TARGET_COUNT; target++) {
             const int rows = plan.rows[target], width = plan.vectors[target] * TARGET_LANES[target];
@@ -188,7 +207,7 @@ static WinogradPlan plan_on(Machine machine, int channels, int outputs, int side
                                  .channels = channels,
                                  .outputs = outputs,
                                  .groups = 1,
-                                 .planes = 1,
+                                 .taps = {1, 3, 3},
                                  .high = side,
                                  .wide = side,
                                  .threads = 1,
@@ -222,7 +241,7 @@ static void test_machines(void **state) {
 static void test_dead_taps(void **state) {
     (void)state;
     WinogradShape shape = {.batch = 144, .channels = 512, .outputs = 256, .groups = 1, .high = 3, .wide = 3};
-    shape.planes = 1, shape.threads = 1, shape.machine = target_machine(&TARGETS[0]);
+    shape.taps = (WinogradTaps){1, 3, 3}, shape.threads = 1, shape.machine = target_machine(&TARGETS[0]);
     assert_int_not_equal(winograd_plan(&shape).tile, 0);
     shape.dead = 0.85;
     assert_int_equal(winograd_plan(&shape).tile, 0);
@@ -237,7 +256,7 @@ static void test_threads(void **state) {
                                .channels = random_between(&random, 1, 600),
                                .outputs = random_between(&random, 1, 600),
                                .groups = 1,
-                               .planes = 1,
+                               .taps = TAPS[random_below(&random, 4)],
                                .high = random_between(&random, 1, 70),
                                .wide = random_between(&random, 1, 70),
                                .threads = 1,
