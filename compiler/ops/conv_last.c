@@ -373,7 +373,7 @@ void conv_lower_last(Program *program, const Node *node) {
     else if (planar->groups == 1 && is_pointwise(planar))
         conv_product(program, node, joined_weights(program, node), planar->batch * planar->h.output * planar->w.output,
                      planar->channels);
-    else if (is_line(node))
+    else if (is_line(node) && !conv_gains_by_winograd(program, planar))
         conv_product(program, node, channels_innermost(program, node->inputs.items[1]), planar->h.output,
                      planar->h.stride * planar->channels);
     else {

@@ -193,18 +193,27 @@ static bool winograd_applies(const Planar *conv) {
     return applies;
 }
 
+static WinogradShape winograd_shape(const Program *program, const Planar *conv) {
+    return (WinogradShape){.batch = conv->batch * conv->h.dilation * conv->w.dilation,
+                           .channels = conv->channels,
+                           .outputs = conv->outputs,
+                           .groups = conv->groups,
+                           .taps = {conv->planes, conv->h.kernel, conv->w.kernel},
+                           .high = divide_up(conv->h.output, conv->h.dilation),
+                           .wide = divide_up(conv->w.output, conv->w.dilation),
+                           .dead = dead_rows(&conv->h),
+                           .threads = program->threads,
+                           .machine = target_machine(program->target)};
+}
+
+bool conv_gains_by_winograd(const Program *program, const Planar *conv) {
+    const WinogradShape shape = winograd_shape(program, conv);
+    return !program->is_direct && winograd_applies(conv) && winograd_plan(&shape).tile != 0;
+}
+
 static void list_ways(Ways *ways) {
     const Planar *conv = ways->conv;
-    const WinogradShape shape = {.batch = conv->batch * conv->h.dilation * conv->w.dilation,
-                                 .channels = conv->channels,
-                                 .outputs = conv->outputs,
-                                 .groups = conv->groups,
-                                 .taps = {conv->planes, conv->h.kernel, conv->w.kernel},
-                                 .high = divide_up(conv->h.output, conv->h.dilation),
-                                 .wide = divide_up(conv->w.output, conv->w.dilation),
-                                 .dead = dead_rows(&conv->h),
-                                 .threads = ways->program->threads,
-                                 .machine = target_machine(ways->program->target)};
+    const WinogradShape shape = winograd_shape(ways->program, conv);
     Direct direct[MOST_DIRECT];
     const int count = best_direct(ways, choice_target(ways->program), direct);
     const bool applies = !ways->program->is_direct && winograd_applies(conv);

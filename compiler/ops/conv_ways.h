@@ -22,6 +22,9 @@ typedef struct {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT], band[TARGET_COUNT], joined[TARGET_COUNT], splits[TARGET_COUNT];
 } ConvWay;
 
+/* Whether the cost model computes it by Winograd's method. */
+bool conv_gains_by_winograd(const Program *program, const Planar *conv);
+
 /* Decides. *choice becomes what the step is to remember. */
 ConvWay conv_choose(Program *program, const Planar *conv, const Choice **choice);
 

@@ -48,6 +48,14 @@ static double transform_cost(const WinogradTaps *taps, int tile) {
     return 1.7 * high * wide + (tile == LARGEST_TILE ? 13.2 : 4.1) * lines;
 }
 
+/* The work, in which weights come from the third-level cache or from memory meanwhile, so many times; but memory takes
+ * its time for each, and those that the cache cannot hold come from there every time. */
+static double with_weights(const Machine *machine, double work, double weights, double times) {
+    enum { MEMORY = 22, THIRD = 1 << 23 }; /* multiply-adds for a float from there, floats in the cache (Zen 5) */
+    const double far = work + machine->far_weight * weights, least = MEMORY * weights * (weights > THIRD ? times : 1);
+    return far > least ? far : least;
+}
+
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
  * where they overlap, their last blocks of rows overlap as well, and weights which the second-level cache
  * cannot keep beside the scratch come from the third for each chunk; with 512 KB (Zen 3) as with 1 MB: chunks of half
@@ -72,7 +80,8 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
     const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
     const double transformed = plan->chunk * transforms * (again * (double)across + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
-    return waiting * chunks * (work + (keeps_weights ? 0 : 2 * weights)) + shape->machine.far_weight * weights;
+    const double all = waiting * chunks * (work + (keeps_weights ? 0 : 2 * weights));
+    return with_weights(&shape->machine, all, weights, chunks);
 }
 
 /* The same of a direct convolution, row by row; of a single column all of it. */
@@ -85,7 +94,7 @@ static double direct_cost(const WinogradShape *shape) {
     const double row = tile_cost(TARGET_AVX512, &product, rows[TARGET_AVX512], vectors[TARGET_AVX512]);
     const double weights = (double)depth * (double)filled(shape);
     const double lines = (double)(shape->batch * shape->high * shape->wide / line * shape->groups);
-    return (1 - shape->dead) * (double)depth * lines * row + shape->machine.far_weight * weights;
+    return with_weights(&shape->machine, (1 - shape->dead) * (double)depth * lines * row, weights, 1);
 }
 
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, int tile, int64_t chunk) {

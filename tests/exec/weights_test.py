@@ -65,6 +65,6 @@ def check_kernel(kernel, nodes, inputs, output, constants):
 
 
 if platform.machine() == "x86_64":
-    check_kernel("winograd4", *convolution())
+    check_kernel("winograd4x4", *convolution())
     check_kernel("attention", *attention())
 finish(checks)

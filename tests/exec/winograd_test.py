@@ -23,32 +23,33 @@ random = np.random.default_rng(seed)
 checks = Checks()
 
 
-def model(folder, channels, outputs, *size, window=None, apart=1, groups=1):
+def model(folder, channels, outputs, *size, window=None, apart=1, groups=1, padded=True):
     """y = SiLU(Conv(x)) of maps of some size, with the taps of a window, three along each dimension unless it is given,
-    so many pixels apart: the model's path, x, and y in double."""
+    so many pixels apart, and pads or none: the model's path, x, and y in double."""
     rank = len(size)
     window = window or (3,) * rank
-    x = random.standard_normal((2, channels, *size)).astype(np.float32)
+    x = random.standard_normal((1 if rank == 1 else 2, channels, *size)).astype(np.float32)
     weights = random.standard_normal((outputs, channels // groups, *window)) * np.sqrt(2 / (np.prod(window) * channels))
     weights = weights.astype(np.float32)
-    pads = [taps // 2 * apart for taps in window]
+    pads = [taps // 2 * apart if padded else 0 for taps in window]
     bias = random.standard_normal(outputs).astype(np.float32)
     constants = {"onnx::Conv_7": weights, "onnx::Conv_8": bias}  # as torch names them
     nodes = [helper.make_node("Conv", ["x", *constants], ["sum"], "/stem/conv1/Conv", pads=pads * 2,
                               dilations=[apart] * rank, group=groups),
              helper.make_node("Sigmoid", ["sum"], ["gate"]), helper.make_node("Mul", ["sum", "gate"], ["y"])]
-    shapes = {"x": x.shape, "y": (2, outputs, *size)}
+    size = [length + 2 * pad - (taps - 1) * apart for length, pad, taps in zip(size, pads, window)]
+    shapes = {"x": x.shape, "y": (len(x), outputs, *size)}
     infos = {name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()}
     graph = helper.make_graph(nodes, "conv", [infos["x"]], [infos["y"]],
                               [numpy_helper.from_array(array, name) for name, array in constants.items()])
     path = pathlib.Path(folder) / "conv.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *[(pad, pad) for pad in pads]))
-    padded = padded.reshape(2, groups, channels // groups, *padded.shape[2:])
+    x_padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *[(pad, pad) for pad in pads]))
+    x_padded = x_padded.reshape(len(x), groups, channels // groups, *x_padded.shape[2:])
     weights = weights.reshape(groups, outputs // groups, *weights.shape[1:]).astype(np.float64)
     seen = {taps: tuple(slice(apart * tap, apart * tap + length) for tap, length in zip(taps, size))
             for taps in itertools.product(*map(range, window))}
-    total = sum(np.einsum("ngc...,gkc->ngk...", padded[(..., *pixels)], weights[(..., *taps)])
+    total = sum(np.einsum("ngc...,gkc->ngk...", x_padded[(..., *pixels)], weights[(..., *taps)])
                 for taps, pixels in seen.items())
     total = total.reshape(shapes["y"]) + bias.reshape(-1, *[1] * rank)
     return path, x, total / (1 + np.exp(-total))
@@ -84,6 +85,7 @@ check("three dimensions", "6x6", 37, 50, 4, 17, 11)
 check("groups in three dimensions", "6x6", 60, 48, 3, 17, 11, groups=4)
 check("a dilated volume", "6x6", 37, 50, 5, 15, 13, apart=2)
 check("a line", "6x1", 70, 64, 150)
+check("a line without pads", "6x1", 70, 64, 150, padded=False)
 check("rows", "1x6", 70, 64, 9, 50, window=(1, 3))
 check("columns", "6x1", 70, 64, 50, 9, window=(3, 1))
 check("along the planes", "6x1", 70, 64, 8, 9, 10, window=(3, 1, 1))
