@@ -24,7 +24,8 @@ typedef struct {
     bool in_place;
     bool overlaps; /* the output's buffer is read elsewhere than at the element that is written */
     bool is_empty; /* a reduction over nothing */
-    int together;  /* results side by side, along the last kept dimension; 0: one after the other */
+    int together;  /* results side by side along a dimension, so that memory is read in order; 0: one after the other */
+    int side;      /* that dimension */
     int tasks;     /* above 1: the function does one range of the dimension `along` */
     int ranges;    /* that each task has */
     int along;
@@ -185,11 +186,17 @@ static const char *indented(Arena *arena, int depth) { return arena_printf(arena
 
 static void open_loops(Text *out, const LoopWriter *writer, int from, int to, int depth, bool braces) {
     for (int d = from; d < to; d++) {
+        const bool is_group = writer->together > 0 && writer->side == d;
         const char *i = INDEX_NAMES[d], *first = "0", *end = "last";
-        if (writer->tasks > 1 && writer->along == d) first = "first";
-        else end = arena_printf(out->arena, "%" PRId64, writer->loop->extent[d]);
-        text_printf(out, "%*sfor (int %s = %s; %s < %s; %s++)%s\n", 4 * (depth + d - from), "", i, first, i, end, i,
-                    braces && d + 1 == to ? " {" : "");
+        const char *step = is_group ? arena_printf(out->arena, " += %d", writer->together) : "++";
+        if (writer->tasks <= 1 || writer->along != d)
+            end = arena_printf(out->arena, "%" PRId64, writer->loop->extent[d]);
+        else if (!is_group) first = "first";
+        else
+            first = arena_printf(out->arena, "first * %d", writer->together),
+            end = arena_printf(out->arena, "last * %d", writer->together);
+        text_printf(out, "%*sfor (int %s = %s; %s < %s; %s%s)%s\n", 4 * (depth + d - from), "", i, first, i, end, i,
+                    step, braces && d + 1 == to ? " {" : "");
     }
 }
 
@@ -203,23 +210,34 @@ static void add_store(Text *out, const LoopWriter *writer, const char *indent, c
 }
 
 /* "y[...] = x[...];", as stored: no conversion touches a bit. */
-static void add_copy(Text *out, const LoopWriter *writer, const char *indent) {
+static void add_copy(Text *out, const LoopWriter *writer, const char *indent, const char *const *indices) {
     const Loop *loop = writer->loop;
-    text_printf(out, "%sy[%s] = %s[%s];\n", indent, index_text(out->arena, loop, &loop->output, INDEX_NAMES),
-                writer->pointers[0], index_text(out->arena, loop, &loop->inputs[0], INDEX_NAMES));
+    text_printf(out, "%sy[%s] = %s[%s];\n", indent, index_text(out->arena, loop, &loop->output, indices),
+                writer->pointers[0], index_text(out->arena, loop, &loop->inputs[0], indices));
+}
+
+/* The index of each dimension; where results are made side by side, of the s-th of them. */
+static void name_indices(const LoopWriter *writer, const char **indices) {
+    memcpy(indices, INDEX_NAMES, sizeof INDEX_NAMES);
+    if (writer->together > 0) indices[writer->side] = arena_printf(writer->arena, "%s + s", INDEX_NAMES[writer->side]);
 }
 
 static void write_elementwise(Text *out, const LoopWriter *writer) {
     const Loop *loop = writer->loop;
-    const char *indent = indented(out->arena, loop->rank + 1);
+    const int depth = loop->rank + (writer->together > 0);
+    const char *indent = indented(out->arena, depth + 1), *indices[MAX_RANK];
     Text body = text_new(out->arena);
-    const char *result = body_at(&body, writer, indent, INDEX_NAMES);
+    name_indices(writer, indices);
+    const char *result = body_at(&body, writer, indent, indices);
     bool braces = body.length > 0 && loop->rank > 0;
-    if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent);
-    else add_store(&body, writer, indent, INDEX_NAMES, result);
-    open_loops(out, writer, 0, loop->rank, 1, braces);
+    if (loop_is_copy(loop) && writer->pointers[0] != NULL) add_copy(&body, writer, indent, indices);
+    else add_store(&body, writer, indent, indices, result);
+    open_loops(out, writer, 0, loop->rank, 1, braces && writer->together == 0);
+    if (writer->together > 0)
+        text_printf(out, "%sfor (int s = 0; s < %d; s++)%s\n", indented(out->arena, depth), writer->together,
+                    braces ? " {" : "");
     text_add(out, body.data);
-    if (braces) text_printf(out, "%s}\n", indented(out->arena, loop->rank));
+    if (braces) text_printf(out, "%s}\n", indented(out->arena, depth));
 }
 
 /* "accumulator = combine(accumulator, value);", in the type of the reduction. */
@@ -298,17 +316,9 @@ static void write_together(Text *out, const LoopWriter *writer, const char *c_ty
     const Loop *loop = writer->loop;
     Arena *arena = out->arena;
     int kept = loop->rank - loop->reduced, depth = kept + 1, together = writer->together;
-    const char *name = INDEX_NAMES[kept - 1], *indices[MAX_RANK], *result = "part[s]";
-    memcpy(indices, INDEX_NAMES, sizeof indices);
-    indices[kept - 1] = arena_printf(arena, "%s + s", name);
-    open_loops(out, writer, 0, kept - 1, 1, false);
-    const char *first = "0", *end = arena_printf(arena, "%" PRId64, loop->extent[kept - 1]);
-    if (writer->tasks > 1 && writer->along == kept - 1) {
-        first = arena_printf(arena, "first * %d", together);
-        end = arena_printf(arena, "last * %d", together);
-    }
-    text_printf(out, "%*sfor (int %s = %s; %s < %s; %s += %d) {\n", 4 * kept, "", name, first, name, end, name,
-                together);
+    const char *indices[MAX_RANK], *result = "part[s]";
+    name_indices(writer, indices);
+    open_loops(out, writer, 0, kept, 1, true);
     text_printf(out, "%*s%s part[%d];\n", 4 * depth, "", c_type, together);
     text_printf(out, "%*sfor (int s = 0; s < %d; s++) part[s] = %s;\n", 4 * depth, "", together, initial);
     open_loops(out, writer, kept, loop->rank, depth, false);
@@ -366,8 +376,10 @@ static const char *comment_of(const LoopWriter *writer) {
     int kept = loop->rank - loop->reduced;
     const char *what = body_words(arena, loop, ", ");
     if (loop->reduced == 0)
-        return arena_printf(arena, "%s: %s%s.", *what != '\0' ? what : copy_name(loop),
-                            extents_text(arena, loop, 0, loop->rank), writer->in_place ? ", in place" : "");
+        return arena_printf(arena, "%s: %s%s%s.", *what != '\0' ? what : copy_name(loop),
+                            extents_text(arena, loop, 0, loop->rank), writer->in_place ? ", in place" : "",
+                            writer->together == 0 ? ""
+                                                  : arena_printf(arena, ", %d neighbours at a time", writer->together));
     const char *finish = loop->finish == NULL ? "" : body_words(arena, loop->finish, ", ");
     const char *each =
         kept == 0 ? "Over" : arena_printf(arena, "For each of %s, over", extents_text(arena, loop, 0, kept));
@@ -388,19 +400,40 @@ static const char *wish_of(const LoopWriter *writer) {
     return out.data;
 }
 
-/* Where neighbours in memory belong to different results: how many results to make side by side, a divisor of the last
- * kept extent; 0: one after the other. */
-static int results_together(const Loop *loop) {
-    enum { LEAST = 8, MOST = 64 };
-    int kept = loop->rank - loop->reduced, last = loop->rank - 1, together = 0;
-    bool is_across = false;
+/* Whether along the last dimension no input is read in order, but along this one some are. */
+static bool is_across(const Loop *loop, int dimension) {
+    bool is_along = false;
     for (int i = 0; i < loop->input_count; i++) {
-        if (loop->inputs[i].stride[last] == 1) return 0;
-        if (kept > 0 && loop->inputs[i].stride[kept - 1] == 1) is_across = true;
+        if (loop->inputs[i].stride[loop->rank - 1] == 1) return false;
+        if (loop->inputs[i].stride[dimension] == 1) is_along = true;
     }
-    for (int n = LEAST; is_across && n <= MOST; n++)
-        if (loop->extent[kept - 1] % n == 0) together = n;
-    return together;
+    return is_along;
+}
+
+/* The largest divisor of an extent that is in [least, most]; 0: there is none. */
+static int divisor_within(int64_t extent, int least, int most) {
+    int divisor = most;
+    while (divisor >= least && extent % divisor != 0) divisor--;
+    return divisor < least ? 0 : divisor;
+}
+
+/* Where neighbours in memory belong to different results: how many of these to make side by side. */
+static void choose_together(LoopWriter *writer) {
+    enum { LEAST_SUMS = 8, MOST_SUMS = 64 };
+    enum { LEAST = 4, MOST = 8, SHORTEST = 8 }; /* more rows that are written meet in one set of the first cache */
+    const Loop *loop = writer->loop;
+    const int kept = loop->rank - loop->reduced;
+    if (loop->reduced > 0) {
+        writer->side = kept - 1;
+        if (kept > 0 && !writer->is_empty && is_across(loop, kept - 1))
+            writer->together = divisor_within(loop->extent[kept - 1], LEAST_SUMS, MOST_SUMS);
+        return;
+    }
+    if (writer->overlaps || kept < 2 || loop->extent[kept - 1] < SHORTEST || loop->output.stride[kept - 1] != 1) return;
+    for (int d = 0; d < kept - 1 && writer->together == 0; d++) {
+        writer->side = d;
+        if (is_across(loop, d)) writer->together = divisor_within(loop->extent[d], LEAST, MOST);
+    }
 }
 
 /* What can be shared out along a dimension: its indices, or groups of results that are made side by side. */
@@ -408,7 +441,7 @@ static int64_t items_along(const LoopWriter *writer, int dimension) {
     const Loop *loop = writer->loop;
     int64_t extent = loop->extent[dimension];
     if (extent > 1 && loop->output.stride[dimension] == 0) return 1; /* they share an element */
-    return writer->together > 0 && dimension == loop->rank - loop->reduced - 1 ? extent / writer->together : extent;
+    return writer->together > 0 && dimension == writer->side ? extent / writer->together : extent;
 }
 
 /* Shares the work out along the first dimension that has enough for all tasks, else along that which has most. */
@@ -431,9 +464,9 @@ Call loop_call(Functions *functions, const Step *step) {
         if (d < loop->rank - loop->reduced) return (Call){0};
         writer.is_empty = true;
     }
-    if (loop->reduced > 0 && !writer.is_empty) writer.together = results_together(loop);
     body_uses(loop, writer.used);
     find_arguments(&writer);
+    choose_together(&writer);
     name_parameters(&writer);
     choose_tasks(&writer, step->tasks, step->ranges);
     Text body = text_new(functions->arena);

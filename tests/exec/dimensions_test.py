@@ -105,8 +105,8 @@ class Network:
 
 
 # Of these all that the networks have in common has kernels on vectors.
-KERNELS = {1: (r"conv\d+x1_last", r"conv1x3_first|conv3x1_last", "global_average_pool_last", "group_normalization_last"),
-           3: (r"conv3x3x3_last", "global_average_pool_last", "group_normalization_last")}
+KERNELS = {1: (r"conv\d+x1_last", r"conv1x3_first|conv3x1_last|winograd\dx1", "global_average_pool_last", "group_normalization_last"),
+           3: (r"conv3x3x3_last|winograd\dx\d", "global_average_pool_last", "group_normalization_last")}
 with tempfile.TemporaryDirectory() as root:
     for number, rank in enumerate(NETWORKS * [1, 3]):
         here = pathlib.Path(root) / str(number)

@@ -381,6 +381,52 @@ static void reductions(void **state) {
     generated_free(&generated);
 }
 
+/* Transposes: a few neighbours of the input at a time where these divide its rows; with a formula, and beside another
+ * input. */
+
+enum { TALL = 11 };
+
+static void check_transposes(const Album *album, void *argument) {
+    (void)argument;
+    float copied[24 * TALL], negated[24 * TALL], added[24 * TALL];
+    for (int i = 0; i < 24; i++)
+        for (int j = 0; j < TALL; j++) {
+            const float x = (float)(j * 24 + i);
+            copied[i * TALL + j] = x, negated[i * TALL + j] = -x, added[i * TALL + j] = x + (float)(i * TALL + j);
+        }
+    assert_floats(album->shown[0].data, copied, 24 * TALL, 0);
+    assert_floats(album->shown[1].data, negated, 24 * TALL, 0);
+    assert_floats(album->shown[2].data, added, 24 * TALL, 0);
+    for (int i = 0; i < 23; i++) /* a prime */
+        assert_floats(album->shown[3].data + 4 * i * TALL, (float[]){(float)i, (float)(23 + i), (float)(46 + i)}, 3, 0);
+}
+
+static void transposes(void **state) {
+    (void)state;
+    Generated generated = generated_new();
+    float data[24 * TALL];
+    for (int i = 0; i < 24 * TALL; i++) data[i] = (float)i;
+    Buffer *x = constant_make(&generated, "x", TYPE_FLOAT, 24 * TALL, data), *made[4];
+    for (int i = 0; i < 4; i++) {
+        const int wide = i == 3 ? 23 : 24;
+        made[i] = work_make(&generated, "made", TYPE_FLOAT, wide * TALL);
+        Loop *loop = step_loop(generated.program, 2, (int64_t[]){wide, TALL});
+        loop_input(loop, x, 0, (int64_t[]){1, wide});
+        if (i == 1) loop_apply(loop, "negate", TYPE_FLOAT, TYPE_FLOAT, 1, (int[]){0});
+        if (i == 2) loop_input(loop, x, 0, (int64_t[]){TALL, 1});
+        if (i == 2) loop_apply(loop, "add", TYPE_FLOAT, TYPE_FLOAT, 2, (int[]){0, 1});
+        loop_output(loop, made[i], 0, (int64_t[]){TALL, 1});
+        probe_make(&generated, "made", made[i]);
+    }
+    run_and_check(&generated, WEIGHTS_AUTO, check_transposes, NULL);
+    Arena *arena = generated.arena;
+    const char *search = "test $(grep -c 'transpose: .24..11., 8 neighbours at a time' %s/test.c) = 1 && "
+                         "test $(grep -c '24..11., 8 neighbours' %s/test.c) = 2 && "
+                         "test $(grep -c 'transpose: .23..11.\\. ' %s/test.c) = 1";
+    run_or_fail(arena_printf(arena, search, generated.folder, generated.folder, generated.folder));
+    generated_free(&generated);
+}
+
 /* Kernels: sizes, arrays of sizes, numbers, a pointer that is left out, an epilogue. */
 
 static const Parameter LINEAR_PARAMETERS[] = {
@@ -712,6 +758,7 @@ int main(void) {
         cmocka_unit_test(casts_between_all_types),
         cmocka_unit_test(integers_wrap),
         cmocka_unit_test(reductions),
+        cmocka_unit_test(transposes),
         cmocka_unit_test(kernels),
         cmocka_unit_test(weights_inline_and_object),
         cmocka_unit_test(weights_from_a_file),
