@@ -121,7 +121,8 @@ static Folded folded(const Node *node) {
                      .w = columns};
     /* Of few channels the deep kernel takes those of a row of the window at once. */
     planar.is_deep = fold == FOLD_DEEP || (fold == FOLD_PLANES && has_few_channels(node));
-    if (fold == FOLD_PLANES || planar.is_deep) planar.batch *= d.output, planar.planes = d.kernel;
+    if (fold == FOLD_PLANES || planar.is_deep)
+        planar.batch *= d.output, planar.planes = d.kernel, planar.dead_planes = conv_dead_taps(&d);
     else if (fold == FOLD_ROWS) planar.h = d, planar.w = merged(&rows, &columns);
     else if (window.rank == 1 && !reads_image(node) && !has_small_groups(node)) /* which can be cut into bands */
         planar.h = columns, planar.w = ALONE;
@@ -308,11 +309,12 @@ static void lower_grouped_last(Program *program, const Node *node, const Folded 
 static Step *lower_winograd(Program *program, const Node *node, const Folded *folded, const WinogradPlan *plan) {
     const Planar *conv = &folded->planar;
     const WindowDim *h = &conv->h, *w = &conv->w;
+    const WinogradForm down = winograd_along(plan->form, h->kernel), right = winograd_along(plan->form, w->kernel);
     const Value *weights = padded_rows(program, joined_weights(program, node), conv->groups);
     const Packing packing = {.weights = weights,
                              .depth = conv->channels / conv->groups,
                              .columns = weights->shape.dims[0].size,
-                             .winograd = plan->tile,
+                             .winograd = plan->form,
                              .window = {conv->planes, h->kernel, w->kernel}};
     Step *step =
         packed_step(program, node, "winograd", packing, padded_rows(program, node_input(node, 2), conv->groups));
@@ -320,11 +322,12 @@ static Step *lower_winograd(Program *program, const Node *node, const Folded *fo
     window_planes(step, conv->is_deep ? &folded->d : &ALONE);
     step_size(step, "H", h->input), step_size(step, "W", w->input);
     step_size(step, "OH", h->output), step_size(step, "OW", w->output), step_size(step, "G", conv->groups);
-    step_size(step, "KH", h->kernel), step_size(step, "KW", w->kernel);
     step_size(step, "DH", h->dilation), step_size(step, "DW", w->dilation);
     step_size(step, "PH", h->before), step_size(step, "PW", w->before);
-    step_size(step, "TH", winograd_along(plan->tile, h->kernel));
-    step_size(step, "TW", winograd_along(plan->tile, w->kernel)), step_size(step, "TILES", plan->tiles);
+    step_size(step, "NH", winograd_parts(plan->form, h->kernel));
+    step_size(step, "NW", winograd_parts(plan->form, w->kernel));
+    step_size(step, "RH", down.taps), step_size(step, "RW", right.taps);
+    step_size(step, "TH", down.tile), step_size(step, "TW", right.tile), step_size(step, "TILES", plan->tiles);
     step_size(step, "CHUNK", plan->chunk), step_size(step, "SPLITS", plan->splits);
     step_pick(program, step, "ROWS", plan->rows);
     step_pick(program, step, "VECTORS", plan->vectors);
@@ -379,8 +382,8 @@ void conv_lower_last(Program *program, const Node *node) {
     else {
         const Choice *choice;
         const ConvWay way = conv_choose(program, planar, &choice);
-        Step *step = way.winograd.tile != 0 ? lower_winograd(program, node, &conv, &way.winograd)
-                                            : lower_window(program, node, &conv, &way);
+        Step *step = way.winograd.form.tile != 0 ? lower_winograd(program, node, &conv, &way.winograd)
+                                                 : lower_window(program, node, &conv, &way);
         step->choice = choice;
     }
 }

@@ -64,20 +64,21 @@ static int64_t last_band(const Planar *conv, int64_t band) {
     return left > 0 ? left : band;
 }
 
-/* The part of a dilated window's rows that see pads alone, on average: the direct kernel leaves them out, where its
- * tiles are not joined. Of plain windows they are too few to count. */
-static double dead_rows(const WindowDim *h) {
+double conv_dead_taps(const WindowDim *dim) {
     int64_t live = 0;
-    if (h->dilation == 1) return 0;
-    for (int64_t tap = 0; tap < h->kernel; tap++) { /* outputs i with 0 <= i * stride - from < input */
-        const int64_t from = h->before - tap * h->dilation, end = h->input + from;
-        const int64_t first = from > 0 ? divide_up(from, h->stride) : 0;
-        const int64_t behind = end > 0 ? divide_up(end, h->stride) : 0;
-        const int64_t last = behind < h->output ? behind : h->output;
+    for (int64_t tap = 0; tap < dim->kernel; tap++) { /* outputs i with 0 <= i * stride - from < input */
+        const int64_t from = dim->before - tap * dim->dilation, end = dim->input + from;
+        const int64_t first = from > 0 ? divide_up(from, dim->stride) : 0;
+        const int64_t behind = end > 0 ? divide_up(end, dim->stride) : 0;
+        const int64_t last = behind < dim->output ? behind : dim->output;
         if (first < last) live += last - first;
     }
-    return 1 - (double)live / (double)(h->kernel * h->output);
+    return 1 - (double)live / (double)(dim->kernel * dim->output);
 }
+
+/* Of a dilated window's rows: the direct kernel leaves them out, where its tiles are not joined. Of plain windows they
+ * are too few to count. */
+static double dead_rows(const WindowDim *h) { return h->dilation == 1 ? 0 : conv_dead_taps(h); }
 
 /* Tiles that are joined are placed anew each time, and reading more at once takes a little longer. */
 static double direct_cost(const Ways *ways, int target, const Direct *direct) {
@@ -170,14 +171,15 @@ static void add_direct(Ways *ways, Direct direct, int64_t band) {
 
 static void add_winograd(Ways *ways, const WinogradPlan *plan) {
     const ConvWay way = {.winograd = *plan};
-    add(ways, arena_printf(ways->program->arena, "winograd%d chunk %d", plan->tile, plan->chunk), &way);
+    const char *five = plan->form.taps == 5 ? "five taps " : "";
+    add(ways, arena_printf(ways->program->arena, "winograd%d %schunk %d", plan->form.tile, five, plan->chunk), &way);
 }
 
 /* Half and twice as many tiles at once. */
 static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPlan *plan) {
     const int chunks[] = {plan->chunk / 2, plan->chunk * 2};
     for (int i = 0; i < 2; i++) {
-        const WinogradPlan other = winograd_plan_chunk(shape, plan->tile, chunks[i]);
+        const WinogradPlan other = winograd_plan_chunk(shape, plan->form, chunks[i]);
         add_winograd(ways, &other);
     }
 }
@@ -185,11 +187,7 @@ static void add_chunks(Ways *ways, const WinogradShape *shape, const WinogradPla
 static bool winograd_applies(const Planar *conv) {
     const WindowDim *dims[] = {&conv->h, &conv->w};
     bool applies = conv->h.kernel > 1 || conv->w.kernel > 1;
-    for (int i = 0; i < 2; i++) {
-        const int64_t taps = dims[i]->kernel;
-        applies = applies && (taps == 1 || taps == 3 || taps == 5);
-        applies = applies && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
-    }
+    for (int i = 0; i < 2; i++) applies = applies && dims[i]->stride == 1 && dims[i]->dilation <= dims[i]->output;
     return applies;
 }
 
@@ -202,13 +200,14 @@ static WinogradShape winograd_shape(const Program *program, const Planar *conv) 
                            .high = divide_up(conv->h.output, conv->h.dilation),
                            .wide = divide_up(conv->w.output, conv->w.dilation),
                            .dead = dead_rows(&conv->h),
+                           .dead_planes = conv->dead_planes,
                            .threads = program->threads,
                            .machine = target_machine(program->target)};
 }
 
 bool conv_gains_by_winograd(const Program *program, const Planar *conv) {
     const WinogradShape shape = winograd_shape(program, conv);
-    return !program->is_direct && winograd_applies(conv) && winograd_plan(&shape).tile != 0;
+    return !program->is_direct && winograd_applies(conv) && winograd_plan(&shape).form.tile != 0;
 }
 
 static void list_ways(Ways *ways) {
@@ -218,14 +217,14 @@ static void list_ways(Ways *ways) {
     const int count = best_direct(ways, choice_target(ways->program), direct);
     const bool applies = !ways->program->is_direct && winograd_applies(conv);
     const WinogradPlan best = applies ? winograd_plan(&shape) : (WinogradPlan){0};
-    if (best.tile != 0) add_winograd(ways, &best);
+    if (best.form.tile != 0) add_winograd(ways, &best);
     add_direct(ways, direct[0], direct[0].band);
-    for (int tile = 4; applies && tile <= 6; tile += 2) {
-        if (!winograd_is_possible(&shape, tile)) continue;
-        const WinogradPlan plan = winograd_plan_tile(&shape, tile);
+    for (int i = 0; applies && i < WINOGRAD_FORMS_COUNT; i++) {
+        if (!winograd_is_possible(&shape, WINOGRAD_FORMS[i])) continue;
+        const WinogradPlan plan = winograd_plan_form(&shape, WINOGRAD_FORMS[i]);
         add_winograd(ways, &plan);
     }
-    if (best.tile != 0) add_chunks(ways, &shape, &best);
+    if (best.form.tile != 0) add_chunks(ways, &shape, &best);
     for (int i = 1; i < count; i++) {
         add_direct(ways, direct[i], direct[i].band);
         if (i > 1) continue;

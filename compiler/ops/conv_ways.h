@@ -13,14 +13,18 @@ typedef struct {
     int64_t groups; /* as the kernel takes them: small ones are joined until their outputs fill a panel */
     WindowDim h, w;
     bool is_deep;
-    int64_t planes; /* that a window sees, 1 in two dimensions */
+    int64_t planes;     /* that a window sees, 1 in two dimensions */
+    double dead_planes; /* conv_dead_taps() along them */
 } Planar;
 
 /* One way of computing such a convolution. */
 typedef struct {
-    WinogradPlan winograd; /* tile 0: by the kernel conv_last, with these numbers: */
+    WinogradPlan winograd; /* no form: by the kernel conv_last, with these numbers: */
     int rows[TARGET_COUNT], vectors[TARGET_COUNT], band[TARGET_COUNT], joined[TARGET_COUNT], splits[TARGET_COUNT];
 } ConvWay;
+
+/* The part of a window's taps along a dimension that see pads alone, on average. */
+double conv_dead_taps(const WindowDim *dim);
 
 /* Whether the cost model computes it by Winograd's method. */
 bool conv_gains_by_winograd(const Program *program, const Planar *conv);

@@ -15,9 +15,10 @@ struct Packed {
 static bool same(const Packing *a, const Packing *b) {
     return a->weights->constant == b->weights->constant && a->offset == b->offset && a->depth == b->depth &&
            a->columns == b->columns && a->row == b->row && a->column == b->column && a->factor == b->factor &&
-           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd == b->winograd &&
-           a->window.planes == b->window.planes && a->window.high == b->window.high &&
-           a->window.wide == b->window.wide && a->strassen == b->strassen && a->paired == b->paired;
+           a->taps == b->taps && a->tap == b->tap && a->panel == b->panel && a->winograd.tile == b->winograd.tile &&
+           a->winograd.taps == b->winograd.taps && a->window.planes == b->window.planes &&
+           a->window.high == b->window.high && a->window.wide == b->window.wide && a->strassen == b->strassen &&
+           a->paired == b->paired;
 }
 
 static Tensor *panels(Arena *arena, const Packing *packing) {
@@ -59,7 +60,7 @@ static Tensor *factors(Arena *arena, const Packing *packing) {
 }
 
 static Tensor *packed_tensor(Arena *arena, const Packing *packing) {
-    if (packing->winograd != 0) return transformed(arena, packing);
+    if (packing->winograd.tile != 0) return transformed(arena, packing);
     return packing->strassen ? factors(arena, packing) : panels(arena, packing);
 }
 

@@ -12,9 +12,9 @@ typedef struct {
     const Value *weights;
     int64_t offset, depth, columns, row, column;
     double factor;
-    int64_t taps, tap; /* taps 0: one */
-    int64_t panel;     /* columns of a panel; 0: 16 */
-    int winograd;      /* not 0: weights [columns][depth][window], transformed for this tile by winograd_transform() */
+    int64_t taps, tap;     /* taps 0: one */
+    int64_t panel;         /* columns of a panel; 0: 16 */
+    WinogradForm winograd; /* with a tile: weights [columns][depth][window], by winograd_transform() for this form */
     WinogradTaps window;
     bool strassen; /* the right factors of strassen_factor() */
     bool paired;   /* the last panel's columns, at most half of it, have those of the next row behind them in each

@@ -12,7 +12,8 @@
 
 typedef struct {
     int N, C, D, H, W, K, G, KD, KH, KW, SD, DD, DH, DW, PD, PH, PW, OD, OH, OW;
-    int tile, TILES, CHUNK, SPLITS, ROWS, VECTORS;
+    WinogradForm form;
+    int TILES, CHUNK, SPLITS, ROWS, VECTORS;
     int items;
     const float *x, *w, *bias;
     float *scratch;
@@ -21,16 +22,21 @@ typedef struct {
 /* Channels of a group as they lie in weights and bias, with zeros that fill panels. */
 static int filled(const Problem *p) { return (p->K / p->G + 15) / 16 * 16; }
 
-/* Inputs of a tile along a dimension with so many taps. */
-static int along(const Problem *p, int taps) { return winograd_along(p->tile, taps); }
+static WinogradForm along(const Problem *p, int taps) { return winograd_along(p->form, taps); }
+
+static int parts(const Problem *p, int taps) { return (int)winograd_parts(p->form, taps); }
 
 /* fresh: where the calls in a row began that keep the scratch. */
 static void convolve(const Problem *p, const float *weights, const float *bias, int first, int last, int fresh,
                      float *y) {
+    const WinogradForm down = along(p, p->KH), right = along(p, p->KW);
     winograd(p->x, weights, bias, p->scratch, y, first, last, fresh, p->C, p->D, p->H, p->W, p->K, p->OD, p->OH, p->OW,
-             p->G, p->KD, p->KH, p->KW, p->SD, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW, along(p, p->KH),
-             along(p, p->KW), p->TILES, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
+             p->G, p->KD, p->SD, p->DD, p->DH, p->DW, p->PD, p->PH, p->PW, parts(p, p->KH), parts(p, p->KW), down.taps,
+             right.taps, down.tile, right.tile, p->TILES, p->CHUNK, p->SPLITS, p->ROWS, p->VECTORS);
 }
+
+/* Of a tile. */
+static int outputs_of(WinogradForm form) { return form.tile - form.taps + 1; }
 
 /* A tile of registers that the kernel takes: whole panels or an even part of one. */
 static void choose_registers(Random *random, Problem *p) {
@@ -46,8 +52,8 @@ static void choose_registers(Random *random, Problem *p) {
 static void choose_line(Random *random, int taps, int dilation, int *size, int *before, int *outputs) {
     const int span = (taps - 1) * dilation, most = span > 0 ? span : 1;
     *size = random_between(random, 1, 17);
-    *before = random_between(random, *size <= span ? span / 2 : 0, most);
-    *outputs = *size + *before + random_between(random, *size <= span ? span / 2 : 0, *before) - span;
+    *before = random_between(random, *size <= span ? (span + 1) / 2 : 0, most);
+    *outputs = *size + *before + random_between(random, *size <= span ? (span + 1) / 2 : 0, *before) - span;
 }
 
 /* One plane, or some of which a window may see none. */
@@ -58,14 +64,14 @@ static void choose_planes(Random *random, Problem *p) {
     p->SD = random_between(random, 1, 2), p->DD = random_between(random, 1, 2), p->PD = random_between(random, 0, 5);
 }
 
-/* Taps along rows, columns or both, for which there is the tile. */
+/* Taps along rows, columns or both. */
 static void choose_window(Random *random, Problem *p) {
-    do p->KH = 1 + 2 * random_below(random, p->tile / 2), p->KW = 1 + 2 * random_below(random, p->tile / 2);
+    do p->KH = random_between(random, 1, 7), p->KW = random_between(random, 1, 7);
     while (p->KH == 1 && p->KW == 1);
 }
 
 static Problem random_problem(Random *random, Arena *arena) {
-    Problem p = {.N = random_between(random, 1, 2), .tile = random_below(random, 2) == 0 ? 4 : 6};
+    Problem p = {.N = random_between(random, 1, 2), .form = WINOGRAD_FORMS[random_below(random, WINOGRAD_FORMS_COUNT)]};
     p.G = random_below(random, 2) ? 1 : random_between(random, 2, 4);
     p.C = p.G * random_between(random, 1, 40 / p.G), p.K = p.G * random_between(random, 1, 50 / p.G);
     p.DH = random_below(random, 2) ? 1 : random_between(random, 2, 5);
@@ -73,8 +79,8 @@ static Problem random_problem(Random *random, Arena *arena) {
     choose_planes(random, &p);
     choose_window(random, &p);
     choose_line(random, p.KH, p.DH, &p.H, &p.PH, &p.OH), choose_line(random, p.KW, p.DW, &p.W, &p.PW, &p.OW);
-    const int down = along(&p, p.KH) - p.KH + 1, right = along(&p, p.KW) - p.KW + 1; /* outputs of a tile */
-    const int high = (p.OH + p.DH - 1) / p.DH, wide = (p.OW + p.DW - 1) / p.DW;      /* of a phase */
+    const int down = outputs_of(along(&p, p.KH)), right = outputs_of(along(&p, p.KW)); /* outputs of a tile */
+    const int high = (p.OH + p.DH - 1) / p.DH, wide = (p.OW + p.DW - 1) / p.DW;        /* of a phase */
     const int tiles = p.N * p.OD * p.DH * p.DW * ((high + down - 1) / down) * ((wide + right - 1) / right);
     p.TILES = tiles;
     p.CHUNK = random_between(random, 1, tiles < 20 ? tiles : 20), p.SPLITS = random_between(random, 1, 4);
@@ -83,8 +89,8 @@ static Problem random_problem(Random *random, Arena *arena) {
     p.x = random_floats(random, arena, p.N * p.D * p.C * p.H * p.W);
     p.w = random_floats(random, arena, p.K * p.C / p.G * p.KD * p.KH * p.KW);
     p.bias = random_below(random, 3) == 0 ? NULL : random_floats(random, arena, p.K);
-    const int scratch =
-        along(&p, p.KH) * along(&p, p.KW) * p.CHUNK * (p.KD * ((p.C + 15) / 16 * 16) + 16 + p.VECTORS * LANES);
+    const int row = p.KD * parts(&p, p.KH) * parts(&p, p.KW) * ((p.C + 15) / 16 * 16) + 16 + p.VECTORS * LANES;
+    const int scratch = along(&p, p.KH).tile * along(&p, p.KW).tile * (p.CHUNK * row + 16);
     p.scratch = arena_new_array(arena, float, (size_t)scratch);
     for (int i = 0; i < scratch; i++) p.scratch[i] = NAN;
     return p;
@@ -132,8 +138,8 @@ static void check(Random *random) {
     Problem p = random_problem(random, arena);
     const int count = p.N * p.K * p.OD * p.OH * p.OW, depth = p.KD * p.KH * p.KW * p.C / p.G, rows = p.G * filled(&p);
     const WinogradTaps taps = {p.KD, p.KH, p.KW};
-    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(rows, p.C / p.G, &taps, p.tile));
-    winograd_transform(filled_rows(arena, &p, p.w, depth), rows, p.C / p.G, &taps, p.tile, weights);
+    float *weights = arena_new_array(arena, float, (size_t)winograd_weights_count(rows, p.C / p.G, &taps, p.form));
+    winograd_transform(filled_rows(arena, &p, p.w, depth), rows, p.C / p.G, &taps, p.form, weights);
     const float *bias = p.bias == NULL ? NULL : filled_rows(arena, &p, p.bias, 1);
     float *y = arena_new_array(arena, float, (size_t)count + 1), *again = arena_new_array(arena, float, (size_t)count);
     for (int i = 0; i <= count; i++) y[i] = NAN;
@@ -155,7 +161,7 @@ static void check(Random *random) {
                       "%d, vectors %d: "
                       "y[%d] is "
                       "%g, not %g",
-                      p.tile, p.KD, p.KH, p.KW, p.C, p.D, p.H, p.W, p.K, p.OD, p.OH, p.OW, p.G, p.CHUNK, p.ROWS,
+                      p.form.tile, p.KD, p.KH, p.KW, p.C, p.D, p.H, p.W, p.K, p.OD, p.OH, p.OW, p.G, p.CHUNK, p.ROWS,
                       p.VECTORS, i, (double)y[i], (double)reference[i]);
     arena_free(arena);
 }
@@ -183,13 +189,13 @@ static void test_plan(void **state) {
                                      .wide = random_between(&random, 1, 70),
                                      .threads = random_between(&random, 0, 64),
                                      .machine = target_machine(&TARGETS[0])};
-        const int tile = winograd_is_possible(&shape, 4) && random_below(&random, 2) == 0 ? 4 : 6;
+        const WinogradForm form = WINOGRAD_FORMS[random_below(&random, WINOGRAD_FORMS_COUNT)];
         const WinogradTaps *taps = &shape.taps;
-        const int64_t down = winograd_along(tile, taps->high) - taps->high + 1;
-        const int64_t right = winograd_along(tile, taps->wide) - taps->wide + 1;
-        const WinogradPlan plan = winograd_plan_tile(&shape, tile);
+        const int down = outputs_of(winograd_along(form, taps->high));
+        const int right = outputs_of(winograd_along(form, taps->wide));
+        const WinogradPlan plan = winograd_plan_form(&shape, form);
         const int64_t panels = (shape.outputs / groups + 15) / 16; /* of a group */
-        assert_int_equal(plan.tile, tile);
+        assert_int_equal(plan.form.tile, form.tile);
         assert_in_range(plan.chunk, 1,
                         shape.batch * ((shape.high + down - 1) / down) * ((shape.wide + right - 1) / right));
         assert_in_range(plan.splits, 1, groups * panels);
@@ -219,11 +225,11 @@ static WinogradPlan plan_on(Machine machine, int channels, int outputs, int side
 static void test_choice(void **state) {
     (void)state;
     const Machine machine = target_machine(&TARGETS[0]);
-    assert_int_equal(plan_on(machine, 64, 64, 56).tile, 6);
-    assert_int_equal(plan_on(machine, 256, 256, 14).tile, 6);
-    assert_int_equal(plan_on(machine, 512, 512, 7).tile, 4);
-    assert_int_equal(plan_on(machine, 1, 16, 64).tile, 0);
-    assert_int_equal(plan_on(machine, 512, 512, 1).tile, 0);
+    assert_int_equal(plan_on(machine, 64, 64, 56).form.tile, 6);
+    assert_int_equal(plan_on(machine, 256, 256, 14).form.tile, 6);
+    assert_int_equal(plan_on(machine, 512, 512, 7).form.tile, 4);
+    assert_int_equal(plan_on(machine, 1, 16, 64).form.tile, 0);
+    assert_int_equal(plan_on(machine, 512, 512, 1).form.tile, 0);
 }
 
 /* Where weights come slowly fewer are better, and a larger cache takes more tiles; a smaller one no fewer. */
@@ -231,8 +237,8 @@ static void test_machines(void **state) {
     (void)state;
     const Machine near = {.second = 1 << 18, .far_weight = 6}, far = {.second = 1 << 18, .far_weight = 24};
     const Machine large = {.second = 1 << 19, .far_weight = 6}, small = {.second = 1 << 17, .far_weight = 6};
-    assert_int_equal(plan_on(near, 256, 256, 14).tile, 6);
-    assert_int_equal(plan_on(far, 256, 256, 14).tile, 4);
+    assert_int_equal(plan_on(near, 256, 256, 14).form.tile, 6);
+    assert_int_equal(plan_on(far, 256, 256, 14).form.tile, 4);
     assert_true(plan_on(large, 128, 128, 28).chunk > plan_on(near, 128, 128, 28).chunk);
     assert_int_equal(plan_on(small, 128, 128, 28).chunk, plan_on(near, 128, 128, 28).chunk);
 }
@@ -242,9 +248,9 @@ static void test_dead_taps(void **state) {
     (void)state;
     WinogradShape shape = {.batch = 144, .channels = 512, .outputs = 256, .groups = 1, .high = 3, .wide = 3};
     shape.taps = (WinogradTaps){1, 3, 3}, shape.threads = 1, shape.machine = target_machine(&TARGETS[0]);
-    assert_int_not_equal(winograd_plan(&shape).tile, 0);
+    assert_int_not_equal(winograd_plan(&shape).form.tile, 0);
     shape.dead = 0.85;
-    assert_int_equal(winograd_plan(&shape).tile, 0);
+    assert_int_equal(winograd_plan(&shape).form.tile, 0);
 }
 
 /* Threads change how the work is cut, never what is computed. */
@@ -261,9 +267,9 @@ static void test_threads(void **state) {
                                .wide = random_between(&random, 1, 70),
                                .threads = 1,
                                .machine = target_machine(&TARGETS[0])};
-        const int alone = winograd_plan(&shape).tile;
+        const int alone = winograd_plan(&shape).form.tile;
         shape.threads = random_between(&random, 2, 64);
-        assert_int_equal(winograd_plan(&shape).tile, alone);
+        assert_int_equal(winograd_plan(&shape).form.tile, alone);
     }
 }
 
