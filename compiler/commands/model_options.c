@@ -44,7 +44,7 @@ int model_option_rows(Arena *arena, ModelOptions *model, Option *rows, int count
                       fuse_rules(arena)),
          &model->fuse},
         {OPTION_TEXT, '\0', "winograd", "MODE",
-         "auto (convolutions of 3 or 5 taps by Winograd's method where that pays, the default) or off", &model->winograd},
+         "auto (convolutions without strides by Winograd's method where that pays, the default) or off", &model->winograd},
         {OPTION_TEXT, '\0', "strassen", "MODE",
          "auto (linear layers by Strassen's algorithm where that pays, the default) or off", &model->strassen},
         {OPTION_TEXT, '\0', "stripe", "N",
