@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { LARGEST_TILE = 6, MOST_TAPS = 5 };
+enum { MOST_SCRATCH = 1 << 21 }; /* floats, several times a second-level cache */
 
 const WinogradForm WINOGRAD_FORMS[] = {{4, 3}, {6, 3}, {6, 5}};
 
@@ -62,12 +63,18 @@ static double transform_cost(const WinogradTaps *taps, WinogradForm form) {
     return 1.7 * high * wide + (form.tile == LARGEST_TILE ? 13.2 : 4.1) * lines;
 }
 
+/* Floats of the kernel's, with so many outputs at once. */
+static double scratch_of(const WinogradShape *shape, WinogradForm form, int64_t chunk, int64_t width) {
+    const int64_t row = parts_of(&shape->taps, form) * padded(shape->channels) + 16 + width;
+    return (double)points_of(&shape->taps, form) * (double)(chunk * row);
+}
+
 /* The work, in which weights come from the third-level cache or from memory meanwhile, so many times; but memory takes
  * its time for each, and those that the cache cannot hold come from there every time. */
 static double with_weights(const Machine *machine, double work, double weights, double times) {
-    enum { MEMORY = 22, THIRD = 1 << 23 }; /* multiply-adds for a float from there, floats in the cache (Zen 5) */
-    const double far = work + machine->far_weight * weights, least = MEMORY * weights * (weights > THIRD ? times : 1);
-    return far > least ? far : least;
+    enum { FROM_MEMORY = 22, HELD = 1 << 23 }; /* multiply-adds for a float, floats in the cache (Zen 5) */
+    const double far = work + machine->far_weight * weights, read = weights > HELD ? times : 1;
+    return fmax(far, FROM_MEMORY * weights * read);
 }
 
 /* Multiply-adds that take as long as the kernel, on the target with the widest registers. Chunks are transformed anew
@@ -76,16 +83,15 @@ static double with_weights(const Machine *machine, double work, double weights, 
  * 1 MB: chunks of half as many tiles took 1.3 to 1.8 times as long. Threads that share a chunk transform it each for
  * itself, and wait for the last. */
 static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
-    enum { LEAST_SECOND = 1 << 18, THIRD = 14 }; /* multiply-adds for a float from the third-level cache (Zen 5) */
+    enum { LEAST_SECOND = 1 << 18, FROM_THIRD = 14 }; /* multiply-adds for a float (Zen 5) */
     const WinogradForm form = plan->form;
     const int points = points_of(&shape->taps, form), vectors = plan->vectors[TARGET_AVX512];
     const double chunks = (double)divide_up(plan->tiles, plan->chunk);
     const double outputs = (double)filled(shape);
     const double weights = outputs * (double)depth_of(shape, form) * points;
     const double transforms = transform_cost(&shape->taps, form);
-    const int64_t across = parts_of(&shape->taps, form) * padded(shape->channels);
-    const int64_t width = across + 16 + vectors * TARGET_LANES[TARGET_AVX512];
-    const double scratch = (double)(points * plan->chunk) * (double)width; /* floats */
+    const double across = (double)(parts_of(&shape->taps, form) * padded(shape->channels));
+    const double scratch = scratch_of(shape, form, plan->chunk, vectors * TARGET_LANES[TARGET_AVX512]);
     const double second = (double)(shape->machine.second > LEAST_SECOND ? shape->machine.second : LEAST_SECOND);
     const bool keeps_weights = weights + scratch < 0.8 * second, keeps_scratch = scratch < 0.69 * second;
     const TileProduct product = product_of(shape, form, plan->chunk);
@@ -95,10 +101,10 @@ static double cost_of(const WinogradShape *shape, const WinogradPlan *plan) {
                             tile_cost(TARGET_AVX512, &product, plan->rows[TARGET_AVX512], vectors);
     const double threads = shape->threads > 1 ? shape->threads : 1, items = chunks * plan->splits;
     const double again = threads > chunks ? threads / chunks : 1, waiting = ceil(items / threads) * threads / items;
-    const double transformed = plan->chunk * transforms * (again * live * (double)across + outputs);
+    const double transformed = plan->chunk * transforms * (again * live * across + outputs);
     const double work = (products + transformed) * (keeps_scratch ? 1 : 1.15);
-    const double added = keeps_weights ? work : work + 2 * weights, least = keeps_weights ? 0 : THIRD * weights;
-    return with_weights(&shape->machine, waiting * chunks * (added > least ? added : least), weights, chunks);
+    const double chunk = keeps_weights ? work : fmax(work + 2 * weights, FROM_THIRD * weights);
+    return with_weights(&shape->machine, waiting * chunks * chunk, weights, chunks);
 }
 
 /* The same of a direct convolution, row by row; of a single column all of it. */
@@ -134,6 +140,7 @@ WinogradPlan winograd_plan_form(const WinogradShape *shape, WinogradForm form) {
     const int64_t tiles = tiles_of(shape, form);
     WinogradPlan best = winograd_plan_chunk(shape, form, 1);
     for (int64_t chunk = 2; chunk <= tiles && chunk <= MOST; chunk++) {
+        if (scratch_of(shape, form, chunk, 0) > MOST_SCRATCH) break;
         const WinogradPlan plan = winograd_plan_chunk(shape, form, chunk);
         if (cost_of(shape, &plan) < cost_of(shape, &best)) best = plan;
     }
@@ -144,7 +151,8 @@ bool winograd_is_possible(const WinogradShape *shape, WinogradForm form) {
     const WinogradTaps *taps = &shape->taps;
     const int64_t most = taps->high > taps->wide ? taps->high : taps->wide, part = form.taps == 3 ? 2 : form.taps;
     const int64_t channels = shape->channels / shape->groups;
-    return most >= part && winograd_weights_count(filled(shape), channels, taps, form) <= INT32_MAX;
+    return most >= part && scratch_of(shape, form, 1, 0) <= MOST_SCRATCH &&
+           winograd_weights_count(filled(shape), channels, taps, form) <= INT32_MAX;
 }
 
 /* The form is that of one thread, so that results are the same bits for all numbers of threads. */

@@ -40,7 +40,8 @@ typedef struct {
     int rows[TARGET_COUNT], vectors[TARGET_COUNT];
 } WinogradPlan;
 
-/* Whether sizes are such that generated code can count in them, and a part is not longer than the window. */
+/* Whether sizes are such that generated code can count in them, and scratch memory is no more than 8 MB for a tile; and
+ * a part is not longer than the window. */
 bool winograd_is_possible(const WinogradShape *shape, WinogradForm form);
 /* The sizes with which the kernel takes least time. All of the shape's numbers >= 1. Tile 0 where no form is possible.
  */
