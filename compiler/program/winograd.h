@@ -43,8 +43,8 @@ typedef struct {
 /* Whether sizes are such that generated code can count in them, and scratch memory is no more than 8 MB for a tile; and
  * a part is not longer than the window. */
 bool winograd_is_possible(const WinogradShape *shape, WinogradForm form);
-/* The sizes with which the kernel takes least time. All of the shape's numbers >= 1. Tile 0 where no form is possible.
- */
+/* The form and sizes with which the kernel takes least time; tile 0 where none is possible, or a direct one takes less.
+ * All of the shape's numbers >= 1. */
 WinogradPlan winograd_plan(const WinogradShape *shape);
 /* The same for a given form that is possible. */
 WinogradPlan winograd_plan_form(const WinogradShape *shape, WinogradForm form);
