@@ -7,6 +7,9 @@
 
 #include "runtime/vector.h"
 
+/* In both transforms each sum has at most one product, and ends in a sum: then there is one way of fusing them, and the
+ * same bits wherever they are inlined. */
+
 /* The values of TILE inputs at the points, in their place: what lies behind line[0], STEP vectors apart. One is its own
  * value. */
 INLINE void winograd_input(vf *line, const int STEP, const int TILE) {
@@ -19,14 +22,15 @@ INLINE void winograd_input(vf *line, const int STEP, const int TILE) {
         line[3 * STEP] = d3 - d1;
     } else {
         const vf d4 = line[4 * STEP], d5 = line[5 * STEP];
-        const vf even_a = d4 - 2.25f * d2, odd_a = 0.75f * d3 - 1.6875f * d1;
-        const vf even_b = d4 - 0.5625f * d2, odd_b = 1.5f * d3 - 0.84375f * d1;
-        line[0] = 1.265625f * d0 - 2.8125f * d2 + d4;
-        line[STEP] = even_a + odd_a;
-        line[2 * STEP] = even_a - odd_a;
-        line[3 * STEP] = even_b + odd_b;
-        line[4 * STEP] = even_b - odd_b;
-        line[5 * STEP] = 1.265625f * d1 - 2.8125f * d3 + d5;
+        const vf even_a = d4 - 2.25f * d2, odd_a = d3 - 2.25f * d1;
+        const vf even_b = d4 - 0.5625f * d2, odd_b = d3 - 0.5625f * d1;
+        const vf first = d4 - 2.8125f * d2, last = d5 - 2.8125f * d3;
+        line[0] = first + 1.265625f * d0;
+        line[STEP] = even_a + 0.75f * odd_a;
+        line[2 * STEP] = even_a - 0.75f * odd_a;
+        line[3 * STEP] = even_b + 1.5f * odd_b;
+        line[4 * STEP] = even_b - 1.5f * odd_b;
+        line[5 * STEP] = last + 1.265625f * d1;
     }
 }
 
@@ -40,13 +44,16 @@ INLINE void winograd_output(vf *line, const int STEP, const int TILE, const int 
     } else {
         const vf even_b = line[3 * STEP] + line[4 * STEP], odd_b = line[3 * STEP] - line[4 * STEP];
         line[0] += even_a + even_b;
-        line[STEP] = 0.75f * odd_a + 1.5f * odd_b;
         if (COUNT == 2) {
-            line[STEP] += line[5 * STEP];
-            return;
+            const vf odd = line[5 * STEP] + 1.5f * odd_b;
+            line[STEP] = odd + 0.75f * odd_a;
+        } else {
+            const vf once = odd_b + 0.5f * odd_b, twice = even_b + 1.25f * even_b; /* 1.5 and 2.25 times, as sums */
+            const vf thrice = line[5 * STEP] + 3.375f * odd_b;
+            line[STEP] = once + 0.75f * odd_a;
+            line[2 * STEP] = twice + 0.5625f * even_a;
+            line[3 * STEP] = thrice + 0.421875f * odd_a;
         }
-        line[2 * STEP] = 0.5625f * even_a + 2.25f * even_b;
-        line[3 * STEP] = 0.421875f * odd_a + 3.375f * odd_b + line[5 * STEP];
     }
 }
 
@@ -70,13 +77,16 @@ INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, c
 }
 
 /* Copies count channels of a tile of a map [H][W][C], whose rows and pixels are DH and DW apart in it, to
- * [TH][TW][LANES], with zeros for what is not there. */
+ * [TH][TW][LANES], with zeros for what is not there. Unrolled, GCC would make products of either, and fuse them with no
+ * sum. */
 INLINE void winograd_tile_copy(float *to, const float *map, const int top, const int left, const int H, const int W,
                                const int DH, const int DW, const int C, const int count, const int TH, const int TW) {
+    ROLLED
     for (int i = 0; i < TH * TW; i++) {
         const int h = top + i / TW * DH, v = left + i % TW * DW;
         const int inside = h >= 0 && h < H && v >= 0 && v < W;
-        vf_store(to + i * LANES, inside ? vf_load_part(map + (h * W + v) * C, count) : vf_all(0));
+        const vf value = inside ? vf_load_part(map + (h * W + v) * C, count) : vf_all(0);
+        vf_store(to + i * LANES, value);
     }
 }
 

@@ -72,6 +72,9 @@ def check(what, tile, *sizes, **how):
             got, _ = run(binary, f"{folder}/in.npz", f"{folder}/out.npz")
             error = np.abs(got["y"] - expected).max() / np.abs(expected).max()
             checks.check(f"{what}: {compiler} {flags[1]}", error < BOUNDS[max(map(int, tile.split('x')))], error)
+        made = [run(build(f"{folder}/{threads}", "gcc", "-O3", "-march=native", "-Wno-psabi", "-pthread"), f"{folder}/in.npz",
+                    f"{folder}/out.npz")[0]["y"] for threads in ("1", "3")]
+        checks.check(f"{what}: the same bits with three threads", np.array_equal(made[0].view("u4"), made[1].view("u4")))
         compile_model(path, f"{folder}/off", "--winograd", "off")
         checks.check(f"{what}: off", "winograd" not in pathlib.Path(folder, "off", "model.c").read_text())
 
@@ -88,6 +91,7 @@ check("a line", "6x1", 70, 64, 150)
 check("a line without pads", "6x1", 70, 64, 150, padded=False)
 check("rows", "1x6", 70, 64, 9, 50, window=(1, 3))
 check("columns", "6x1", 70, 64, 50, 9, window=(3, 1))
+check("a long line", "6x1", 64, 64, 1250)
 check("along the planes", "6x1", 70, 64, 8, 9, 10, window=(3, 1, 1))
 check("five taps", "6x6", 37, 50, 27, 21, window=(5, 5))
 check("parts", "6x6", 37, 50, 27, 21, window=(7, 4))
