@@ -50,14 +50,23 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                 const int right_to = t % wide * right + part % NW * RW;
                 const int top = is_there ? t / (high * wide * DW) % DH + down_to * DH - PH : H;
                 const int left = t / (high * wide) % DW + right_to * DW - PW;
-                const int inside = top >= 0 && left >= 0 && top + (TH - 1) * DH < H && left + (TW - 1) * DW < W;
+                const int above = window_first(top, DH), below = window_end(top, DH, TH, H);
+                const int before = window_first(left, DW), beyond = window_end(left, DW, TW, W);
+                const int inside = above == 0 && below == TH && before == 0 && beyond == TW;
+                const float *const corner = map + (top * W + left) * C;
+                float edge[36 * LANES];
+                if (!inside) {
+                    ROLLED
+                    for (int i = 0; i < points; i++) vf_store(edge + i * LANES, vf_all(0));
+                }
                 for (int c = 0; c < C; c += LANES) {
-                    float *const to = values + (t - begin) * row + part * across + c, edge[36 * LANES];
+                    float *const to = values + (t - begin) * row + part * across + c;
                     const int count = C % LANES != 0 && C - c < LANES ? C % LANES : LANES;
                     if (inside && count == LANES) {
-                        winograd_tile_values(to, map + (top * W + left) * C + c, DH * W * C, DW * C, apart, TH, TW);
+                        winograd_tile_values(to, corner + c, DH * W * C, DW * C, apart, TH, TW);
                     } else {
-                        winograd_tile_copy(edge, map + c, top, left, H, W, DH, DW, C, count, TH, TW);
+                        winograd_tile_copy(edge, corner + c, above, below, before, beyond, DH * W * C, DW * C, count,
+                                           TW);
                         winograd_tile_values(to, edge, TW * LANES, LANES, apart, TH, TW);
                     }
                 }

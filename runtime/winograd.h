@@ -76,17 +76,16 @@ INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, c
     }
 }
 
-/* Copies count channels of a tile of a map [H][W][C], whose rows and pixels are DH and DW apart in it, to
- * [TH][TW][LANES], with zeros for what is not there. Unrolled, GCC would make products of either, and fuse them with no
- * sum. */
-INLINE void winograd_tile_copy(float *to, const float *map, const int top, const int left, const int H, const int W,
-                               const int DH, const int DW, const int C, const int count, const int TH, const int TW) {
+/* Copies count channels of those pixels of a tile that a map has, from and up to a row and a column, to
+ * [TH][TW][LANES]. Rows lie DOWN floats apart in the map, pixels RIGHT. Unrolled, GCC would make products of what is
+ * copied and of zeros, and fuse them with no sum. */
+INLINE void winograd_tile_copy(float *to, const float *from, const int above, const int below, const int before,
+                               const int beyond, const int DOWN, const int RIGHT, const int count, const int TW) {
     ROLLED
-    for (int i = 0; i < TH * TW; i++) {
-        const int h = top + i / TW * DH, v = left + i % TW * DW;
-        const int inside = h >= 0 && h < H && v >= 0 && v < W;
-        const vf value = inside ? vf_load_part(map + (h * W + v) * C, count) : vf_all(0);
-        vf_store(to + i * LANES, value);
+    for (int i = above; i < below; i++) {
+        ROLLED
+        for (int j = before; j < beyond; j++)
+            vf_store(to + (i * TW + j) * LANES, vf_load_part(from + i * DOWN + j * RIGHT, count));
     }
 }
 
