@@ -189,12 +189,14 @@ static void open_loops(Text *out, const LoopWriter *writer, int from, int to, in
         const bool is_group = writer->together > 0 && writer->side == d;
         const char *i = INDEX_NAMES[d], *first = "0", *end = "last";
         const char *step = is_group ? arena_printf(out->arena, " += %d", writer->together) : "++";
-        if (writer->tasks <= 1 || writer->along != d)
+        if (writer->tasks <= 1 || writer->along != d) {
             end = arena_printf(out->arena, "%" PRId64, writer->loop->extent[d]);
-        else if (!is_group) first = "first";
-        else
-            first = arena_printf(out->arena, "first * %d", writer->together),
+        } else if (is_group) {
+            first = arena_printf(out->arena, "first * %d", writer->together);
             end = arena_printf(out->arena, "last * %d", writer->together);
+        } else {
+            first = "first";
+        }
         text_printf(out, "%*sfor (int %s = %s; %s < %s; %s%s)%s\n", 4 * (depth + d - from), "", i, first, i, end, i,
                     step, braces && d + 1 == to ? " {" : "");
     }

@@ -122,10 +122,16 @@ static double direct_cost(const WinogradShape *shape) {
                         weights, 1);
 }
 
+/* Tiles that a chunk can have. */
+static int64_t most_chunk(const WinogradShape *shape, WinogradForm form) {
+    const int64_t most = MOST_SCRATCH / (int64_t)scratch_of(shape, form, 1, 0), tiles = tiles_of(shape, form);
+    return most < tiles ? most : tiles;
+}
+
 WinogradPlan winograd_plan_chunk(const WinogradShape *shape, WinogradForm form, int64_t chunk) {
     const int64_t enough = tile_enough_items(shape->threads), tiles = tiles_of(shape, form);
+    if (chunk > most_chunk(shape, form)) chunk = most_chunk(shape, form);
     if (chunk < 1) chunk = 1;
-    if (chunk > tiles) chunk = tiles;
     WinogradPlan plan = {.form = form, .tiles = tiles, .chunk = (int)chunk};
     const int64_t chunks = divide_up(tiles, chunk), splits = divide_up(enough, chunks);
     plan.splits = (int)(splits < filled(shape) / PANEL_WIDTH ? splits : filled(shape) / PANEL_WIDTH);
@@ -137,10 +143,9 @@ WinogradPlan winograd_plan_chunk(const WinogradShape *shape, WinogradForm form, 
 /* Of chunks that share the tiles evenly, the one that takes least time. */
 WinogradPlan winograd_plan_form(const WinogradShape *shape, WinogradForm form) {
     enum { MOST = 64 }; /* more tiles in a chunk never fit into the second-level cache, or gain nothing */
-    const int64_t tiles = tiles_of(shape, form);
+    const int64_t most = most_chunk(shape, form);
     WinogradPlan best = winograd_plan_chunk(shape, form, 1);
-    for (int64_t chunk = 2; chunk <= tiles && chunk <= MOST; chunk++) {
-        if (scratch_of(shape, form, chunk, 0) > MOST_SCRATCH) break;
+    for (int64_t chunk = 2; chunk <= most && chunk <= MOST; chunk++) {
         const WinogradPlan plan = winograd_plan_chunk(shape, form, chunk);
         if (cost_of(shape, &plan) < cost_of(shape, &best)) best = plan;
     }
@@ -151,7 +156,7 @@ bool winograd_is_possible(const WinogradShape *shape, WinogradForm form) {
     const WinogradTaps *taps = &shape->taps;
     const int64_t most = taps->high > taps->wide ? taps->high : taps->wide, part = form.taps == 3 ? 2 : form.taps;
     const int64_t channels = shape->channels / shape->groups;
-    return most >= part && scratch_of(shape, form, 1, 0) <= MOST_SCRATCH &&
+    return most >= part && most_chunk(shape, form) > 0 &&
            winograd_weights_count(filled(shape), channels, taps, form) <= INT32_MAX;
 }
 

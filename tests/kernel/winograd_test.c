@@ -208,6 +208,20 @@ static void test_plan(void **state) {
     }
 }
 
+/* A larger chunk that is asked for is cut to what the scratch memory has place for, and to the tiles that there are. */
+static void test_chunk_fits(void **state) {
+    (void)state;
+    const WinogradForm form = WINOGRAD_FORMS[1];
+    const WinogradShape deep = {
+        .batch = 1, .channels = 2048, .outputs = 64, .groups = 1, .taps = {1, 3, 3}, .high = 64, .wide = 64};
+    const WinogradPlan cut = winograd_plan_chunk(&deep, form, 1000);
+    assert_int_equal(cut.tiles, 16 * 16);
+    assert_in_range(cut.chunk, 20, (1 << 21) / 36 / 2048);
+    WinogradShape small = deep;
+    small.channels = 16;
+    assert_int_equal(winograd_plan_chunk(&small, form, 1000).chunk, 16 * 16);
+}
+
 static WinogradPlan plan_on(Machine machine, int channels, int outputs, int side) {
     const WinogradShape shape = {.batch = 1,
                                  .channels = channels,
@@ -275,8 +289,9 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolution), cmocka_unit_test(test_plan),    cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_machines),    cmocka_unit_test(test_threads), cmocka_unit_test(test_dead_taps),
+        cmocka_unit_test(test_convolution), cmocka_unit_test(test_plan),     cmocka_unit_test(test_chunk_fits),
+        cmocka_unit_test(test_choice),      cmocka_unit_test(test_machines), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_dead_taps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
