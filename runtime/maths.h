@@ -12,7 +12,7 @@ MATHS A M(copysign)(A x, A y) { return M(of_bits)(((M(bits)(x) ^ M(bits)(y)) & 0
 /* To the nearest whole number, ties to even: what adding 2^23 rounds to, below which a float has a fraction. */
 MATHS A M(rint)(A x) {
     const A size = M(fabs)(x), whole = size + 8388608.0f - 8388608.0f;
-    return M(mostly)(M(less)(size, ALL(8388608.0f)), M(copysign)(whole, x), x);
+    return M(copysign)(M(mostly)(M(less)(size, ALL(8388608.0f)), whole, size), x);
 }
 
 /* The largest whole number that is not above x. */

@@ -201,21 +201,23 @@ INLINE void vh_store(float *to, vh value) {
 /* The first count lanes alone, 0 <= count <= LANES; the others are 0. */
 INLINE vf vf_load_part(const float *from, const int count) {
     float lane[LANES] = {0};
-    int at = 0;
+    unsigned at = 0;
     if (count == LANES) return vf_load(from);
     if (HALVES && count == LANES / 2) return vh_above_zeros(vh_load(from)); /* not through memory */
     UNROLL
-    for (int size = LANES / 2; size > 0; size /= 2)
-        if ((count & size) != 0) {
-            memcpy(lane + at, from + at, sizeof(float) * (unsigned)size);
+    for (unsigned half = 1; half < LANES; half *= 2) {
+        const unsigned size = LANES / 2 / half;
+        if (((unsigned)count & size) != 0) {
+            memcpy(lane + at, from + at, sizeof(float) * size);
             at += size;
         }
+    }
     return vf_load(lane);
 }
 
 INLINE void vf_store_part(float *to, vf value, const int count) {
     float lane[LANES];
-    int at = 0;
+    unsigned at = 0;
     if (count == LANES) {
         vf_store(to, value);
         return;
@@ -226,11 +228,13 @@ INLINE void vf_store_part(float *to, vf value, const int count) {
     }
     vf_store(lane, value);
     UNROLL
-    for (int size = LANES / 2; size > 0; size /= 2)
-        if ((count & size) != 0) {
-            memcpy(to + at, lane + at, sizeof(float) * (unsigned)size);
+    for (unsigned half = 1; half < LANES; half *= 2) {
+        const unsigned size = LANES / 2 / half;
+        if (((unsigned)count & size) != 0) {
+            memcpy(to + at, lane + at, sizeof(float) * size);
             at += size;
         }
+    }
 }
 
 /* The lanes from first on, a constant, moved to the front. */
@@ -312,12 +316,17 @@ INLINE vu vf_bits(vf value) {
 #endif
 }
 
+/* With AVX-512 Clang 18 and 19, and later ones before LLVM's issue 157929 was solved, confuse the operands of a logical
+ * operation of three values that vf_select() takes for some lanes: they are not told that these bits come of one. */
 INLINE vf vf_of_bits(vu bits) {
 #if LANES == 1
     vf value;
     memcpy(&value, &bits, sizeof value);
     return value;
 #else
+#if defined(__clang__) && defined(__AVX512F__)
+    __asm__("" : "+v"(bits));
+#endif
     return (vf)bits;
 #endif
 }
