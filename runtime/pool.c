@@ -1,6 +1,7 @@
 /* Pools over channels-first maps: windows reduced to their largest element, their mean or their norm.
  * In all of them C counts the channels of the whole batch; SH, SW are strides, DH, DW dilations, and PH and PW the pads
- * in front of the first row and column. */
+ * in front of the first row and column. Windows without pads are loops of their own, of which compilers make vectors.
+ */
 #include "runtime/kernel.h"
 
 /* MaxPool: the largest element of each window. A NaN in it is the result; a window of nothing but pads gives `lowest`.
@@ -10,22 +11,32 @@
 KERNEL void max_pool(const T *restrict x, T *restrict y, const A lowest, const int C, const int H, const int W,
                      const int OH, const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
                      const int DW, const int PH, const int PW) {
+    const int inner = window_first(-PW, SW), outer = window_end((KW - 1) * DW - PW, SW, OW, W); /* without pads */
     for (int c = 0; c < C; c++)
-        for (int oh = 0; oh < OH; oh++)
+        for (int oh = 0; oh < OH; oh++) {
+            const int top = oh * SH - PH, above = window_first(top, DH), below = window_end(top, DH, KH, H);
             for (int ow = 0; ow < OW; ow++) {
-                A best = lowest;
-                for (int kh = 0; kh < KH; kh++) {
-                    const int h = oh * SH - PH + kh * DH;
-                    if (h < 0 || h >= H) continue;
-                    for (int kw = 0; kw < KW; kw++) {
-                        const int v = ow * SW - PW + kw * DW;
-                        if (v < 0 || v >= W) continue;
-                        const A value = LOAD(x[(c * H + h) * W + v]);
-                        if (value > best || is_nan(value)) best = value;
-                    }
+                const int end = ow >= inner && above == 0 && below == KH ? outer : ow;
+                for (; ow < end; ow++) {
+                    A best = lowest;
+                    for (int kh = 0; kh < KH; kh++)
+                        for (int kw = 0; kw < KW; kw++) {
+                            const A value = LOAD(x[(c * H + top + kh * DH) * W + ow * SW - PW + kw * DW]);
+                            best = value > best || is_nan(value) ? value : best;
+                        }
+                    OUT(y, (c * OH + oh) * OW + ow, best);
                 }
+                if (ow == OW) break;
+                const int left = ow * SW - PW, behind = window_end(left, DW, KW, W);
+                A best = lowest;
+                for (int kh = above; kh < below; kh++)
+                    for (int kw = window_first(left, DW); kw < behind; kw++) {
+                        const A value = LOAD(x[(c * H + top + kh * DH) * W + left + kw * DW]);
+                        best = value > best || is_nan(value) ? value : best;
+                    }
                 OUT(y, (c * OH + oh) * OW + ow, best);
             }
+        }
 }
 
 /* MaxPool with the place of each maximum, the first one of equal ones: an index into x, which is column-major within a
@@ -64,26 +75,30 @@ KERNEL void max_pool_indices(const T *restrict x, T *restrict y, int64_t *restri
 KERNEL void average_pool(const T *restrict x, T *restrict y, const int C, const int H, const int W, const int OH,
                          const int OW, const int KH, const int KW, const int SH, const int SW, const int DH,
                          const int DW, const int PH, const int PW, const int COUNT_PADS, const int EH, const int EW) {
+    const int inner = window_first(-PW, SW), outer = window_end((KW - 1) * DW - PW, SW, OW, W); /* without pads */
     for (int c = 0; c < C; c++)
-        for (int oh = 0; oh < OH; oh++)
+        for (int oh = 0; oh < OH; oh++) {
+            const int top = oh * SH - PH, above = window_first(top, DH), below = window_end(top, DH, KH, H);
+            const int rows = COUNT_PADS ? window_end(top, DH, KH, EH) : below - above;
             for (int ow = 0; ow < OW; ow++) {
+                const int end = ow >= inner && above == 0 && below == KH ? outer : ow;
+                for (; ow < end; ow++) {
+                    A sum = 0;
+                    for (int kh = 0; kh < KH; kh++)
+                        for (int kw = 0; kw < KW; kw++)
+                            sum += LOAD(x[(c * H + top + kh * DH) * W + ow * SW - PW + kw * DW]);
+                    OUT(y, (c * OH + oh) * OW + ow, sum / (A)(KH * KW));
+                }
+                if (ow == OW) break;
+                const int left = ow * SW - PW, before = window_first(left, DW), behind = window_end(left, DW, KW, W);
+                const int columns = COUNT_PADS ? window_end(left, DW, KW, EW) : behind - before;
                 A sum = 0;
-                int rows = 0, columns = 0;
-                for (int kw = 0; kw < KW; kw++) {
-                    const int v = ow * SW - PW + kw * DW;
-                    if (COUNT_PADS ? v < EW : v >= 0 && v < W) columns++;
-                }
-                for (int kh = 0; kh < KH; kh++) {
-                    const int h = oh * SH - PH + kh * DH;
-                    if (COUNT_PADS ? h < EH : h >= 0 && h < H) rows++;
-                    if (h < 0 || h >= H) continue;
-                    for (int kw = 0; kw < KW; kw++) {
-                        const int v = ow * SW - PW + kw * DW;
-                        if (v >= 0 && v < W) sum += LOAD(x[(c * H + h) * W + v]);
-                    }
-                }
-                OUT(y, (c * OH + oh) * OW + ow, sum / (A)(rows * columns));
+                for (int kh = above; kh < below; kh++)
+                    for (int kw = before; kw < behind; kw++)
+                        sum += LOAD(x[(c * H + top + kh * DH) * W + left + kw * DW]);
+                OUT(y, (c * OH + oh) * OW + ow, sum / (A)(rows > 0 && columns > 0 ? rows * columns : 0));
             }
+        }
 }
 
 /* LpPool: the P-norm of each window, (sum |x|^P)^(1/P).
@@ -96,17 +111,14 @@ KERNEL void norm_pool(const T *restrict x, T *restrict y, const int P, const int
     for (int c = 0; c < C; c++)
         for (int oh = 0; oh < OH; oh++)
             for (int ow = 0; ow < OW; ow++) {
+                const int top = oh * SH - PH, below = window_end(top, DH, KH, H);
+                const int left = ow * SW - PW, behind = window_end(left, DW, KW, W);
                 A sum = 0;
-                for (int kh = 0; kh < KH; kh++) {
-                    const int h = oh * SH - PH + kh * DH;
-                    if (h < 0 || h >= H) continue;
-                    for (int kw = 0; kw < KW; kw++) {
-                        const int v = ow * SW - PW + kw * DW;
-                        if (v < 0 || v >= W) continue;
-                        const A size = F(fabs)(LOAD(x[(c * H + h) * W + v]));
+                for (int kh = window_first(top, DH); kh < below; kh++)
+                    for (int kw = window_first(left, DW); kw < behind; kw++) {
+                        const A size = F(fabs)(LOAD(x[(c * H + top + kh * DH) * W + left + kw * DW]));
                         sum += P == 1 ? size : P == 2 ? size * size : F(pow)(size, (A)P);
                     }
-                }
                 OUT(y, (c * OH + oh) * OW + ow, P == 1 ? sum : P == 2 ? F(sqrt)(sum) : F(pow)(sum, 1.0 / (A)P));
             }
 }
