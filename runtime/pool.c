@@ -1,7 +1,6 @@
 /* Pools over channels-first maps: windows reduced to their largest element, their mean or their norm.
  * In all of them C counts the channels of the whole batch; SH, SW are strides, DH, DW dilations, and PH and PW the pads
- * in front of the first row and column. Windows without pads are loops of their own, of which compilers make vectors.
- */
+ * in front of the first row and column. Windows without pads have loops of their own, which become vectors. */
 #include "runtime/kernel.h"
 
 /* MaxPool: the largest element of each window. A NaN in it is the result; a window of nothing but pads gives `lowest`.

@@ -1,5 +1,6 @@
 # Writes the page and its charts from what results.py collects. The page is written whole; what people have to say about
-# it is in shortfalls.md, and what other machines showed in machines.md and cores.md, which are taken in.
+# it is in shortfalls.md, and what other compilers and machines showed in compilers.md, machines.md and cores.md, which are
+# taken in.
 
 from pathlib import Path
 from statistics import median
@@ -310,6 +311,7 @@ class Report:
         parts += self.layer_parts()
         if self.avx2():
             parts += ["## AVX2 alone", AVX2, self.avx2()]
+        parts += ["## Other C compilers", (HERE / "compilers.md").read_text()]
         parts += ["## Other machines", (HERE / "machines.md").read_text()]
         parts += ["## Many cores", (HERE / "cores.md").read_text()]
         if self.missing():
