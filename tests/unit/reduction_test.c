@@ -107,7 +107,7 @@ static int reduced_axes(const Problem *p, int64_t *axes) {
 }
 
 static Folding *reduction(const Problem *p, const Case *c, Type type, int opset) {
-    char shape[64], count[8];
+    char shape[64], count[12];
     int64_t axes[4];
     int reduced = reduced_axes(p, axes);
     write_shape(p, false, shape);
