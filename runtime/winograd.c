@@ -53,7 +53,7 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                 const int above = window_first(top, DH), below = window_end(top, DH, TH, H);
                 const int before = window_first(left, DW), beyond = window_end(left, DW, TW, W);
                 const int inside = above == 0 && below == TH && before == 0 && beyond == TW;
-                const float *const corner = map + (top * W + left) * C;
+                const int corner = (top * W + left) * C; /* of the tile in the map, or before it */
                 float edge[36 * LANES];
                 if (!inside) {
                     ROLLED
@@ -63,10 +63,10 @@ KERNEL void winograd(const float *restrict x, const float *restrict w, const flo
                     float *const to = values + (t - begin) * row + part * across + c;
                     const int count = C % LANES != 0 && C - c < LANES ? C % LANES : LANES;
                     if (inside && count == LANES) {
-                        winograd_tile_values(to, corner + c, DH * W * C, DW * C, apart, TH, TW);
+                        winograd_tile_values(to, map + corner + c, DH * W * C, DW * C, apart, TH, TW);
                     } else {
-                        winograd_tile_copy(edge, corner + c, above, below, before, beyond, DH * W * C, DW * C, count,
-                                           TW);
+                        winograd_tile_copy(edge, map, corner + c, above, below, before, beyond, DH * W * C, DW * C,
+                                           count, TW);
                         winograd_tile_values(to, edge, TW * LANES, LANES, apart, TH, TW);
                     }
                 }

@@ -77,15 +77,16 @@ INLINE void winograd_tile_values(float *to, const float *from, const int DOWN, c
 }
 
 /* Copies count channels of those pixels of a tile that a map has, from and up to a row and a column, to
- * [TH][TW][LANES]. Rows lie DOWN floats apart in the map, pixels RIGHT. Unrolled, GCC would make products of what is
- * copied and of zeros, and fuse them with no sum. */
-INLINE void winograd_tile_copy(float *to, const float *from, const int above, const int below, const int before,
-                               const int beyond, const int DOWN, const int RIGHT, const int count, const int TW) {
+ * [TH][TW][LANES]. The tile's corner is a place in the map or before it, rows lie DOWN floats apart, pixels RIGHT.
+ * Unrolled, GCC would make products of what is copied and of zeros, and fuse them with no sum. */
+INLINE void winograd_tile_copy(float *to, const float *map, const int corner, const int above, const int below,
+                               const int before, const int beyond, const int DOWN, const int RIGHT, const int count,
+                               const int TW) {
     ROLLED
     for (int i = above; i < below; i++) {
         ROLLED
         for (int j = before; j < beyond; j++)
-            vf_store(to + (i * TW + j) * LANES, vf_load_part(from + i * DOWN + j * RIGHT, count));
+            vf_store(to + (i * TW + j) * LANES, vf_load_part(map + (corner + i * DOWN + j * RIGHT), count));
     }
 }
 
