@@ -324,7 +324,7 @@ INLINE vf vf_of_bits(vu bits) {
     memcpy(&value, &bits, sizeof value);
     return value;
 #else
-#if defined(__clang__) && defined(__AVX512F__)
+#if defined(__clang__) && (defined(__AVX512F__) || (LANES == 16 && defined(VARIANT)))
     __asm__("" : "+v"(bits));
 #endif
     return (vf)bits;

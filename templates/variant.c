@@ -9,6 +9,7 @@
 #if defined(__clang__)
 #pragma clang attribute push( \
     __attribute__((target("{{features}}"))), apply_to = function)
+#define VARIANT 1 /* Clang defines no macros for these features */
 #else
 #pragma GCC target("{{features}}")
 #endif
